@@ -1,0 +1,107 @@
+"""The command line: one run, or with -m a sweep. Hydra does the composing."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from gansweep import __version__
+from gansweep.errors import Diverged, UserError, one_line_errors
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+HELP = {"--help", "-h"}
+VERSION = {"--version"}
+MULTIRUN = {"--multirun", "-m"}
+# Hydra's own commands, which look at the configuration and train nothing.
+LOOKING = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
+
+
+def main() -> None:
+    """Entry point of `python -m gansweep` and of the command `gansweep`."""
+    arguments = sys.argv[1:]
+    if HELP & set(arguments):
+        from gansweep.help import print_help
+
+        print_help()
+        return
+    if VERSION & set(arguments):
+        print(f"gansweep {__version__}")
+        return
+    with one_line_errors():
+        if not {a.split("=")[0] for a in arguments} & LOOKING:
+            sys.argv[1:] = _checked(arguments)
+        _hydra_main()
+
+
+def _checked(arguments: list[str]) -> list[str]:
+    """The arguments, refused here if they are not valid: Hydra's own errors take many lines."""
+    from gansweep.overrides import as_arguments, read_axes
+
+    multirun = bool(MULTIRUN & set(arguments))
+    overrides = [a for a in arguments if "=" in a and not a.startswith("--")]
+    words = [a for a in arguments if "=" not in a and not a.startswith("-")]
+    options = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package"}
+    stray = [
+        w for w in words if arguments.index(w) == 0 or arguments[arguments.index(w) - 1] not in options
+    ]
+    if stray:
+        raise UserError(f"{stray[0]!r} is not name=value; see --help")
+    axes = read_axes(overrides, multirun=multirun)
+    given = {o.split("=")[0] for o in overrides}
+    implied = {a.name: a.values[0] for a in axes if a.name not in given}
+    return [*arguments, *as_arguments(implied)]
+
+
+def _hydra_main() -> None:
+    import hydra
+    from hydra.core.config_store import ConfigStore
+
+    from gansweep.config import Config
+    from gansweep.resources import conf_folder
+
+    ConfigStore.instance().store(name="schema", node=Config, provider="gansweep")
+    decorate = hydra.main(
+        version_base="1.3", config_path=str(conf_folder()), config_name="config"
+    )
+    decorate(task)()
+
+
+def task(cfg: DictConfig) -> None:
+    """One run without -m: plan it, train it unless it is done, say where the picture is."""
+    from omegaconf import OmegaConf
+
+    from gansweep.console import console
+    from gansweep.identity import plan_run
+    from gansweep.job import execute, train_planned
+    from gansweep.overrides import command
+    from gansweep.sweep.plan import Preparer, make_config
+
+    with one_line_errors():
+        if cfg.run_id is not None:
+            train_planned(cfg)
+            return
+        composed = OmegaConf.to_container(cfg, resolve=True)
+        assert isinstance(composed, dict)
+        config = make_config(composed)  # type: ignore[arg-type]
+        data = Preparer()(config)
+        run, record = plan_run(config, data)
+        if run.complete():
+            console.print(f"run {run.id} is done already")
+        else:
+            run.plan({**record, "command": command(config)})
+            console.print(f"run {run.id}: {record['identity']['steps']} steps on {data.name}")
+            try:
+                execute(run, f"data={data.name}")
+            except Diverged as error:
+                console.print(f"failed: {error} (log: {run.log})")
+                raise SystemExit(1) from None
+            except KeyboardInterrupt:
+                console.print(f"\ninterrupted; to train it again: {command(config)}")
+                raise SystemExit(130) from None
+        console.print(f"picture: {run.picture}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""Every parameter, declared once: type, default, valid range, help and table label.
+
+From here it reaches the command line, Hydra's type check, the run folder, the optimizers and the
+table's columns. The hyperparameters stand in the documents' own column order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+from gansweep.errors import UserError, choices_hint
+from gansweep.networks import DISCRIMINATORS, GENERATORS
+from gansweep.registry import Registry
+
+OPTIMIZERS = ("adam", "sgd")
+PRECISIONS = ("fp32", "bf16")
+MEMORY_FORMATS = ("contiguous", "channels_last")
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Param:
+    """What is known of one parameter besides its type and default."""
+
+    help: str
+    label: str
+    choices: tuple[str, ...] | Registry | None = None
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False  # is `low` itself excluded?
+    open_high: bool = False
+    null: str = ""  # what null means, where it is allowed
+    group: str = "hyperparameters"
+    identity: bool = True  # can it change a run's numbers?
+
+    def valid(self, name: str) -> str:
+        """The valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
+        if self.choices is not None:
+            names = self.choices.names() if isinstance(self.choices, Registry) else self.choices
+            words = f"one of {', '.join(names)}"
+        elif self.low is None and self.high is None:
+            words = ""
+        elif self.high is None:
+            words = f"{name} {'>' if self.open_low else '>='} {self.low:g}"
+        else:
+            low, high = "<" if self.open_low else "<=", "<" if self.open_high else "<="
+            words = f"{self.low:g} {low} {name} {high} {self.high:g}"
+        null = f"null: {self.null}" if self.null else ""
+        return ", or ".join(part for part in (words, null) if part)
+
+
+def _param(default: Any, help: str, label: str = "", **facts: Any) -> Any:
+    metadata = {"param": Param(help, label, **facts)}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class DataConfig:
+    """The chosen data set: the group `data`, one file each in conf/data."""
+
+    name: str = "mnist5k"
+    # Where file-based data sets are looked for; null for those that need no files.
+    root: str | None = None
+    # Colour channels, 1 or 3; null: what the pictures have.
+    channels: int | None = None
+    # May it be downloaded (once, before the first job)?
+    download: bool = False
+    # Epochs under a profile that sets neither epochs nor steps, as the documents trained.
+    epochs: int | None = None
+
+
+@dataclass
+class Config:
+    """One run, or one row of a sweep."""
+
+    gen: str = _param("5", "generator implementation", "gen impl", choices=GENERATORS)
+    disc: str = _param("4", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)
+    gen_drop: float = _param(
+        0.0, "drop probability in the generator's dropout layers", "gen drop",
+        low=0, high=1, open_high=True,
+    )
+    disc_drop: float = _param(
+        0.0, "drop probability in the discriminator's dropout layers", "disc drop",
+        low=0, high=1, open_high=True,
+    )
+    smooth: float = _param(
+        0.1, "one-sided label smoothing: real images are labelled 1 - smooth", "smooth factor",
+        low=0, high=1, open_high=True,
+    )
+    alpha: float = _param(0.2, "slope of the leaky ReLUs", "alpha", low=0, high=1, open_high=True)
+    batch_size: int = _param(32, "images in a batch", "batch size", low=1)
+    z_dim: int = _param(100, "latent dimension, z ~ Uniform(-1, 1)", "z dim", low=1)
+    lr: float = _param(
+        5e-4, "learning rate of both optimizers", "learning rate", low=0, high=1, open_low=True
+    )
+    beta1: float = _param(
+        0.5, "Adam's decay of the first moment", "beta 1", low=0, high=1, open_high=True
+    )
+    beta2: float = _param(
+        0.999, "Adam's decay of the second moment", "beta 2", low=0, high=1, open_high=True
+    )
+    gen_opt: str = _param("adam", "the generator's optimizer", "G optimizer", choices=OPTIMIZERS)
+    disc_opt: str = _param(
+        "adam", "the discriminator's optimizer", "D optimizer", choices=OPTIMIZERS
+    )
+    momentum: float = _param(0.9, "SGD's momentum", "momentum", low=0, high=1, open_high=True)
+    nesterov: bool = _param(True, "Nesterov's form of SGD's momentum", "Nesterov")
+    joint_d: bool = _param(
+        False, "real and fake pass D in one batch, its loss is the mean over both", "joint D step"
+    )
+    fresh_z: bool = _param(False, "draw a new z for the G step", "fresh z")
+    reuse_fake: bool = _param(
+        True, "one generator forward serves the D and the G step where they share z",
+        "reused forward",
+    )
+    width: float | None = _param(
+        None, "multiplies the hidden channels of both networks", "width",
+        low=0, high=8, open_low=True, null="each network's narrow demo width",
+    )
+    epochs: int | None = _param(
+        None, "passes over the images", "epochs", low=1, null="steps decide", group="budget"
+    )
+    steps: int | None = _param(
+        None, "batches; the run ends at epochs or steps, whichever comes first", "steps",
+        low=1, null="epochs decide", group="budget",
+    )
+    limit: int | None = _param(
+        None, "use only the first so many images", "input images", low=1, null="all",
+        group="budget",
+    )
+    shuffle: bool = _param(
+        False, "a new order of the images each epoch (else the order of the files)", "shuffled",
+        group="budget",
+    )
+    seed: int = _param(1, "random seed: the replicate of a row", "seed", low=0, group="budget")
+    precision: str = _param(
+        "fp32", "arithmetic of the forward and backward pass", "precision",
+        choices=PRECISIONS, group="machine",
+    )
+    memory_format: str = _param(
+        "contiguous", "layout of the images in memory", "memory format",
+        choices=MEMORY_FORMATS, group="machine",
+    )
+    device: str = _param(
+        "auto", "where to train", choices=DEVICES, group="machine", identity=False
+    )
+    threads: int | None = _param(
+        None, "CPU threads of a run", low=1, null="all cores", group="machine", identity=False
+    )
+    log_every: int = _param(
+        10, "steps between two lines of metrics", low=1, group="machine", identity=False
+    )
+    sample_every: int | None = _param(
+        None, "steps between two sample pictures and checkpoints", low=1,
+        null="ten times a run", group="machine", identity=False,
+    )
+    out: str = _param(
+        "outputs", "folder of runs and sweeps", group="files and sweeps", identity=False
+    )
+    reports: str = _param(
+        "reports", "folder of the reports", group="files and sweeps", identity=False
+    )
+    sweep: str | None = _param(
+        None, "a row list: a name in sweeps/, or a YAML file (with -m)",
+        null="the grid of the command line", group="files and sweeps", identity=False,
+    )
+    rows: str | None = _param(
+        None, "which rows of the list, as in rows=0-5,34", null="all",
+        group="files and sweeps", identity=False,
+    )
+    name: str | None = _param(
+        None, "the sweep's name", null="made from what varies",
+        group="files and sweeps", identity=False,
+    )
+    digits: str = _param(
+        "mnist5k", "the profile's digits; with faces, what each row of a sweep is trained on",
+        group="files and sweeps", identity=False,
+    )
+    faces: str = _param("toyfaces", "the profile's faces", group="files and sweeps", identity=False)
+    run_id: str | None = _param(
+        None, "train this planned run (set by sweeps)", null="plan one",
+        group="files and sweeps", identity=False,
+    )
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+PARAMS: dict[str, Param] = {
+    f.name: f.metadata["param"] for f in dataclasses.fields(Config) if "param" in f.metadata
+}
+DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Config)}
+_HINTS = typing.get_type_hints(Config)
+_DATA_HINTS = typing.get_type_hints(DataConfig)
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def _split_optional(hint: Any) -> tuple[type, bool]:
+    """(int, True) for `int | None`."""
+    if isinstance(hint, types.UnionType):
+        inner = [t for t in typing.get_args(hint) if t is not type(None)]
+        return inner[0], True
+    return hint, False
+
+
+def _typed(name: str, value: Any, hint: Any, valid: str) -> Any:
+    kind, optional = _split_optional(hint)
+    if value is None and optional:
+        return None
+    good = {
+        bool: isinstance(value, bool),
+        int: isinstance(value, int) and not isinstance(value, bool),
+        float: isinstance(value, int | float) and not isinstance(value, bool),
+        str: isinstance(value, str | int | float) and not isinstance(value, bool),
+    }[kind]
+    if good and kind is float:
+        good = math.isfinite(value)
+    if not good:
+        shown = "null" if value is None else value
+        rest = f"; valid: {valid}" if valid else ""
+        raise UserError(f"{name}={shown} is not {_WORDS[kind]}{rest}")
+    return kind(value)
+
+
+def check(name: str, value: Any) -> Any:
+    """`value` in the declared type of parameter `name` (`data.root` and the like included).
+
+    Raises UserError, naming the valid values, for an unknown name or a value out of range.
+    """
+    if name.startswith("data.") and name[5:] in _DATA_HINTS:
+        return _typed(name, value, _DATA_HINTS[name[5:]], "")
+    if name not in PARAMS:
+        raise unknown_parameter(name)
+    param = PARAMS[name]
+    valid = param.valid(name)
+    value = _typed(name, value, _HINTS[name], valid)
+    if value is None:
+        return None
+    if param.choices is not None:
+        names = param.choices.names() if isinstance(param.choices, Registry) else param.choices
+        if value not in names:
+            raise UserError(f"{name}={value}: {choices_hint(value, names)}")
+    else:
+        low = param.low is not None and (
+            value <= param.low if param.open_low else value < param.low
+        )
+        high = param.high is not None and (
+            value >= param.high if param.open_high else value > param.high
+        )
+        if low or high:
+            raise UserError(f"{name}={value} is out of range; valid: {valid}")
+    return value
+
+
+def unknown_parameter(name: str) -> UserError:
+    """The error for a name that is no parameter, with the near miss and its valid values."""
+    known = [*PARAMS, "data", "profile", *(f"data.{key}" for key in _DATA_HINTS)]
+    near = difflib.get_close_matches(name, known, n=1)
+    if not near:
+        return UserError(f"unknown parameter {name!r}; valid: {', '.join(known)} (see --help)")
+    valid = PARAMS[near[0]].valid(near[0]) if near[0] in PARAMS else ""
+    meant = f"did you mean {near[0]!r}?" + (f" valid: {valid};" if valid else "")
+    return UserError(f"unknown parameter {name!r}: {meant} --help lists all")
+
+
+def dropout_of(config: Config, which: str) -> float | None:
+    """The drop probability of `gen_drop` or `disc_drop`; None (n/a) if the network has none."""
+    has = (
+        GENERATORS[config.gen].dropout
+        if which == "gen_drop"
+        else DISCRIMINATORS[config.disc].dropout
+    )
+    return getattr(config, which) if has else None
+
+
+def validate(config: Config) -> None:
+    """Check what concerns several parameters at once. Raises UserError."""
+    generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
+    if generator.image_size != discriminator.image_size:
+        fitting = [d.name for d in DISCRIMINATORS if d.image_size == generator.image_size]
+        raise UserError(
+            f"gen={config.gen} makes {generator.image_size}x{generator.image_size} images and "
+            f"disc={config.disc} reads {discriminator.image_size}x{discriminator.image_size}; "
+            f"with gen={config.gen} use disc={', '.join(fitting)}"
+        )
+    for which, registry, chosen in (
+        ("gen_drop", GENERATORS, config.gen),
+        ("disc_drop", DISCRIMINATORS, config.disc),
+    ):
+        drop = getattr(config, which)
+        if drop and not registry[chosen].dropout:
+            having = ", ".join(entry.name for entry in registry if entry.dropout)
+            raise UserError(
+                f"{which}={drop:g}, but {registry.kind} {chosen} has no dropout layer (n/a); "
+                f"those that have: {having}"
+            )
+
+
+def widths(config: Config) -> tuple[float, float]:
+    """The width multipliers of generator and discriminator."""
+    if config.width is not None:
+        return config.width, config.width
+    return GENERATORS[config.gen].demo_width, DISCRIMINATORS[config.disc].demo_width
+
+
+def total_steps(config: Config, images: int) -> int:
+    """Steps of a run over `images` images. Raises UserError if no budget is set."""
+    per_epoch = images // config.batch_size
+    if per_epoch == 0:
+        raise UserError(
+            f"batch_size={config.batch_size}, but {config.data.name} has only {images} images; "
+            f"use batch_size={images} or less"
+        )
+    epochs = config.epochs
+    if config.steps is None and epochs is None:
+        epochs = config.data.epochs
+    ends = [config.steps, epochs and epochs * per_epoch]
+    if not any(ends):
+        raise UserError(f"no budget for data={config.data.name}: set epochs=N or steps=N")
+    return min(end for end in ends if end)

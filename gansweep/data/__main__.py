@@ -1,0 +1,37 @@
+"""`python -m gansweep.data NAME…`: prepare data sets ahead of a sweep."""
+
+from __future__ import annotations
+
+import argparse
+
+from gansweep.config import DataConfig, check
+from gansweep.console import console
+from gansweep.data import DATASETS, cache_folder, prepare
+from gansweep.errors import one_line_errors
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep.data",
+        description="Prepare data sets in the cache, so that no sweep has to.",
+        epilog="Data sets: " + "; ".join(f"{entry.name}: {entry.help}" for entry in DATASETS),
+    )
+    parser.add_argument("names", nargs="+", metavar="NAME", help=", ".join(DATASETS.names()))
+    parser.add_argument("--root", help="where the files are (data.root)")
+    parser.add_argument("--size", type=int, default=28, help="pixels, 28 or 128 (default 28)")
+    parser.add_argument("--channels", type=int, choices=(1, 3), help="grey or colour")
+    parser.add_argument("--limit", type=int, help="only the first so many pictures")
+    parser.add_argument("--download", action="store_true", help="download what is missing")
+    args = parser.parse_args(argv)
+    with one_line_errors():
+        for name in args.names:
+            DATASETS[name]  # refuse a wrong name before any work
+        check("limit", args.limit)
+        for name in args.names:
+            spec = DataConfig(name, args.root, args.channels, args.download)
+            ready = prepare(spec, args.size, args.limit)
+            console.print(f"{name}: {ready.images:,} pictures ready in {cache_folder()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Preparing a data set once: an array with a checksum in the cache, made under a lock."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from gansweep.console import console
+from gansweep.data.source import DATASETS, Source
+from gansweep.errors import UserError
+from gansweep.run import read_json, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gansweep.config import DataConfig
+
+
+def cache_folder() -> Path:
+    """`$GANSWEEP_CACHE`, else gansweep's folder in the user's cache."""
+    if own := os.environ.get("GANSWEEP_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "gansweep"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set in the cache: `images` pictures of `channels` × `size` × `size` bytes."""
+
+    name: str
+    label: str
+    folder: Path
+    images: int
+    channels: int
+    size: int
+    sha256: str  # of the array's shape and bytes
+
+    def array(self) -> np.ndarray:
+        """All pictures, uint8 N×C×H×W, mapped from the file."""
+        import numpy as np
+
+        return np.load(self.folder / "images.npy", mmap_mode="r")
+
+    def describe(self) -> dict[str, Any]:
+        """For the run folder: everything but the place in the cache."""
+        values = dataclasses.asdict(self)
+        del values["folder"]
+        return values
+
+
+def prepare(
+    spec: DataConfig, size: int, limit: int | None = None, *, verify: bool = True
+) -> Prepared:
+    """The data set `spec` at `size` × `size` pixels, from the cache or freshly made.
+
+    limit: only the first so many pictures. verify: compare the checksum of what is in the cache
+    (a truncated or altered cache is made again). Raises UserError for a source that is missing
+    or cannot be read; then nothing is left behind.
+    """
+    source: Source = DATASETS[spec.name].build(spec, size, limit)
+    key = {**source.key, "name": spec.name, "size": size, "channels": spec.channels}
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+    folder = cache_folder() / f"{spec.name}-{size}px-{digest}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            found, fault = _read(spec, source, folder, verify)
+            if found is not None:
+                return found
+            if fault:
+                console.print(f"data: the cache of {spec.name} is damaged ({fault}): making it again")
+            return _make(spec, source, folder, key)
+    except PermissionError as error:
+        raise UserError(
+            f"cannot write the data cache {error.filename or folder.parent}: {error.strerror}; "
+            "point GANSWEEP_CACHE at a folder that can be written"
+        ) from None
+
+
+def _checksum(array: np.ndarray) -> str:
+    import numpy as np
+
+    digest = hashlib.sha256(str(array.shape).encode())
+    for chunk in np.array_split(array, max(1, array.nbytes >> 24)):
+        digest.update(np.ascontiguousarray(chunk))
+    return digest.hexdigest()
+
+
+def _read(
+    spec: DataConfig, source: Source, folder: Path, verify: bool
+) -> tuple[Prepared | None, str]:
+    """What is in the cache, or None and what is wrong with it ('' if it is not there)."""
+    if not folder.exists():
+        return None, ""
+    meta = read_json(folder / "meta.json")
+    if meta is None:
+        return None, "no readable meta.json"
+    try:
+        n, channels, size, _ = meta["shape"]
+        found = Prepared(spec.name, source.label, folder, n, channels, size, meta["sha256"])
+        array = found.array()
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        return None, f"images.npy: {error}"
+    if list(array.shape) != meta["shape"]:
+        return None, "images.npy has another shape than meta.json"
+    if verify and _checksum(array) != found.sha256:
+        return None, "its checksum is another"
+    return found, ""
+
+
+def _make(spec: DataConfig, source: Source, folder: Path, key: dict[str, Any]) -> Prepared:
+    import numpy as np
+
+    array = source.load()
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    try:
+        np.save(made / "images.npy", array)
+        sha256 = _checksum(array)
+        write_json(made / "meta.json", {"key": key, "shape": array.shape, "sha256": sha256})
+        made.chmod(0o755)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.replace(folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    n, channels, size, _ = array.shape
+    shades = "grey" if channels == 1 else "colour"
+    console.print(f"data: {spec.name} prepared, {n:,} {shades} pictures of {size}×{size}")
+    return Prepared(spec.name, source.label, folder, n, channels, size, sha256)

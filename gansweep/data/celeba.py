@@ -1,0 +1,85 @@
+"""`celeba`: the 202,599 aligned faces, 178×218, from torchvision's layout or any folder or zip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from gansweep.data.images import fit
+from gansweep.data.pictures import Pictures
+from gansweep.data.source import Source, dataset
+from gansweep.errors import UserError
+
+if TYPE_CHECKING:
+    from gansweep.config import DataConfig
+
+CROP = 108  # pixels: the face within the aligned picture, as in document 004
+PLACES = (
+    "celeba/img_align_celeba",
+    "celeba/img_align_celeba.zip",
+    "img_align_celeba",
+    "img_align_celeba.zip",
+    ".",
+)
+BY_HAND = (
+    "get img_align_celeba.zip from the CelebA page by hand and set data.root to the zip or to "
+    "the folder that holds it"
+)
+
+
+def crop_face(picture: Image.Image, size: int) -> Image.Image:
+    """The centre 108×108, resized bilinearly: document 004's preparation.
+
+    Raises ValueError if the picture is smaller than that.
+    """
+    width, height = picture.size
+    if min(width, height) < CROP:
+        raise ValueError(f"{width}×{height} is smaller than the {CROP}×{CROP} crop")
+    left, top = (width - CROP) // 2, (height - CROP) // 2
+    face = picture.crop((left, top, left + CROP, top + CROP))
+    return face.resize((size, size), Image.Resampling.BILINEAR)
+
+
+@dataset("celeba")
+def celeba(spec: DataConfig, size: int, limit: int | None) -> Source:
+    """aligned CelebA faces in data.root; cropped to 108×108 for 28 px, fitted for larger"""
+    pictures = Pictures(_find(spec), limit)
+    channels = spec.channels or 3
+    crop = crop_face if size <= CROP else fit
+    return Source(
+        key={**pictures.key(), "crop": crop.__name__},
+        load=lambda: pictures.read(lambda p: crop(p, size), size, channels, "celeba"),
+        label="Celeb Output",
+    )
+
+
+def _find(spec: DataConfig) -> Path:
+    if spec.root is None:
+        raise UserError(f"data=celeba needs data.root=FOLDER_OR_ZIP; {BY_HAND}")
+    root = Path(spec.root).expanduser()
+    if root.is_file():
+        return root
+    for place in PLACES[:-1]:
+        if (root / place).exists():
+            return root / place
+    if spec.download:
+        _download(root)
+        return root / PLACES[0]
+    if not root.exists():
+        raise UserError(f"{root}: no such folder; {BY_HAND}")
+    return root
+
+
+def _download(root: Path) -> None:
+    from torchvision.datasets import CelebA
+
+    try:
+        CelebA(str(root), split="all", download=True)
+    except Exception as error:  # gdown, zip and network errors of many kinds, all with one remedy
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(
+            f"CelebA could not be downloaded ({reason}; Google Drive's quota is the usual cause): "
+            f"{BY_HAND}"
+        ) from None

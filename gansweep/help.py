@@ -1,0 +1,61 @@
+"""`--help`, written from the declarations: no Hydra, no torch."""
+
+from __future__ import annotations
+
+from gansweep.config import DEFAULTS, PARAMS
+from gansweep.data import DATASETS
+from gansweep.networks import DISCRIMINATORS, GENERATORS
+from gansweep.overrides import as_arguments
+from gansweep.resources import choices
+
+USAGE = """\
+usage: python -m gansweep [-m] [name=value ...]
+
+Train a GAN, or with -m a grid of them, and lay the samples side by side.
+
+  python -m gansweep                                          one run on 5,000 digits
+  python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9        a grid: 6 rows, digits and faces
+  python -m gansweep -m sweep=readme_table rows=0-5           rows of a list in sweeps/
+  python -m gansweep data=images data.root=FOLDER             your own pictures
+  python -m gansweep.data mnist --root DIR                    prepare a data set ahead
+  python -m gansweep.report SWEEP                             build a sweep's table again
+
+A command typed again trains only what is missing.
+Exit codes: 0 all done, 1 some runs failed, 2 bad input, 130 interrupted.
+"""
+
+OPTIONS = """\
+options:
+  -m, --multirun          sweep: several values a parameter, or sweep=LIST
+  -c, --cfg job           show the composed configuration and train nothing
+  -sc, --shell-completion install=bash|zsh|fish
+                          print shell completion: eval "$(gansweep -sc install=bash)"
+  --hydra-help            the options of Hydra, which composes the configuration
+  --version, -h, --help
+"""
+
+
+def print_help() -> None:
+    print(USAGE)
+    group = ""
+    for name, param in PARAMS.items():
+        if param.group != group:
+            group = param.group
+            print(f"{group}:")
+        default = as_arguments({name: DEFAULTS[name]})[0]
+        valid = param.valid(name)
+        print(f"  {default:<22}  {param.help}{f' ({valid})' if valid else ''}")
+    print("\nnetworks:")
+    for registry in (GENERATORS, DISCRIMINATORS):
+        for entry in registry:
+            key = "gen" if registry is GENERATORS else "disc"
+            print(f"  {f'{key}={entry.name}':<22}  {entry.image_size} px: {entry.help}")
+    print("\ndata sets:")
+    for entry in DATASETS:
+        print(f"  {f'data={entry.name}':<22}  {entry.help}")
+    print("  data.root=, data.channels=, data.download=, data.epochs=")
+    print(f"\nprofiles: {', '.join(f'profile={name}' for name in choices('profile'))}")
+    print("  demo (default): narrow networks, few steps; paper: as the documents trained\n")
+    print(OPTIONS, end="")
+
+

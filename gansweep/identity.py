@@ -1,0 +1,57 @@
+"""What makes two runs the same run: the resolved parameters that can change the numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from gansweep import __version__
+from gansweep.config import PARAMS, Config, dropout_of, total_steps, validate, widths
+from gansweep.data import Prepared
+from gansweep.run import Run
+
+# Kept out of the hash as they are: resolved into others below, or the replicate key.
+_RESOLVED = {"epochs", "steps", "limit", "width", "seed"}
+
+
+def identity(config: Config, data: Prepared) -> dict[str, Any]:
+    """The typed values that are hashed into a run's id; None where a value has no effect.
+
+    Raises UserError if the configuration does not fit together or to the data.
+    """
+    validate(config)
+    values: dict[str, Any] = {
+        name: getattr(config, name)
+        for name, param in PARAMS.items()
+        if param.identity and name not in _RESOLVED
+    }
+    values["gen_drop"] = dropout_of(config, "gen_drop")
+    values["disc_drop"] = dropout_of(config, "disc_drop")
+    values["reuse_fake"] = config.reuse_fake and not config.fresh_z
+    optimizers = {config.gen_opt, config.disc_opt}
+    for name, optimizer in (
+        ("beta1", "adam"),
+        ("beta2", "adam"),
+        ("momentum", "sgd"),
+        ("nesterov", "sgd"),
+    ):
+        if optimizer not in optimizers:
+            values[name] = None
+    values["gen_width"], values["disc_width"] = widths(config)
+    values["steps"] = total_steps(config, data.images)
+    values["data"] = {"name": data.name, "sha256": data.sha256, "images": data.images}
+    return values
+
+
+def plan_run(config: Config, data: Prepared) -> tuple[Run, dict[str, Any]]:
+    """The run of one resolved configuration, and what its config.json says."""
+    values = identity(config, data)
+    run = Run(config.out, Run.make_id(values, config.seed))
+    record = {
+        "id": run.id,
+        "identity": values,
+        "params": dataclasses.asdict(config),
+        "data": data.describe(),
+        "gansweep": __version__,
+    }
+    return run, record

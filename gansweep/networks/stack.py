@@ -1,0 +1,180 @@
+"""A stack of layers with TensorFlow's rules, which both documents used.
+
+`same` padding: a strided convolution gives ceil(in / stride) and an odd amount of padding goes
+to the bottom and right; a transposed one gives in × stride and drops what its convolution would
+have padded. Batch norm: eps 1e-3, moving averages with decay 0.99 (PyTorch's momentum 0.01).
+Weights start Glorot-uniform, biases at zero.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's `same` padding of one axis of `size`: (before, after)."""
+    total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+class Crop(nn.Module):
+    """Keep the first `size` × `size` positions: what `same` leaves of a transposed convolution."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :, : self.size, : self.size]
+
+    def extra_repr(self) -> str:
+        return str(self.size)
+
+
+class Stack:
+    """Builds an `nn.Sequential` layer by layer, keeping track of the shape of one example.
+
+    shape: (features,) or (channels, height, width), without the batch axis.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        image_channels: int,
+        width: float,
+        alpha: float,
+        drop: float,
+    ) -> None:
+        self.shape = shape
+        self.image_channels = image_channels
+        self.width = width
+        self.alpha = alpha
+        self.drop = drop
+        self._layers: list[nn.Module] = []
+
+    def _scaled(self, features: int) -> int:
+        """The width multiplier applied to a hidden layer's features, never below one."""
+        return max(1, round(features * self.width))
+
+    def _add(self, layer: nn.Module, shape: tuple[int, ...] | None = None) -> Stack:
+        self._layers.append(layer)
+        if shape is not None:
+            self.shape = shape
+        return self
+
+    def dense(self, features: int, *, at: tuple[int, int] = (1, 1), bias: bool = True) -> Stack:
+        """A dense layer to `features`, or to that many at each of the `at` positions of a map."""
+        return self._dense(self._scaled(features) * math.prod(at), bias=bias)
+
+    def logit(self) -> Stack:
+        """The discriminator's last layer: one unscaled number an image."""
+        return self._dense(1, bias=True)
+
+    def _dense(self, features: int, *, bias: bool) -> Stack:
+        return self._add(nn.Linear(self.shape[0], features, bias=bias), (features,))
+
+    def reshape(self, height: int, width: int) -> Stack:
+        """A vector of features to a feature map of `height` × `width`."""
+        shape = (self.shape[0] // (height * width), height, width)
+        return self._add(nn.Unflatten(1, shape), shape)
+
+    def flatten(self) -> Stack:
+        return self._add(nn.Flatten(), (math.prod(self.shape),))
+
+    def conv(
+        self,
+        channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: str = "same",
+        bias: bool = True,
+    ) -> Stack:
+        return self._conv(self._scaled(channels), kernel, stride, padding, bias)
+
+    def conv_image(self, kernel: int) -> Stack:
+        """A convolution to the image's own channels, which the width does not scale."""
+        return self._conv(self.image_channels, kernel, 1, "same", True)
+
+    def _conv(self, channels: int, kernel: int, stride: int, padding: str, bias: bool) -> Stack:
+        inputs, size, _ = self.shape
+        if padding == "valid":
+            before = after = 0
+        else:
+            before, after = same_padding(size, kernel, stride)
+        if before != after:
+            self._add(nn.ZeroPad2d((before, after, before, after)))
+            symmetric = 0
+        else:
+            symmetric = before
+        out = (size + before + after - kernel) // stride + 1
+        layer = nn.Conv2d(inputs, channels, kernel, stride, padding=symmetric, bias=bias)
+        return self._add(layer, (channels, out, out))
+
+    def conv_t(
+        self,
+        channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: str = "same",
+        bias: bool = True,
+    ) -> Stack:
+        return self._conv_t(self._scaled(channels), kernel, stride, padding, bias)
+
+    def conv_t_image(self, kernel: int, *, stride: int = 1) -> Stack:
+        """A transposed convolution to the image's own channels."""
+        return self._conv_t(self.image_channels, kernel, stride, "same", True)
+
+    def _conv_t(self, channels: int, kernel: int, stride: int, padding: str, bias: bool) -> Stack:
+        inputs, size, _ = self.shape
+        if padding == "valid":
+            before, out = 0, (size - 1) * stride + kernel
+        else:
+            out = size * stride
+            before, _ = same_padding(out, kernel, stride)
+        # PyTorch cuts `padding` off both ends, TensorFlow `before` off the top and the rest
+        # off the bottom: cut `before` off both and crop what is left over.
+        layer = nn.ConvTranspose2d(inputs, channels, kernel, stride, padding=before, bias=bias)
+        self._add(layer, (channels, out, out))
+        full = (size - 1) * stride + kernel - 2 * before
+        return self if full == out else self._add(Crop(out))
+
+    def upsample(self, factor: int) -> Stack:
+        channels, size, _ = self.shape
+        layer = nn.Upsample(scale_factor=factor, mode="nearest")
+        return self._add(layer, (channels, size * factor, size * factor))
+
+    def avg_pool(self, factor: int) -> Stack:
+        channels, size, _ = self.shape
+        return self._add(nn.AvgPool2d(factor), (channels, size // factor, size // factor))
+
+    def norm(self) -> Stack:
+        """Batch norm: per channel of a feature map, per feature of a vector."""
+        norm = nn.BatchNorm2d if len(self.shape) == 3 else nn.BatchNorm1d
+        return self._add(norm(self.shape[0], **BATCH_NORM))
+
+    def lrelu(self) -> Stack:
+        return self._add(nn.LeakyReLU(self.alpha))
+
+    def tanh(self) -> Stack:
+        return self._add(nn.Tanh())
+
+    def dropout(self) -> Stack:
+        return self._add(nn.Dropout(self.drop))
+
+    def finish(self, shape: tuple[int, ...]) -> nn.Sequential:
+        """The module, initialised. Raises ValueError unless one output has `shape`."""
+        if self.shape != shape:
+            raise ValueError(f"the network ends in {self.shape}, not in {shape}")
+        for layer in self._layers:
+            if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.xavier_uniform_(layer.weight)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
+        return nn.Sequential(*self._layers)

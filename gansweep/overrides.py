@@ -1,0 +1,125 @@
+"""The command line's overrides, checked before anything is composed, prepared or trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gansweep.config import DEFAULTS, PARAMS, Config, check, unknown_parameter
+from gansweep.errors import UserError, choices_hint
+from gansweep.resources import choices
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+GROUPS = ("data", "profile")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One override: a name and its one or more values, typed."""
+
+    name: str
+    values: tuple[Any, ...]
+
+
+def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
+    """The axes of a command line, in its order; Hydra's own overrides are left out.
+
+    Raises UserError for bad syntax, unknown names and invalid values, and for several values of
+    one parameter or a row list without `-m`.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    axes: dict[str, Axis] = {}
+    for argument in arguments:
+        try:
+            override = parser.parse_override(argument)
+        except HydraException as error:
+            reason = " ".join(str(error).split("\n")[0].split())
+            raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
+        if override.get_key_element().lstrip("+~").split("/")[0].split(".")[0] == "hydra":
+            continue
+        axis = _axis(override, argument)
+        if not multirun and len(axis.values) > 1:
+            raise UserError(f"{argument} has several values: add -m to sweep over them")
+        if not multirun and axis.name == "sweep" and axis.values != (None,):
+            raise UserError(f"{argument} is a list of rows: add -m to train them")
+        if axis.name in axes:
+            raise UserError(f"{axis.name} is given twice; write {axis.name}=a,b with -m for both")
+        axes[axis.name] = axis
+    # Whoever sets one end of a run means that one, not the profile's other.
+    for one, other in (("epochs", "steps"), ("steps", "epochs")):
+        if one in axes and other not in axes:
+            axes[other] = Axis(other, (None,))
+    return list(axes.values())
+
+
+def _axis(override: Override, argument: str) -> Axis:
+    name = override.get_key_element()
+    if override.is_add() or override.is_delete():
+        raise UserError(
+            f"{argument}: parameters can be set, not added or removed; write {name.lstrip('+~')}=…"
+        )
+    if name == "rows":  # its commas are a list, not a sweep
+        return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
+    values = _values(override, argument)
+    if name in GROUPS:
+        for value in values:
+            if value not in choices(name):
+                raise UserError(f"{name}={value}: {choices_hint(str(value), choices(name))}")
+        return Axis(name, tuple(str(value) for value in values))
+    if name not in PARAMS and not name.startswith("data."):
+        raise unknown_parameter(name)
+    return Axis(name, tuple(check(name, value) for value in values))
+
+
+def _values(override: Override, argument: str) -> list[Any]:
+    from hydra.core.override_parser.types import QuotedString
+
+    if override.is_sweep_override():
+        if not override.is_discrete_sweep() or override.is_glob_sweep():
+            raise UserError(
+                f"{argument}: a grid takes lists (a,b,c) and range(start,stop,step), nothing else"
+            )
+        values = list(override.sweep_iterator())
+    else:
+        values = [override.value()]
+    plain = [v.text if isinstance(v, QuotedString) else v for v in values]
+    for value in plain:
+        if not isinstance(value, str | int | float | bool | None):
+            raise UserError(f"{argument}: {value} is not a single value")
+    return plain
+
+
+def as_arguments(values: dict[str, Any]) -> list[str]:
+    """`name=value` as Hydra's grammar wants it."""
+    return [f"{name}={_text(value)}" for name, value in values.items()]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    plain = value and all(c.isalnum() or c in "_-./:" for c in value)
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return value if plain else f"'{escaped}'"
+
+
+def command(config: Config) -> str:
+    """The command line that trains exactly this run, whatever the files in conf/ say later."""
+    values: dict[str, Any] = {"data": config.data.name}
+    for key, value in dataclasses.asdict(config.data).items():
+        if value not in (None, False, config.data.name) and key != "epochs":
+            values[f"data.{key}"] = value
+    for name, param in PARAMS.items():
+        value = getattr(config, name)
+        if param.identity and (value != DEFAULTS[name] or name in ("steps", "epochs", "shuffle")):
+            values[name] = value
+    return "python -m gansweep " + " ".join(as_arguments(values))

@@ -1,0 +1,64 @@
+"""Where a result comes from: versions, commit and device, as recorded in every run folder."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gansweep import __version__
+
+PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "mlxtend")
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """Versions, commit and device; no host name and no path."""
+    if device.type == "cuda":
+        hardware = torch.cuda.get_device_name(device)
+    else:
+        hardware = platform.machine()
+    return {
+        "gansweep": __version__,
+        "commit": commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "system": platform.system(),
+        "device": device.type,
+        "hardware": hardware,
+        "threads": torch.get_num_threads(),
+    }
+
+
+@functools.cache
+def commit() -> str | None:
+    """The commit of the checkout gansweep runs from, `+` for local changes; None elsewhere."""
+    here = Path(__file__).parent
+    try:
+        root = _git(here, "rev-parse", "--show-toplevel")
+        # An installed copy may lie inside somebody else's checkout (a .venv in it).
+        if Path(root) != here.parent:
+            return None
+        dirty = "+" if _git(here, "status", "--porcelain", "--", ".") else ""
+        return _git(here, "rev-parse", "--short", "HEAD") + dirty
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        capture_output=True, text=True, check=True, timeout=10,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,101 @@
+"""What was really run, in words: the part of a report that keeps its pictures honest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gansweep.config import DEFAULTS, PARAMS
+from gansweep.report.collect import Outcome, ReportTable, format_param, format_value
+from gansweep.sweep.manifest import Manifest
+
+# Always told, as columns or in the caption: the documents' own columns.
+TOLD = (
+    "gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr", "beta1",
+)  # fmt: skip
+
+
+def caption(manifest: Manifest, tables: list[ReportTable]) -> list[str]:
+    """Sentences: one for what all rows share, one a data set, one for where it ran, the gaps."""
+    lines = []
+    if shared := _shared(manifest):
+        lines.append(f"All rows: {shared}.")
+    everything: list[Outcome] = []
+    for picture in manifest.pictures:
+        cells = [cell for table in tables for cell in table.frame[picture]]
+        outcomes = [o for cell in cells if isinstance(cell, list) for o in cell]
+        everything += outcomes
+        lines.append(f"{picture}: {_data(outcomes)}.")
+    if place := _place(everything):
+        lines.append(place)
+    lines.append(_count(everything))
+    return lines
+
+
+def _shared(manifest: Manifest) -> str:
+    shown = {name for t in manifest.tables for column in t.columns for name in column.split(" / ")}
+    names = [
+        name
+        for name, value in manifest.common.items()
+        if name not in shown
+        and PARAMS[name].identity
+        and (name in TOLD or (value != DEFAULTS[name] and PARAMS[name].group != "budget"))
+        and not (name == "width" and value is None)
+    ]
+    return ", ".join(f"{PARAMS[n].label} {format_param(n, manifest.common)}" for n in names)
+
+
+def _data(outcomes: list[Outcome]) -> str:
+    """`mnist5k, 5,000 images of 28×28, 600 steps (3.8 epochs), widths G 0.125 and D 0.25`."""
+    configs = [o.config for o in outcomes if "data" in o.config]
+    if not configs:
+        return "nothing is known of its data yet"
+    data, identities = configs[0]["data"], [c["identity"] for c in configs]
+    drawn = " (drawn, not photographed)" if data["name"] == "toyfaces" else ""
+    steps = _span(i["steps"] for i in identities)
+    epochs = _span(
+        round(i["steps"] / (i["data"]["images"] // i["batch_size"]), 1) for i in identities
+    )
+    widths = [_span(i[f"{net}_width"] for i in identities) for net in ("gen", "disc")]
+    seeds = sorted({int(o.run_id.rpartition("-s")[2]) for o in outcomes})
+    return (
+        f"{data['name']}{drawn}, {data['images']:,} images of {data['size']}×{data['size']}, "
+        f"{steps} steps ({epochs} epochs), width G {widths[0]}, D {widths[1]}, "
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+    )
+
+
+def _span(values: Iterable[float]) -> str:
+    ordered = sorted(set(values))
+    if len(ordered) == 1:
+        return format_value(ordered[0])
+    return f"{format_value(ordered[0])} to {format_value(ordered[-1])}"
+
+
+def _place(outcomes: list[Outcome]) -> str:
+    """Device, precision, versions and commit of the finished runs."""
+    done = [o for o in outcomes if o.status == "done" and o.environment]
+    if not done:
+        return ""
+
+    def all_of(values: Iterable[object]) -> str:
+        return ", ".join(sorted({str(v) for v in values}))
+
+    devices = all_of(f"{o.environment['device']} ({o.environment['hardware']})" for o in done)
+    precision = all_of(o.config["identity"]["precision"] for o in done if o.config)
+    torch = all_of(o.environment["packages"]["torch"] for o in done)
+    commits = all_of(o.environment["commit"] or "no checkout" for o in done)
+    version = all_of(o.environment["gansweep"] for o in done)
+    return f"Trained on {devices} in {precision}, torch {torch}, gansweep {version} ({commits})."
+
+
+def _count(outcomes: list[Outcome]) -> str:
+    runs = {o.run_id: o for o in outcomes}
+    done = [o.result for o in runs.values() if o.status == "done"]
+    counts: dict[str, int] = {}
+    for o in runs.values():
+        counts[o.status] = counts.get(o.status, 0) + 1
+    text = ", ".join(f"{n} {status}" for status, n in counts.items())
+    seconds = [r["training_seconds"] for r in done]
+    if not seconds:
+        return f"Runs: {text or 'none'}."
+    return f"Runs: {text}; training took {_span(round(s) for s in seconds)} s a run."

@@ -1,0 +1,166 @@
+"""Reading a sweep's runs into pandas tables: one row a configuration, one column a parameter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gansweep.config import PARAMS
+from gansweep.networks import DISCRIMINATORS, GENERATORS
+from gansweep.run import Run, damaged, read_json
+from gansweep.sweep.manifest import Manifest, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class Outcome:
+    """What became of one run. picture: its sample grid, if there is one; note: what to say."""
+
+    run_id: str
+    status: str
+    picture: Path | None
+    note: str
+    config: dict[str, Any]
+    result: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class ReportTable:
+    """A table ready to be rendered.
+
+    frame: indexed by row number; parameter and result columns hold text, picture columns a list
+    of Outcomes, or text where the row cannot be trained on that data set.
+    """
+
+    remark: str
+    frame: pd.DataFrame
+    pictures: list[str]
+
+
+# Columns that come from the runs' results, for the recipes that ask for them.
+RESULTS = {
+    "epochs_trained": "epochs trained",
+    "training_time": "training time",
+}
+
+
+def collect(manifest: Manifest, out: str | Path) -> list[ReportTable]:
+    """The manifest's tables with what the run folders say now."""
+    outcomes = {
+        run_id: read_outcome(Run(out, run_id))
+        for row in manifest.rows
+        for runs in row.runs.values()
+        for run_id in runs
+    }
+    return [_table(manifest, table, outcomes) for table in manifest.tables]
+
+
+def read_outcome(run: Run) -> Outcome:
+    """What the folder of one run tells; a file that cannot be read is named in the note."""
+    status = run.status()
+    result = read_json(run.result) or {}
+    note = {
+        "done": "" if run.picture.exists() else "picture missing: run the sweep again to draw it",
+        "running": "running",
+        "failed": f"failed: {(read_json(run.failure) or {}).get('error', 'unknown')}",
+        "interrupted": "interrupted: run the sweep again",
+        "planned": "not trained yet",
+    }[status]
+    if status in ("running", "interrupted"):
+        lines = run.read_metrics()
+        note += f" (step {lines[-1].get('step')})" if lines else ""
+    broken = [p.name for p in (run.config, run.result, run.failure) if damaged(p)]
+    if broken:
+        note = f"{', '.join(broken)} damaged: run the sweep again"
+    return Outcome(
+        run.id,
+        status,
+        run.picture if run.picture.exists() else None,
+        note,
+        read_json(run.config) or {},
+        result,
+        read_json(run.environment) or {},
+    )
+
+
+def _table(manifest: Manifest, table: Table, outcomes: dict[str, Outcome]) -> ReportTable:
+    import pandas as pd
+
+    records = []
+    for index in table.rows:
+        row, params = manifest.rows[index], manifest.params(index)
+        cells: dict[str, Any] = {}
+        for column in table.columns:
+            heading = table.headings.get(column) or _heading(column)
+            cells[heading] = " / ".join(
+                format_param(name, params) for name in column.split(" / ")
+            )
+        found = {
+            picture: [outcomes[run_id] for run_id in row.runs.get(picture, [])]
+            for picture in manifest.pictures
+        }
+        for result in table.results:
+            cells[RESULTS[result]] = _result(result, found)
+        for picture, outcome in found.items():
+            cells[picture] = outcome or row.invalid.get(picture, "not part of this row")
+        records.append(cells)
+    frame = pd.DataFrame(records, index=table.rows)
+    return ReportTable(table.remark, frame, manifest.pictures)
+
+
+def _heading(column: str) -> str:
+    """`gen/disc drop` for `gen_drop / disc_drop`, as the documents merge it."""
+    labels = [PARAMS[name].label for name in column.split(" / ")]
+    if len(labels) == 1:
+        return labels[0]
+    words = [label.split() for label in labels]
+    if len({tuple(w[1:]) for w in words}) == 1:
+        return " ".join(["/".join(w[0] for w in words), *words[0][1:]])
+    return " / ".join(labels)
+
+
+def format_param(name: str, params: dict[str, Any]) -> str:
+    """A parameter as the documents write it: 0.00005, n/a for dropout that a network lacks."""
+    for drop, kind, registry in (
+        ("gen_drop", "gen", GENERATORS),
+        ("disc_drop", "disc", DISCRIMINATORS),
+    ):
+        if name == drop and not registry[params[kind]].dropout:
+            return "n/a"
+    return format_value(params.get(name))
+
+
+def format_value(value: Any) -> str:
+    if value is None:
+        return "n/a"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return str(value)
+
+
+def _result(name: str, found: dict[str, list[Outcome]]) -> str:
+    """One result of a row's finished runs, a value a data set; `–` where there is none."""
+    done = [o.result for outcomes in found.values() for o in outcomes if o.status == "done"]
+    if name == "epochs_trained":
+        values = [format_value(round(result["epochs"], 1)) for result in done]
+    else:
+        values = [format_seconds(result["training_seconds"]) for result in done]
+    return " / ".join(dict.fromkeys(values)) or "–"
+
+
+def format_seconds(seconds: float) -> str:
+    """14 s, 3 min 5 s, 18 h 4 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,42 @@
+"""The terminal rendering: a compact table of parameters and outcomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from gansweep.console import console
+from gansweep.report.collect import Outcome, ReportTable, format_seconds
+
+STYLES = {"done": "green", "failed": "red", "running": "cyan"}
+
+
+def print_table(tables: list[ReportTable]) -> None:
+    for table in tables:
+        view = RichTable(box=None, pad_edge=False, header_style="bold")
+        view.add_column("row", justify="right")
+        for heading in table.frame.columns:
+            view.add_column(Text(heading), justify="left" if heading in table.pictures else "right")
+        for row, cells in zip(table.frame.index, table.frame.itertuples(index=False), strict=True):
+            view.add_row(str(row), *(_cell(cell) for cell in cells))
+        console.print(view)
+
+
+def _cell(cell: Any) -> Text:
+    if isinstance(cell, str):
+        return Text(cell)
+    return Text(", ").join(_outcome(outcome) for outcome in cell)
+
+
+def _outcome(outcome: Outcome) -> Text:
+    style = STYLES.get(outcome.status, "yellow")
+    if outcome.status != "done" or outcome.note:
+        return Text(outcome.note, style=style)
+    result = outcome.result
+    return Text(
+        f"done {format_seconds(result['training_seconds'])}, "
+        f"D {result['loss_d']:.2f} G {result['loss_g']:.2f}",
+        style=style,
+    )

@@ -1,0 +1,77 @@
+"""Writing a report: `REPORTS/NAME/README.md`, its pictures, and the block in another document."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from gansweep.errors import UserError
+from gansweep.report.collect import ReportTable, collect
+from gansweep.report.markdown import render, render_block
+from gansweep.report.thumbnails import write_thumbnails
+from gansweep.run import write_text
+from gansweep.sweep.manifest import Manifest, read_manifest
+
+IMAGES = "images"
+
+
+@dataclass
+class Report:
+    """A written report. images: run id → file name within the report's `images`."""
+
+    path: Path
+    manifest: Manifest
+    tables: list[ReportTable]
+    images: dict[str, str]
+
+
+def write_report(name: str, *, out: str | Path, reports: str | Path) -> Report:
+    """Build the report of a sweep from its files, as far as they are.
+
+    Raises UserError if there is no such sweep or the folder cannot be written.
+    """
+    manifest = read_manifest(out, name)
+    tables = collect(manifest, out)
+    folder = Path(reports) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        images = write_thumbnails(tables, folder / IMAGES)
+        relative = {run: f"{IMAGES}/{file}" for run, file in images.items()}
+        path = folder / "README.md"
+        _write_if_new(path, render(manifest, tables, relative))
+    except OSError as error:
+        raise UserError(
+            f"cannot write the report {error.filename or folder}: {error.strerror}; "
+            "choose another folder with reports=DIR"
+        ) from None
+    return Report(path, manifest, tables, images)
+
+
+def update_block(report: Report, document: Path) -> bool:
+    """Put the tables between the document's two markers. Returns whether anything changed.
+
+    Raises UserError if the document or one of its markers is missing.
+    """
+    name = report.manifest.name
+    start, end = f"<!-- gansweep:{name} -->", f"<!-- /gansweep:{name} -->"
+    try:
+        text = document.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{document}: {error.strerror}") from None
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise UserError(f"{document} needs the lines {start} and {end}, once each, in this order")
+    folder = os.path.relpath(
+        (report.path.parent / IMAGES).resolve(), document.resolve().parent)
+    prefix = Path(folder).as_posix()
+    images = {run: f"{prefix}/{file}" for run, file in report.images.items()}
+    block = render_block(report.manifest, report.tables, images)
+    before, after = text[: text.index(start)], text[text.index(end) :]
+    return _write_if_new(document, f"{before}{start}\n\n{block}\n{after}")
+
+
+def _write_if_new(path: Path, text: str) -> bool:
+    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+        return False
+    write_text(path, text)
+    return True

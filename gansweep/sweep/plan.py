@@ -1,0 +1,260 @@
+"""From a command line to a manifest: rows, their configurations, their runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from gansweep.config import PARAMS, Config, DataConfig, check
+from gansweep.data import Prepared, prepare
+from gansweep.errors import UserError
+from gansweep.identity import plan_run
+from gansweep.networks import GENERATORS
+from gansweep.overrides import Axis, as_arguments, command
+from gansweep.run import Run
+from gansweep.sweep.manifest import Manifest, Row, Table
+from gansweep.sweep.recipe import Recipe, read_recipe, select_rows
+
+# Of the sweep as a whole: one value each, no part of a row.
+SETTINGS = ("out", "reports", "sweep", "rows", "name", "digits", "faces", "run_id")
+
+Compose = Callable[[dict[str, str]], dict[str, Any]]
+
+
+@dataclass
+class Job:
+    """A planned run and how the screen calls it: `lr=0.0001 beta1=0.3 data=mnist5k`."""
+
+    run: Run
+    title: str
+    overrides: list[str]
+
+
+@dataclass
+class Plan:
+    """A manifest, and the jobs of its chosen rows: each run once, in the order of the rows."""
+
+    manifest: Manifest
+    jobs: list[Job]
+    settings: Config
+
+
+def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) -> Config:
+    """The typed configuration: what Hydra composed, then `values` (`data.root` and such too).
+
+    Raises UserError for a value that is not valid, whichever file it came from.
+    """
+    merged = {name: check(name, composed[name]) for name in PARAMS}
+    data = {key: check(f"data.{key}", value) for key, value in composed["data"].items()}
+    config = Config(**merged, data=DataConfig(**data))
+    return with_values(config, values) if values else config
+
+
+def with_values(config: Config, values: dict[str, Any]) -> Config:
+    """`config` with some typed values replaced."""
+    nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
+    flat = {k: v for k, v in values.items() if k in PARAMS}
+    if nested:
+        flat["data"] = dataclasses.replace(config.data, **nested)
+    return dataclasses.replace(config, **flat)
+
+
+class Preparer:
+    """Prepares each data set once for all runs that share it."""
+
+    def __init__(self) -> None:
+        self._ready: dict[Any, Prepared] = {}
+
+    def __call__(self, config: Config) -> Prepared:
+        size = GENERATORS[config.gen].image_size
+        key = (dataclasses.astuple(config.data), size, config.limit)
+        if key not in self._ready:
+            self._ready[key] = prepare(config.data, size, config.limit)
+        return self._ready[key]
+
+
+def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: str) -> Plan:
+    """Expand the axes (over a row list, if there is one) and write every run's configuration.
+
+    compose: group choices → the composed parameters. Raises UserError before anything is
+    written if no row can be trained; rows that cannot are in the manifest, with the reason.
+    """
+    settings = _settings(axes)
+    recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
+    if settings.get("rows") is not None and recipe is None:
+        raise UserError("rows=… chooses from a row list: name it with sweep=…")
+    chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
+    expander = _Expander(axes, recipe, compose, profile)
+    prepared = Preparer()
+
+    rows: list[Row] = []
+    sources: list[int] = []  # of each row, its place in the row list
+    jobs: dict[str, Job] = {}
+    records: dict[str, tuple[Run, dict[str, Any]]] = {}
+    pictures: dict[str, None] = {}
+    first_error: UserError | None = None
+    for source, values, cells in expander.rows():
+        row = Row({})
+        for column, seed, config in cells:
+            data = prepared(config)
+            pictures[data.label] = None
+            row.params = row.params or _shown(config)
+            try:
+                run, record = plan_run(config, data)
+            except UserError as error:
+                row.invalid[data.label] = str(error)
+                first_error = first_error or error
+                continue
+            row.runs.setdefault(data.label, []).append(run.id)
+            records[run.id] = (run, {**record, "command": command(config)})
+            if chosen is None or source in chosen:
+                parts = {**values, **seed, **column}
+                title = " ".join(as_arguments(parts))
+                jobs.setdefault(run.id, Job(run, title, as_arguments(parts)))
+        rows.append(row)
+        sources.append(source)
+    if not records and first_error is not None:
+        raise first_error
+
+    for run, record in records.values():
+        if run.status() != "done":  # what a finished run says of itself stays
+            run.plan(record)
+    common = _common(rows)
+    for row in rows:
+        row.params = {k: v for k, v in row.params.items() if k not in common}
+    title = recipe.title if recipe else "Grid over " + ", ".join(expander.varying() or ["one row"])
+    manifest = Manifest(
+        name=settings.get("name") or _name(recipe, expander, rows),
+        title=title,
+        command=command_line,
+        pictures=list(pictures),
+        common=common,
+        tables=_tables(recipe, expander, sources),
+        rows=rows,
+    )
+    return Plan(manifest, list(jobs.values()), make_config(compose({}), settings))
+
+
+def _settings(axes: list[Axis]) -> dict[str, Any]:
+    values = {}
+    for axis in axes:
+        if axis.name in SETTINGS:
+            if len(axis.values) > 1:
+                raise UserError(f"{axis.name} is one for the whole sweep: give it one value")
+            values[axis.name] = axis.values[0]
+    name = values.get("name")
+    if name is not None and (not name.strip(". ") or set(name) & set('/\\:*?"<>|')):
+        raise UserError(f"name={name} cannot name a folder; use letters, digits, - and _")
+    return values
+
+
+class _Expander:
+    """The product of the axes, split into rows, picture columns (data) and replicates (seed)."""
+
+    def __init__(
+        self, axes: list[Axis], recipe: Recipe | None, compose: Compose, profile: str
+    ) -> None:
+        self.recipe = recipe
+        self.profile = profile
+        free = [a for a in axes if a.name not in SETTINGS or a.name in ("digits", "faces")]
+        self.data_axes = [a for a in free if a.name == "data" or a.name.startswith("data.")]
+        self.seed_axes = [a for a in free if a.name == "seed"]
+        self.row_axes = [a for a in free if a not in self.data_axes and a not in self.seed_axes]
+        self._compose = compose
+        self._composed: dict[tuple[str, str | None], Config] = {}
+
+    def varying(self) -> list[str]:
+        return [a.name for a in self.row_axes if len(a.values) > 1]
+
+    def rows(self) -> Iterator[tuple[int, dict[str, Any], list[tuple[Any, Any, Config]]]]:
+        """(place in the row list, what varies, [(column, seed, configuration)…]) of each row."""
+        listed = self.recipe.rows if self.recipe else [{}]
+        for source, row in enumerate(listed):
+            for values in _product(self.row_axes):
+                shown = {k: v for k, v in {**row, **values}.items() if self._differs(k)}
+                yield source, shown, list(self._cells(row, values))
+
+    def _differs(self, name: str) -> bool:
+        listed = self.recipe is not None and any(name in row for row in self.recipe.rows)
+        return listed or name in self.varying()
+
+    def _cells(
+        self, row: dict[str, Any], values: dict[str, Any]
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Config]]:
+        profile = values.get("profile", self.profile)
+        recipe = self.recipe
+        given: dict[str, Any] = {}
+        if recipe is not None:
+            given = {**recipe.common, **recipe.profiles.get(profile, {}), **row}
+        for column in self._columns(profile, values):
+            base = self._base(profile, column.get("data"))
+            for seed in _product(self.seed_axes):
+                config = with_values(base, {**given, **values, **column, **seed})
+                shown = {"data": config.data.name, **column}
+                yield shown, seed if len(self._seeds()) > 1 else {}, config
+
+    def _seeds(self) -> tuple[Any, ...]:
+        return self.seed_axes[0].values if self.seed_axes else ()
+
+    def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """The data sets: those of the command line, else the profile's digits and faces."""
+        axes = list(self.data_axes)
+        if not any(axis.name == "data" for axis in axes):
+            roles = self.recipe.data if self.recipe else ["digits", "faces"]
+            base = self._base(profile, None)
+            names = dict.fromkeys(values.get(role, getattr(base, role)) for role in roles)
+            axes.insert(0, Axis("data", tuple(names)))
+        return list(_product(axes))
+
+    def _base(self, profile: str, data: str | None) -> Config:
+        key = (profile, data)
+        if key not in self._composed:
+            groups = {"profile": profile} | ({"data": data} if data else {})
+            self._composed[key] = make_config(self._compose(groups))
+        return self._composed[key]
+
+
+def _product(axes: list[Axis]) -> Iterator[dict[str, Any]]:
+    names = [axis.name for axis in axes]
+    for values in itertools.product(*(axis.values for axis in axes)):
+        yield dict(zip(names, values, strict=True))
+
+
+def _shown(config: Config) -> dict[str, Any]:
+    """The parameters that a table may show."""
+    hidden = {*SETTINGS, "seed"}
+    return {name: getattr(config, name) for name in PARAMS if name not in hidden}
+
+
+def _common(rows: list[Row]) -> dict[str, Any]:
+    first = rows[0].params
+    return {k: v for k, v in first.items() if all(row.params.get(k) == v for row in rows)}
+
+
+def _tables(recipe: Recipe | None, expander: _Expander, sources: list[int]) -> list[Table]:
+    """The recipe's tables with the rows expanded, or one table of what varies."""
+    varying = [name for name in PARAMS if name in expander.varying()]
+    if "profile" in expander.varying():
+        varying.insert(0, "width")
+    if recipe is None:
+        return [Table(varying or ["lr", "beta1"], list(range(len(sources))))]
+    tables = []
+    for table in recipe.tables:
+        of_table = set(table.rows)
+        shown = {name for column in table.columns for name in column.split(" / ")}
+        columns = [*table.columns, *(name for name in varying if name not in shown)]
+        rows = [i for i, source in enumerate(sources) if source in of_table]
+        tables.append(dataclasses.replace(table, columns=columns, rows=rows))
+    return tables
+
+
+def _name(recipe: Recipe | None, expander: _Expander, rows: list[Row]) -> str:
+    if recipe is not None:
+        return recipe.name
+    ids = ",".join(run for row in rows for runs in row.runs.values() for run in runs)
+    digest = hashlib.sha256(ids.encode()).hexdigest()[:6]
+    return "-".join([*expander.varying()[:4], digest])

@@ -1,0 +1,196 @@
+"""One run, from its configuration to its result, in this process."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import signal
+import time
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from gansweep.callbacks import Bar, Metrics, Samples
+from gansweep.config import Config, dropout_of, total_steps, widths
+from gansweep.data import Prepared
+from gansweep.data.batches import Batches
+from gansweep.errors import UserError
+from gansweep.gan import GAN
+from gansweep.networks import build_discriminator, build_generator
+from gansweep.provenance import environment
+from gansweep.run import Run, write_file, write_json
+from gansweep.samples import fixed_latents, save_grid
+
+LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
+ADAM_EPS = 1e-8
+
+
+def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str, Any]:
+    """Train `run` and write its folder. Returns what its result file says.
+
+    Raises Diverged if a loss stops being a number, UserError if the device is not there.
+    """
+    device = resolve_device(config.device)
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    _quiet_lightning()
+    _reset_peak_memory(device)
+    pl.seed_everything(config.seed, verbose=False)
+    write_json(run.environment, environment(device))
+
+    started = time.perf_counter()
+    images = torch.from_numpy(data.array().copy()).to(device)
+    steps = total_steps(config, data.images)
+    gan = build_gan(config, data.channels)
+    batches = Batches(
+        images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed
+    )
+    metrics = Metrics(run, config.log_every, steps, batches.per_epoch * config.batch_size)
+    samples = Samples(run, config.sample_every or max(1, steps // 10), steps)
+    trainer = pl.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        max_epochs=1,  # one pass over `batches`, which holds all epochs
+        precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
+        callbacks=[metrics, samples, Bar(title, steps, metrics)],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    training = time.perf_counter()
+    _fit(trainer, gan, batches)
+    trained = time.perf_counter()
+
+    write_file(run.final, lambda path: torch.save(gan.state_dict(), path))
+    result = {
+        "status": "done",
+        "steps": steps,
+        "epochs": round(steps / batches.per_epoch, 4),
+        "images": steps * config.batch_size,
+        **metrics.latest,
+        "training_seconds": round(trained - training, 3),
+        "seconds": round(time.perf_counter() - started, 3),
+        "images_per_second": round(steps * config.batch_size / (trained - training), 1),
+        "peak_memory_mib": _peak_memory(device),
+        "parameters": {
+            "generator": sum(p.numel() for p in gan.generator.parameters()),
+            "discriminator": sum(p.numel() for p in gan.discriminator.parameters()),
+        },
+    }
+    write_json(run.result, result)
+    return result
+
+
+def _fit(trainer: pl.Trainer, gan: GAN, batches: Batches) -> None:
+    """`trainer.fit`, with Ctrl-C as the KeyboardInterrupt that it is."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(gan, train_dataloaders=batches)
+    except SystemExit as exit:
+        # Lightning answers Ctrl-C with sys.exit(1) and ignores every later one.
+        if not isinstance(exit.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, handler)
+        raise KeyboardInterrupt from None
+
+
+def redraw(run: Run, config: Config, data: Prepared) -> None:
+    """Draw the sample picture of a finished run again, from its final weights."""
+    gan = build_gan(config, data.channels)
+    gan.load_state_dict(torch.load(run.final, map_location="cpu", weights_only=True))
+    save_grid(gan.sample(fixed_latents(gan.z_dim)), run.picture)
+
+
+def build_gan(config: Config, channels: int) -> GAN:
+    """The GAN of a configuration, for images of `channels` colours."""
+    gen_width, disc_width = widths(config)
+    generator = build_generator(
+        config.gen,
+        z_dim=config.z_dim,
+        channels=channels,
+        width=gen_width,
+        alpha=config.alpha,
+        drop=dropout_of(config, "gen_drop") or 0.0,
+    )
+    discriminator = build_discriminator(
+        config.disc,
+        channels=channels,
+        width=disc_width,
+        alpha=config.alpha,
+        drop=dropout_of(config, "disc_drop") or 0.0,
+    )
+    layout = (
+        torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
+    )
+    generator.to(memory_format=layout)
+    discriminator.to(memory_format=layout)
+    return GAN(
+        generator,
+        discriminator,
+        z_dim=config.z_dim,
+        smooth=config.smooth,
+        joint_d=config.joint_d,
+        fresh_z=config.fresh_z,
+        reuse_fake=config.reuse_fake,
+        gen_optimizer=functools.partial(make_optimizer, config.gen_opt, config),
+        disc_optimizer=functools.partial(make_optimizer, config.disc_opt, config),
+        memory_format=layout,
+    )
+
+
+def make_optimizer(name: str, config: Config, net: nn.Module) -> torch.optim.Optimizer:
+    """Adam (eps 1e-8) or SGD with momentum, at the configuration's learning rate."""
+    if name == "adam":
+        betas = (config.beta1, config.beta2)
+        return torch.optim.Adam(net.parameters(), config.lr, betas, eps=ADAM_EPS, fused=True)
+    nesterov = config.nesterov and config.momentum > 0
+    return torch.optim.SGD(
+        net.parameters(), config.lr, momentum=config.momentum, nesterov=nesterov, fused=True
+    )
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is the GPU where there is one. Raises UserError if `cuda` is not there."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise UserError("device=cuda, but PyTorch sees no GPU here; use device=cpu or device=auto")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def _quiet_lightning() -> None:
+    """Lightning's banners and advice are about things that gansweep decides itself."""
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+
+
+def _reset_peak_memory(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with suppress(OSError):  # Linux: 5 resets the high-water mark VmHWM of this process
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _peak_memory(device: torch.device) -> int | None:
+    """MiB: of the device's memory on a GPU, of the whole process on a CPU (None if unknown)."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) >> 10
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak >> (20 if os.uname().sysname == "Darwin" else 10)
