@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -44,28 +45,36 @@ def _checked(arguments: list[str]) -> list[str]:
     words = [a for a in arguments if "=" not in a and not a.startswith("-")]
     options = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package"}
     stray = [
-        w for w in words if arguments.index(w) == 0 or arguments[arguments.index(w) - 1] not in options
+        w
+        for w in words
+        if arguments.index(w) == 0 or arguments[arguments.index(w) - 1] not in options
     ]
     if stray:
         raise UserError(f"{stray[0]!r} is not name=value; see --help")
     axes = read_axes(overrides, multirun=multirun)
     given = {o.split("=")[0] for o in overrides}
     implied = {a.name: a.values[0] for a in axes if a.name not in given}
-    return [*arguments, *as_arguments(implied)]
+    # A sweep reads its axes itself; for one run Hydra has to be told what follows from them.
+    return arguments if multirun else [*arguments, *as_arguments(implied)]
 
 
 def _hydra_main() -> None:
     import hydra
     from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from gansweep.config import Config
     from gansweep.resources import conf_folder
 
     ConfigStore.instance().store(name="schema", node=Config, provider="gansweep")
-    decorate = hydra.main(
-        version_base="1.3", config_path=str(conf_folder()), config_name="config"
-    )
-    decorate(task)()
+    decorate = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, not printed in ten lines
+    try:
+        decorate(task)()
+    except (HydraException, OmegaConfBaseException) as error:
+        reasons = [str(e).split("\n\n")[0] for e in (error, error.__cause__) if e is not None]
+        raise UserError(" ".join(" ".join(reasons).split())) from None
 
 
 def task(cfg: DictConfig) -> None:

@@ -35,8 +35,9 @@ class Metrics(pl.Callback):
         self._started = time.perf_counter()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: GAN, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        assert isinstance(gan, GAN)
         step = gan.steps_done
         if step % self.every and step != self.total:
             return
@@ -59,8 +60,9 @@ class Samples(pl.Callback):
         self.total = total
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: GAN, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        assert isinstance(gan, GAN)
         step = gan.steps_done
         if step % self.every and step != self.total:
             return
@@ -105,8 +107,9 @@ class Bar(pl.Callback):
         self._started = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: GAN, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        assert isinstance(gan, GAN)
         now = time.monotonic()
         if self.bar is None or now - self._drawn < self.INTERVAL:
             return

@@ -39,11 +39,16 @@ class Param:
     group: str = "hyperparameters"
     identity: bool = True  # can it change a run's numbers?
 
+    def names(self) -> list[str]:
+        """The choices, if it has any."""
+        if isinstance(self.choices, Registry):
+            return self.choices.names()
+        return list(self.choices or ())
+
     def valid(self, name: str) -> str:
         """The valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
         if self.choices is not None:
-            names = self.choices.names() if isinstance(self.choices, Registry) else self.choices
-            words = f"one of {', '.join(names)}"
+            words = f"one of {', '.join(self.names())}"
         elif self.low is None and self.high is None:
             words = ""
         elif self.high is None:
@@ -82,16 +87,28 @@ class Config:
     gen: str = _param("5", "generator implementation", "gen impl", choices=GENERATORS)
     disc: str = _param("4", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)
     gen_drop: float = _param(
-        0.0, "drop probability in the generator's dropout layers", "gen drop",
-        low=0, high=1, open_high=True,
+        0.0,
+        "drop probability in the generator's dropout layers",
+        "gen drop",
+        low=0,
+        high=1,
+        open_high=True,
     )
     disc_drop: float = _param(
-        0.0, "drop probability in the discriminator's dropout layers", "disc drop",
-        low=0, high=1, open_high=True,
+        0.0,
+        "drop probability in the discriminator's dropout layers",
+        "disc drop",
+        low=0,
+        high=1,
+        open_high=True,
     )
     smooth: float = _param(
-        0.1, "one-sided label smoothing: real images are labelled 1 - smooth", "smooth factor",
-        low=0, high=1, open_high=True,
+        0.1,
+        "one-sided label smoothing: real images are labelled 1 - smooth",
+        "smooth factor",
+        low=0,
+        high=1,
+        open_high=True,
     )
     alpha: float = _param(0.2, "slope of the leaky ReLUs", "alpha", low=0, high=1, open_high=True)
     batch_size: int = _param(32, "images in a batch", "batch size", low=1)
@@ -116,40 +133,60 @@ class Config:
     )
     fresh_z: bool = _param(False, "draw a new z for the G step", "fresh z")
     reuse_fake: bool = _param(
-        True, "one generator forward serves the D and the G step where they share z",
+        True,
+        "one generator forward serves the D and the G step where they share z",
         "reused forward",
     )
     width: float | None = _param(
-        None, "multiplies the hidden channels of both networks", "width",
-        low=0, high=8, open_low=True, null="each network's narrow demo width",
+        None,
+        "multiplies the hidden channels of both networks",
+        "width",
+        low=0,
+        high=8,
+        open_low=True,
+        null="each network's narrow demo width",
     )
     epochs: int | None = _param(
         None, "passes over the images", "epochs", low=1, null="steps decide", group="budget"
     )
     steps: int | None = _param(
-        None, "batches; the run ends at epochs or steps, whichever comes first", "steps",
-        low=1, null="epochs decide", group="budget",
+        None,
+        "batches; the run ends at epochs or steps, whichever comes first",
+        "steps",
+        low=1,
+        null="epochs decide",
+        group="budget",
     )
     limit: int | None = _param(
-        None, "use only the first so many images", "input images", low=1, null="all",
+        None,
+        "use only the first so many images",
+        "input images",
+        low=1,
+        null="all",
         group="budget",
     )
     shuffle: bool = _param(
-        False, "a new order of the images each epoch (else the order of the files)", "shuffled",
+        False,
+        "a new order of the images each epoch (else the order of the files)",
+        "shuffled",
         group="budget",
     )
     seed: int = _param(1, "random seed: the replicate of a row", "seed", low=0, group="budget")
     precision: str = _param(
-        "fp32", "arithmetic of the forward and backward pass", "precision",
-        choices=PRECISIONS, group="machine",
+        "fp32",
+        "arithmetic of the forward and backward pass",
+        "precision",
+        choices=PRECISIONS,
+        group="machine",
     )
     memory_format: str = _param(
-        "contiguous", "layout of the images in memory", "memory format",
-        choices=MEMORY_FORMATS, group="machine",
+        "contiguous",
+        "layout of the images in memory",
+        "memory format",
+        choices=MEMORY_FORMATS,
+        group="machine",
     )
-    device: str = _param(
-        "auto", "where to train", choices=DEVICES, group="machine", identity=False
-    )
+    device: str = _param("auto", "where to train", choices=DEVICES, group="machine", identity=False)
     threads: int | None = _param(
         None, "CPU threads of a run", low=1, null="all cores", group="machine", identity=False
     )
@@ -157,8 +194,12 @@ class Config:
         10, "steps between two lines of metrics", low=1, group="machine", identity=False
     )
     sample_every: int | None = _param(
-        None, "steps between two sample pictures and checkpoints", low=1,
-        null="ten times a run", group="machine", identity=False,
+        None,
+        "steps between two sample pictures and checkpoints",
+        low=1,
+        null="ten times a run",
+        group="machine",
+        identity=False,
     )
     out: str = _param(
         "outputs", "folder of runs and sweeps", group="files and sweeps", identity=False
@@ -167,25 +208,39 @@ class Config:
         "reports", "folder of the reports", group="files and sweeps", identity=False
     )
     sweep: str | None = _param(
-        None, "a row list: a name in sweeps/, or a YAML file (with -m)",
-        null="the grid of the command line", group="files and sweeps", identity=False,
+        None,
+        "a row list: a name in sweeps/, or a YAML file (with -m)",
+        null="the grid of the command line",
+        group="files and sweeps",
+        identity=False,
     )
     rows: str | None = _param(
-        None, "which rows of the list, as in rows=0-5,34", null="all",
-        group="files and sweeps", identity=False,
+        None,
+        "which rows of the list, as in rows=0-5,34",
+        null="all",
+        group="files and sweeps",
+        identity=False,
     )
     name: str | None = _param(
-        None, "the sweep's name", null="made from what varies",
-        group="files and sweeps", identity=False,
+        None,
+        "the sweep's name",
+        null="made from what varies",
+        group="files and sweeps",
+        identity=False,
     )
     digits: str = _param(
-        "mnist5k", "the profile's digits; with faces, what each row of a sweep is trained on",
-        group="files and sweeps", identity=False,
+        "mnist5k",
+        "the profile's digits; with faces, what each row of a sweep is trained on",
+        group="files and sweeps",
+        identity=False,
     )
     faces: str = _param("toyfaces", "the profile's faces", group="files and sweeps", identity=False)
     run_id: str | None = _param(
-        None, "train this planned run (set by sweeps)", null="plan one",
-        group="files and sweeps", identity=False,
+        None,
+        "train this planned run (set by sweeps)",
+        null="plan one",
+        group="files and sweeps",
+        identity=False,
     )
     data: DataConfig = field(default_factory=DataConfig)
 
@@ -242,9 +297,8 @@ def check(name: str, value: Any) -> Any:
     if value is None:
         return None
     if param.choices is not None:
-        names = param.choices.names() if isinstance(param.choices, Registry) else param.choices
-        if value not in names:
-            raise UserError(f"{name}={value}: {choices_hint(value, names)}")
+        if value not in param.names():
+            raise UserError(f"{name}={value}: {choices_hint(value, param.names())}")
     else:
         low = param.low is not None and (
             value <= param.low if param.open_low else value < param.low

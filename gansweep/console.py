@@ -21,5 +21,7 @@ def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         yield from bar.track(items, total=total, description=description)

@@ -102,9 +102,7 @@ class GAN(pl.LightningModule):
             on_real = cross_entropy(self.discriminator(real), 1 - self.smooth)
             return on_real + cross_entropy(self.discriminator(fake), 0.0)
         real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).chunk(2)
-        return (
-            cross_entropy(real_logits, 1 - self.smooth) + cross_entropy(fake_logits, 0.0)
-        ) / 2
+        return (cross_entropy(real_logits, 1 - self.smooth) + cross_entropy(fake_logits, 0.0)) / 2
 
     @torch.no_grad()
     def sample(self, z: Tensor) -> Tensor:

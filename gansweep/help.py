@@ -57,5 +57,3 @@ def print_help() -> None:
     print(f"\nprofiles: {', '.join(f'profile={name}' for name in choices('profile'))}")
     print("  demo (default): narrow networks, few steps; paper: as the documents trained\n")
     print(OPTIONS, end="")
-
-

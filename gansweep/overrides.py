@@ -61,9 +61,10 @@ def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
 def _axis(override: Override, argument: str) -> Axis:
     name = override.get_key_element()
     if override.is_add() or override.is_delete():
-        raise UserError(
-            f"{argument}: parameters can be set, not added or removed; write {name.lstrip('+~')}=…"
-        )
+        name = name.lstrip("+~")
+        if name not in PARAMS and name not in GROUPS:
+            raise unknown_parameter(name)
+        raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
     if name == "rows":  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
     values = _values(override, argument)
@@ -78,21 +79,33 @@ def _axis(override: Override, argument: str) -> Axis:
 
 
 def _values(override: Override, argument: str) -> list[Any]:
-    from hydra.core.override_parser.types import QuotedString
+    from hydra.core.override_parser.types import Glob, QuotedString
 
-    if override.is_sweep_override():
-        if not override.is_discrete_sweep() or override.is_glob_sweep():
-            raise UserError(
-                f"{argument}: a grid takes lists (a,b,c) and range(start,stop,step), nothing else"
-            )
+    name, value = override.get_key_element(), override.value()
+    if isinstance(value, Glob):
+        values: list[Any] = value.filter(_names(name))
+        if not values:
+            raise UserError(f"{argument} matches none of {', '.join(_names(name))}")
+    elif override.is_discrete_sweep():
         values = list(override.sweep_iterator())
+    elif override.is_sweep_override():
+        raise UserError(
+            f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern)"
+        )
     else:
-        values = [override.value()]
+        values = [value]
     plain = [v.text if isinstance(v, QuotedString) else v for v in values]
     for value in plain:
         if not isinstance(value, str | int | float | bool | None):
             raise UserError(f"{argument}: {value} is not a single value")
     return plain
+
+
+def _names(name: str) -> list[str]:
+    """The choices of a group or a parameter."""
+    if name in GROUPS:
+        return choices(name)
+    return PARAMS[name].names() if name in PARAMS else []
 
 
 def as_arguments(values: dict[str, Any]) -> list[str]:

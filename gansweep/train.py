@@ -48,9 +48,7 @@ def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str
     images = torch.from_numpy(data.array().copy()).to(device)
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
-    batches = Batches(
-        images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed
-    )
+    batches = Batches(images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed)
     metrics = Metrics(run, config.log_every, steps, batches.per_epoch * config.batch_size)
     samples = Samples(run, config.sample_every or max(1, steps // 10), steps)
     trainer = pl.Trainer(

@@ -78,7 +78,9 @@ def prepare(
             if found is not None:
                 return found
             if fault:
-                console.print(f"data: the cache of {spec.name} is damaged ({fault}): making it again")
+                console.print(
+                    f"data: the cache of {spec.name} is damaged ({fault}): making it again"
+                )
             return _make(spec, source, folder, key)
     except PermissionError as error:
         raise UserError(
@@ -92,7 +94,7 @@ def _checksum(array: np.ndarray) -> str:
 
     digest = hashlib.sha256(str(array.shape).encode())
     for chunk in np.array_split(array, max(1, array.nbytes >> 24)):
-        digest.update(np.ascontiguousarray(chunk))
+        digest.update(np.ascontiguousarray(chunk).data)
     return digest.hexdigest()
 
 

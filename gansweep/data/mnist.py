@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,8 +108,10 @@ def read_idx(path: Path) -> np.ndarray:
 
     remedy = "replace it with an intact copy"
     try:
-        raw = gzip.open(path).read() if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); {remedy}") from None
     if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
         raise UserError(f"{path}: not an IDX file of images; {remedy}")

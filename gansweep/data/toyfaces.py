@@ -151,8 +151,6 @@ def draw(numbers: np.ndarray, size: int) -> np.ndarray:
     return canvas.rgb.round().clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2)
 
 
-
-
 def _background(
     canvas: _Canvas, near: np.ndarray, far: np.ndarray, dx: np.ndarray, dy: np.ndarray
 ) -> None:

@@ -19,9 +19,7 @@ def generator(
     image_size: height and width of its images, in pixels. dropout: has it dropout layers?
     demo_width: the width multiplier at which a demo run takes about 20 s on one CPU core.
     """
-    return GENERATORS.register(
-        name, image_size=image_size, dropout=dropout, demo_width=demo_width
-    )
+    return GENERATORS.register(name, image_size=image_size, dropout=dropout, demo_width=demo_width)
 
 
 def discriminator(

@@ -12,7 +12,8 @@ import math
 
 from torch import Tensor, nn
 
-BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}
+BATCH_NORM_EPS = 1e-3
+BATCH_NORM_MOMENTUM = 0.01
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -157,7 +158,7 @@ class Stack:
     def norm(self) -> Stack:
         """Batch norm: per channel of a feature map, per feature of a vector."""
         norm = nn.BatchNorm2d if len(self.shape) == 3 else nn.BatchNorm1d
-        return self._add(norm(self.shape[0], **BATCH_NORM))
+        return self._add(norm(self.shape[0], BATCH_NORM_EPS, BATCH_NORM_MOMENTUM))
 
     def lrelu(self) -> Stack:
         return self._add(nn.LeakyReLU(self.alpha))

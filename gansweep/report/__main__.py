@@ -18,7 +18,9 @@ def main(argv: list[str] | None = None) -> None:
         description="Build the results table of a sweep, as far as its runs are.",
     )
     parser.add_argument("sweep", help="the sweep's name, as its last line of output shows it")
-    parser.add_argument("--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)")
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
     parser.add_argument(
         "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
     )

@@ -32,16 +32,17 @@ def caption(manifest: Manifest, tables: list[ReportTable]) -> list[str]:
 
 
 def _shared(manifest: Manifest) -> str:
+    """`alpha 0.2, batch size 32`: what no table shows because every row has it."""
     shown = {name for t in manifest.tables for column in t.columns for name in column.split(" / ")}
-    names = [
-        name
-        for name, value in manifest.common.items()
-        if name not in shown
-        and PARAMS[name].identity
-        and (name in TOLD or (value != DEFAULTS[name] and PARAMS[name].group != "budget"))
-        and not (name == "width" and value is None)
-    ]
-    return ", ".join(f"{PARAMS[n].label} {format_param(n, manifest.common)}" for n in names)
+    rows = [manifest.params(i) for i in range(len(manifest.rows))]
+    parts = []
+    for name, param in PARAMS.items():
+        if name in shown or not param.identity or param.group == "budget" or name == "width":
+            continue
+        texts = {format_param(name, params) for params in rows}
+        if len(texts) == 1 and (name in TOLD or rows[0][name] != DEFAULTS[name]):
+            parts.append(f"{param.label} {texts.pop()}")
+    return ", ".join(parts)
 
 
 def _data(outcomes: list[Outcome]) -> str:

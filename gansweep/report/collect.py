@@ -97,9 +97,7 @@ def _table(manifest: Manifest, table: Table, outcomes: dict[str, Outcome]) -> Re
         cells: dict[str, Any] = {}
         for column in table.columns:
             heading = table.headings.get(column) or _heading(column)
-            cells[heading] = " / ".join(
-                format_param(name, params) for name in column.split(" / ")
-            )
+            cells[heading] = " / ".join(format_param(name, params) for name in column.split(" / "))
         found = {
             picture: [outcomes[run_id] for run_id in row.runs.get(picture, [])]
             for picture in manifest.pictures

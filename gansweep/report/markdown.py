@@ -29,9 +29,7 @@ def render_block(manifest: Manifest, tables: list[ReportTable], images: dict[str
     return "\n\n".join(_body(manifest, tables, images)) + "\n"
 
 
-def _body(
-    manifest: Manifest, tables: list[ReportTable], images: dict[str, str]
-) -> list[str]:
+def _body(manifest: Manifest, tables: list[ReportTable], images: dict[str, str]) -> list[str]:
     parts = []
     for table in tables:
         if table.remark:

@@ -15,10 +15,13 @@ STYLES = {"done": "green", "failed": "red", "running": "cyan"}
 
 def print_table(tables: list[ReportTable]) -> None:
     for table in tables:
-        view = RichTable(box=None, pad_edge=False, header_style="bold")
+        view = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         view.add_column("row", justify="right")
         for heading in table.frame.columns:
-            view.add_column(Text(heading), justify="left" if heading in table.pictures else "right")
+            if heading in table.pictures:
+                view.add_column(Text(heading.removesuffix(" Output")))
+            else:
+                view.add_column(Text(heading), justify="right")
         for row, cells in zip(table.frame.index, table.frame.itertuples(index=False), strict=True):
             view.add_row(str(row), *(_cell(cell) for cell in cells))
         console.print(view)
@@ -32,11 +35,8 @@ def _cell(cell: Any) -> Text:
 
 def _outcome(outcome: Outcome) -> Text:
     style = STYLES.get(outcome.status, "yellow")
-    if outcome.status != "done" or outcome.note:
-        return Text(outcome.note, style=style)
-    result = outcome.result
-    return Text(
-        f"done {format_seconds(result['training_seconds'])}, "
-        f"D {result['loss_d']:.2f} G {result['loss_g']:.2f}",
-        style=style,
-    )
+    if outcome.status == "done" and not outcome.note:
+        return Text(f"done {format_seconds(outcome.result['training_seconds'])}", style=style)
+    if outcome.status == "planned":
+        return Text("–", style=style)
+    return Text(outcome.note, style=style)

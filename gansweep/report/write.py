@@ -61,8 +61,7 @@ def update_block(report: Report, document: Path) -> bool:
         raise UserError(f"{document}: {error.strerror}") from None
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise UserError(f"{document} needs the lines {start} and {end}, once each, in this order")
-    folder = os.path.relpath(
-        (report.path.parent / IMAGES).resolve(), document.resolve().parent)
+    folder = os.path.relpath((report.path.parent / IMAGES).resolve(), document.resolve().parent)
     prefix = Path(folder).as_posix()
     images = {run: f"{prefix}/{file}" for run, file in report.images.items()}
     block = render_block(report.manifest, report.tables, images)

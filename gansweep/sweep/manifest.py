@@ -76,7 +76,9 @@ def read_manifest(out: str | Path, name: str) -> Manifest:
     record = read_json(path)
     if record is None:
         if damaged(path):
-            raise UserError(f"{path} is damaged; run the sweep's command again: it trains nothing twice")
+            raise UserError(
+                f"{path} is damaged; run the sweep's command again: it trains nothing twice"
+            )
         known = sorted(p.parent.name for p in (Path(out) / "sweeps").glob("*/manifest.json"))
         hint = choices_hint(name, known) if known else "there is none yet"
         raise UserError(f"no sweep {name!r} in {Path(out) / 'sweeps'}: {hint}")

@@ -194,7 +194,8 @@ class _Expander:
             base = self._base(profile, column.get("data"))
             for seed in _product(self.seed_axes):
                 config = with_values(base, {**given, **values, **column, **seed})
-                shown = {"data": config.data.name, **column}
+                several = [a.name for a in self.data_axes if len(a.values) > 1]
+                shown = {"data": config.data.name, **{k: column[k] for k in several}}
                 yield shown, seed if len(self._seeds()) > 1 else {}, config
 
     def _seeds(self) -> tuple[Any, ...]:

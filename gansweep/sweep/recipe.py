@@ -1,14 +1,14 @@
 """Row lists that are no grid: the YAML files of sweeps/.
 
-    title: what the table shows
-    data: [digits, faces]        # which of the profile's data sets; both if left out
-    set: {smooth: 0}             # parameters of all rows
-    profiles: {demo: {steps: 250}}   # parameters under one profile
-    tables:
-      - remark: text before the table
-        columns: [gen, disc, gen_drop / disc_drop, lr]
-        rows:
-          - [1, 1, n/a, 0.0005]
+title: what the table shows
+data: [digits, faces]        # which of the profile's data sets; both if left out
+set: {smooth: 0}             # parameters of all rows
+profiles: {demo: {steps: 250}}   # parameters under one profile
+tables:
+  - remark: text before the table
+    columns: [gen, disc, gen_drop / disc_drop, lr]
+    rows:
+      - [1, 1, n/a, 0.0005]
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ def select_rows(text: str | None, count: int) -> set[int]:
     for part in text.strip("[]").replace(" ", "").split(","):
         first, dash, last = part.partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise UserError(f"rows={text}: {part!r} is neither a row nor a range; write rows=0-5,34")
+            raise UserError(
+                f"rows={text}: {part!r} is neither a row nor a range; write rows=0-5,34"
+            )
         span = range(int(first), int(last if dash else first) + 1)
         if not span or span[-1] >= count:
             raise UserError(f"rows={text}: {part} is not within the rows 0-{count - 1}")

@@ -26,13 +26,12 @@ class GridSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        self.hydra_context = hydra_context
-        self.config = config
+        self._sweep = (config, hydra_context)
 
     def sweep(self, arguments: list[str]) -> Any:
         from gansweep.sweep.grid import sweep
 
-        return sweep(arguments, self.config, self.hydra_context)
+        return sweep(arguments, *self._sweep)
 
 
 ConfigStore.instance().store(
