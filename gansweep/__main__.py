@@ -21,7 +21,14 @@ LOOKING = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", 
 
 def main() -> None:
     """Entry point of `python -m gansweep` and of the command `gansweep`."""
-    arguments = sys.argv[1:]
+    try:
+        _main(sys.argv[1:])
+    except BrokenPipeError:  # the reader of `… --help | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+
+
+def _main(arguments: list[str]) -> None:
     if HELP & set(arguments):
         from gansweep.help import print_help
 

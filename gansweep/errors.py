@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,11 +25,26 @@ def choices_hint(value: str, choices: Iterable[str]) -> str:
     return f"{meant}valid: {', '.join(choices)}"
 
 
+# What a disk or a file system refuses: the user's to mend, not a bug.
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
+    errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG,
+}  # fmt: skip
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print a UserError as one line on stderr and exit with 2; let everything else through."""
+    """Print a UserError, or what the file system refuses, as one line and exit with 2.
+
+    Everything else is a bug and passes through with its traceback.
+    """
     try:
         yield
     except UserError as error:
         print(f"gansweep: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.errno not in _REFUSED:
+            raise
+        print(f"gansweep: error: {error.filename}: {error.strerror}", file=sys.stderr)
         raise SystemExit(2) from None

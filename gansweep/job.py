@@ -67,10 +67,15 @@ def _train_or_redraw(run: Run, title: str, result: dict[str, Any] | None) -> dic
     # Imported here: until a job trains, planning and help need no torch.
     from gansweep.train import redraw, train
 
-    if result is not None and run.final.exists():
-        redraw(run, config, data)
-        console.print(f"{title}  its picture was missing: drawn again from the final weights")
-        return result
+    if result is not None:
+        try:
+            redraw(run, config, data)
+        except Exception as error:
+            why = f"{run.final.name} cannot be read ({one_line(error)})"
+            console.print(f"{title}  its picture is missing and {why}: training it again")
+        else:
+            console.print(f"{title}  its picture was missing: drawn again from the final weights")
+            return result
     run.clear()
     result = train(run, config, data, title)
     console.print(

@@ -66,6 +66,14 @@ def damaged(path: Path) -> bool:
     return path.exists() and read_json(path) is None
 
 
+def _whole_png(path: Path) -> bool:
+    """Is `path` there, down to a PNG's last chunk?"""
+    try:
+        return path.read_bytes().endswith(b"IEND\xaeB`\x82")
+    except OSError:
+        return False
+
+
 def row_key(identity: dict[str, Any]) -> str:
     """A short hash of the resolved, typed parameters (seed apart) that can change the numbers."""
     canonical = json.dumps({"schema": SCHEMA, **identity}, sort_keys=True, separators=(",", ":"))
@@ -110,7 +118,7 @@ class Run:
 
     def complete(self) -> bool:
         """Done, with everything a table needs: nothing to train or to draw again."""
-        return self.status() == "done" and self.picture.exists()
+        return self.status() == "done" and _whole_png(self.picture)
 
     def _owned(self) -> bool:
         if not self._lock.exists():

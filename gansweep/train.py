@@ -66,7 +66,7 @@ def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str
     _fit(trainer, gan, batches)
     trained = time.perf_counter()
 
-    write_file(run.final, lambda path: torch.save(gan.state_dict(), path))
+    write_file(run.final, lambda path: _save_weights(gan, path))
     result = {
         "status": "done",
         "steps": steps,
@@ -97,6 +97,13 @@ def _fit(trainer: pl.Trainer, gan: GAN, batches: Batches) -> None:
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
+
+
+def _save_weights(gan: GAN, path: Path) -> None:
+    # Into a stream: given a path, torch.save puts its (temporary) name into the file, and equal
+    # weights would not be equal bytes.
+    with path.open("wb") as stream:
+        torch.save(gan.state_dict(), stream)
 
 
 def redraw(run: Run, config: Config, data: Prepared) -> None:

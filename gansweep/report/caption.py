@@ -39,6 +39,8 @@ def _shared(manifest: Manifest) -> str:
     for name, param in PARAMS.items():
         if name in shown or not param.identity or param.group == "budget" or name == "width":
             continue
+        if name not in rows[0]:  # a manifest from before this parameter was there
+            continue
         texts = {format_param(name, params) for params in rows}
         if len(texts) == 1 and (name in TOLD or rows[0][name] != DEFAULTS[name]):
             parts.append(f"{param.label} {texts.pop()}")

@@ -11,7 +11,7 @@ from gansweep.console import console
 from gansweep.errors import one_line_errors
 from gansweep.job import train_planned
 from gansweep.overrides import read_axes
-from gansweep.run import read_json
+from gansweep.run import damaged, read_json
 from gansweep.sweep.manifest import manifest_path
 from gansweep.sweep.plan import Job, Plan, make_plan
 
@@ -82,6 +82,9 @@ def _announce(plan: Plan) -> None:
         f"({', '.join(manifest.pictures)}), {done} done, {len(plan.jobs) - done} to train"
     )
     invalid = [(i, why) for i, row in enumerate(manifest.rows) for why in row.invalid.values()]
+    for job in plan.jobs:
+        if damaged(job.run.result):
+            console.print(f"  {job.run.result} is damaged: the run is trained again")
     for i, why in dict(invalid).items():
         console.print(f"  row {i} is left out: {why}")
 

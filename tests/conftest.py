@@ -1,0 +1,96 @@
+"""Fixtures: a data cache of the test session's own, the real command line, the optional data."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for all tests and workers, so that each data set is prepared once."""
+    base = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        base = base.parent
+    folder = base / "cache"
+    os.environ["GANSWEEP_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that a test may damage."""
+    folder = tmp_path / "own-cache"
+    monkeypatch.setenv("GANSWEEP_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The real data beside a developer's checkout; a user has none."""
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared/data beside this checkout")
+    return SHARED
+
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run `python -m gansweep ARGUMENTS` in an empty folder (module=… for another module)."""
+
+    def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture
+def broken_cli(tmp_path: Path) -> Cli:
+    """`cli` with a fault injected: at lr=0.001 the loss is not a number from step 7 on."""
+    fault = """
+import gansweep.gan
+whole = gansweep.gan.GAN.training_step
+def broken(self, batch):
+    whole(self, batch)
+    if self.optimizers(use_pl_optimizer=False)[0].param_groups[0]["lr"] == 0.001:
+        if self.steps_done >= 7:
+            self.losses["loss_d"] = self.losses["loss_d"] * float("nan")
+gansweep.gan.GAN.training_step = broken
+from gansweep.__main__ import main
+main()
+"""
+
+    def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", fault, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
+    """The message of a refused command: exactly one line, exit code 2."""
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().split("\n")
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("gansweep: error: ")
+    return lines[0]

@@ -1,0 +1,319 @@
+"""The command line end to end, in an empty folder, with real processes and real digits."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Cli, one_line_error
+from PIL import Image
+
+from gansweep.run import Run
+
+
+def only_run(folder: Path) -> Run:
+    (found,) = (folder / "outputs" / "runs").iterdir()
+    return Run(folder / "outputs", found.name)
+
+
+def test_help_is_quick_and_names_everything(cli: Cli) -> None:
+    started = time.perf_counter()
+    done = cli("--help")
+    assert done.returncode == 0
+    # The limit is 1 s; twice that allows for a busy machine. Measured alone: 0.2 s.
+    assert time.perf_counter() - started < 2
+    for word in ("lr=0.0005", "0 < lr <= 1", "gen=conv2", "data=celeba", "profile=paper", "-m"):
+        assert word in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_help_into_a_closed_pipe_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m gansweep --help | head -1", shell=True, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+
+
+def test_version_and_configuration_and_completion(cli: Cli) -> None:
+    assert re.fullmatch(r"gansweep \d+\.\d+\.\d+\n", cli("--version").stdout)
+    assert "lr: 0.003" in cli("--cfg", "job", "lr=0.003").stdout
+    assert "complete -o nospace" in cli("--shell-completion", "install=bash").stdout
+
+
+@pytest.mark.parametrize(
+    "argument", ["lr=abc", "beta1=1.5", "gen=9", "alhpa=0.2", "batch_size=0", "hydra/launcher=x"]
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    argument: str, cli: Cli, tmp_path: Path
+) -> None:
+    one_line_error(cli(argument))
+    one_line_error(cli("-m", argument, "seed=1,2"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
+    assert "'train' is not name=value" in one_line_error(cli("train"))
+    assert "has no dropout" in one_line_error(cli("gen=1", "gen_drop=0.5"))
+
+
+def test_an_output_folder_that_is_a_file(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    assert "taken" in one_line_error(cli("out=taken", "steps=2"))
+    assert "taken" in one_line_error(cli("-m", "out=taken", "steps=2"))
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_one_run_writes_its_folder(cli: Cli, tmp_path: Path) -> None:
+    done = cli("steps=20", "threads=1")
+    assert done.returncode == 0, done.stderr
+    run = only_run(tmp_path)
+    assert f"picture: outputs/runs/{run.id}/samples.png" in done.stdout
+    assert done.stderr == ""
+
+    result = json.loads(run.result.read_text())
+    assert (result["steps"], result["images"]) == (20, 640)
+    assert result["images_per_second"] > 0
+    assert result["peak_memory_mib"] > 0
+    metrics = run.read_metrics()
+    assert [line["step"] for line in metrics] == [10, 20]
+    assert metrics[-1]["loss_d"] == result["loss_d"]
+    assert metrics[-1]["epoch"] == pytest.approx(20 * 32 / 4992, abs=1e-4)
+    assert len(list(run.samples.glob("*.png"))) == 10
+    with Image.open(run.picture) as picture:
+        assert picture.size == (112, 112)
+        assert picture.getextrema() == (0, 255)
+    record = json.loads(run.config.read_text())
+    assert record["params"]["lr"] == 0.0005
+    assert record["command"].startswith("python -m gansweep data=mnist5k")
+    environment = json.loads(run.environment.read_text())
+    assert environment["threads"] == 1
+    assert environment["packages"]["torch"]
+    assert not run.failure.exists()
+
+    again = cli("steps=20", "threads=1")
+    assert f"run {run.id} is done already" in again.stdout
+
+
+def test_the_recorded_command_is_the_same_run(cli: Cli, tmp_path: Path) -> None:
+    done = cli("steps=2", "lr=1e-3", "smooth=0")
+    run = only_run(tmp_path)
+    command = json.loads(run.config.read_text())["command"]
+    again = cli(*command.split()[3:])
+    assert f"run {run.id} is done already" in again.stdout, done.stdout + again.stderr
+
+
+def weights(cli: Cli, folder: Path, *arguments: str) -> bytes:
+    out = folder / f"out{len(list(folder.iterdir()))}"
+    done = cli("steps=6", "threads=1", f"out={out}", *arguments)
+    assert done.returncode == 0, done.stderr
+    (final,) = out.glob("runs/*/final.ckpt")
+    return final.read_bytes()
+
+
+def test_a_seed_makes_a_cpu_run_reproducible_bit_for_bit(cli: Cli, tmp_path: Path) -> None:
+    dropout = ("gen_drop=0.5", "disc_drop=0.5")
+    first = weights(cli, tmp_path, *dropout)
+    assert weights(cli, tmp_path, *dropout) == first
+    assert weights(cli, tmp_path, *dropout, "seed=2") != first
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("precision=bf16", "memory_format=channels_last"),
+        ("gen=conv3", "disc=conv3", "data=toyfaces", "data.channels=1", "limit=40",
+         "gen_opt=adam", "disc_opt=sgd", "joint_d=true", "fresh_z=true"),
+        ("reuse_fake=false", "gen=3", "disc=3", "gen_drop=0.5", "disc_drop=0.5", "smooth=0.1"),
+    ],
+    ids=["bf16", "document 000", "recomputing"],
+)  # fmt: skip
+def test_options_train(options: tuple[str, ...], cli: Cli, tmp_path: Path) -> None:
+    done = cli("steps=2", *options)
+    assert done.returncode == 0, done.stderr
+    assert only_run(tmp_path).complete()
+
+
+def test_a_device_that_is_not_there(cli: Cli) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    assert "device=cuda, but PyTorch sees no GPU" in one_line_error(cli("device=cuda", "steps=2"))
+
+
+def test_divergence_is_recorded_and_is_exit_code_1(broken_cli: Cli, tmp_path: Path) -> None:
+    done = broken_cli("steps=40", "lr=0.001")
+    assert done.returncode == 1, done.stdout + done.stderr
+    run = only_run(tmp_path)
+    assert "failed: diverged: loss_d is nan at step 10" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert run.status() == "failed"
+    assert "Diverged" in run.log.read_text()
+
+
+GRID = ("-m", "lr=1e-4,5e-5", "beta1=0.3,0.9", "steps=4")
+
+
+def table_of(folder: Path) -> Path:
+    (path,) = (folder / "reports").glob("*/README.md")
+    return path
+
+
+def test_a_grid_ends_in_a_table_and_the_same_command_trains_nothing(
+    cli: Cli, tmp_path: Path
+) -> None:
+    done = cli(*GRID)
+    assert done.returncode == 0, done.stderr
+    assert "4 rows, 8 runs (Number Output, Drawn Face Output), 0 done, 8 to train" in done.stdout
+    table = table_of(tmp_path)
+    assert f"table: reports/{table.parent.name}/README.md" in done.stdout
+    text = table.read_text()
+    assert "| learning rate | beta 1 | Number Output | Drawn Face Output |" in text
+    assert "| 0.00005 | 0.9 |" in text
+    images = re.findall(r"\]\((images/[^)]+\.png)\)", text)
+    assert len(images) == len(set(images)) == 8
+    for name in images:
+        with Image.open(table.parent / name) as picture:
+            assert picture.size == (112, 112)
+    assert "toyfaces (drawn, not photographed), 10,000 images of 28×28, 4 steps" in text
+    assert f"python -m gansweep {' '.join(GRID)}\n" in text
+
+    finished = {p: p.stat().st_mtime_ns for p in (tmp_path / "outputs").rglob("*.ckpt")}
+    again = cli(*GRID)
+    assert again.returncode == 0
+    assert "8 done, 0 to train" in again.stdout
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "outputs").rglob("*.ckpt")} == finished
+    assert table.read_text() == text
+
+    more = cli("-m", "lr=1e-4,5e-5,2e-5", "beta1=0.3,0.9", "steps=4", "data=mnist5k")
+    assert "6 rows, 6 runs (Number Output), 4 done, 2 to train" in more.stdout
+
+
+def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> None:
+    """A deleted thumbnail and picture, a truncated result, a half-written run folder."""
+    grid = ("-m", "beta1=0.1,0.2,0.3,0.4,0.5,0.6", "steps=4", "data=mnist5k", "name=fragile")
+    assert cli(*grid).returncode == 0
+    table = tmp_path / "reports" / "fragile" / "README.md"
+    text, images = table.read_text(), table.parent / "images"
+    pictures = {p.name: p.read_bytes() for p in images.iterdir()}
+    manifest = json.loads((tmp_path / "outputs/sweeps/fragile/manifest.json").read_text())
+    runs = [Run(tmp_path / "outputs", row["runs"]["Number Output"][0]) for row in manifest["rows"]]
+
+    (images / "row0-number.png").unlink()
+    (images / "row1-number.png").write_bytes(b"\x89PNG half")
+    runs[1].picture.unlink()
+    runs[2].result.write_text(runs[2].result.read_text()[:30])
+    for path in runs[3].folder.iterdir():
+        if path.is_file() and path.name != "config.json":
+            path.unlink()
+    runs[3].config.write_text('{"id": "ha')
+    runs[4].picture.write_bytes(runs[4].picture.read_bytes()[:100])
+    runs[5].picture.unlink()
+    runs[5].final.write_bytes(runs[5].final.read_bytes()[:100])
+
+    # The report alone says so and loses nothing.
+    report = cli("fragile", module="gansweep.report")
+    assert report.returncode == 0, report.stderr
+    half = table.read_text()
+    assert half.count("![") == 2  # rows 0 and 2
+    assert "picture missing: run the sweep again to draw it" in half
+    assert "result.json damaged: run the sweep again" in half
+    assert "config.json damaged: run the sweep again" in half
+    assert "cannot be read" in half
+
+    again = cli(*grid)
+    assert again.returncode == 0, again.stderr
+    assert "result.json is damaged: the run is trained again" in again.stdout
+    assert again.stdout.count("drawn again from the final weights") == 2  # rows 1 and 4
+    assert "final.ckpt cannot be read" in again.stdout
+    assert "1 done, 5 to train" in again.stdout
+    assert {p.name: p.read_bytes() for p in images.iterdir()} == pictures
+    strip = re.compile(r"training took .*")
+    assert strip.sub("", table.read_text()) == strip.sub("", text)
+
+
+def test_a_failing_row_costs_only_itself(broken_cli: Cli, cli: Cli, tmp_path: Path) -> None:
+    grid = ("-m", "lr=0.001,1e-4", "steps=20", "data=mnist5k", "name=f")
+    done = broken_cli(*grid)
+    assert done.returncode == 1, done.stderr
+    assert "1 of 2 runs trained" in done.stdout
+    assert "failed: lr=0.001 data=mnist5k: diverged: loss_d is nan at step 10" in done.stdout
+    text = (tmp_path / "reports" / "f" / "README.md").read_text()
+    # The failed row has its last picture and the reason.
+    assert "images/row0-number.png) failed: diverged: loss\\_d is nan at step 10 |" in text
+    assert "Runs: 1 failed, 1 done" in text
+
+    mended = cli(*grid)  # without the fault
+    assert mended.returncode == 0
+    assert "1 done, 1 to train" in mended.stdout
+    text = (tmp_path / "reports" / "f" / "README.md").read_text()
+    assert text.count(".png") == 2
+    assert "failed" not in text
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gansweep", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(what: str, folder: Path, seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not list(folder.glob(what)):
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(0.05)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path, "-m", "steps=4,100000", "data=mnist5k", "name=c")
+    wait_for("outputs/runs/*/result.json", tmp_path)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "interrupted: what is finished is kept" in out
+    assert "to go on: python -m gansweep -m steps=4,100000 data=mnist5k name=c" in out
+    assert "Traceback" not in err
+    text = (tmp_path / "reports" / "c" / "README.md").read_text()
+    assert text.count(".png") == 1
+
+
+def test_a_killed_sweep_is_told_as_interrupted(cli: Cli, tmp_path: Path) -> None:
+    process = start(
+        tmp_path, "-m", "steps=100000", "log_every=1", "sample_every=2", "data=mnist5k", "name=k"
+    )
+    wait_for("outputs/runs/*/samples/*4.png", tmp_path)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    done = cli("k", module="gansweep.report")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "reports" / "k" / "README.md").read_text()
+    assert re.search(r"\.png\) interrupted: run the sweep again \(step \d+\)", text)
+
+
+def test_a_report_of_a_running_sweep(cli: Cli, tmp_path: Path) -> None:
+    process = start(
+        tmp_path, "-m", "steps=100000", "log_every=1", "sample_every=2", "data=mnist5k", "name=r"
+    )
+    try:
+        wait_for("outputs/runs/*/samples/*4.png", tmp_path)
+        done = cli("r", module="gansweep.report")
+        assert done.returncode == 0, done.stderr
+        text = (tmp_path / "reports" / "r" / "README.md").read_text()
+        assert re.search(r"\.png\) running \(step \d+\)", text)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def test_a_report_of_no_sweep(cli: Cli) -> None:
+    assert "no sweep 'x' in outputs/sweeps" in one_line_error(cli("x", module="gansweep.report"))

@@ -1,0 +1,157 @@
+"""Parameters and overrides: every wrong value is refused in one line that names the valid ones."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from gansweep.config import DEFAULTS, PARAMS, Config, check, total_steps, validate, widths
+from gansweep.errors import UserError
+from gansweep.networks import DISCRIMINATORS, GENERATORS
+from gansweep.overrides import Axis, as_arguments, command, read_axes
+
+
+def test_every_parameter_declares_help_and_label_and_has_a_valid_default() -> None:
+    for name, param in PARAMS.items():
+        assert param.help
+        assert param.label or not param.identity, f"{name} can be a column and has no label"
+        assert check(name, DEFAULTS[name]) == DEFAULTS[name]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("lr=abc", "lr=abc is not a number; valid: 0 < lr <= 1"),
+        ("lr=0", "lr=0.0 is out of range; valid: 0 < lr <= 1"),
+        ("lr=nan", "lr=nan is not a number"),
+        ("lr=null", "lr=null is not a number"),
+        ("beta1=1.5", "beta1=1.5 is out of range; valid: 0 <= beta1 < 1"),
+        ("gen=9", "gen=9: valid: 1, 2, 3, 4, 5, conv2, conv3"),
+        ("gen=conv4", "gen=conv4: did you mean 'conv3'? valid: 1, 2"),
+        ("alhpa=0.2", "unknown parameter 'alhpa': did you mean 'alpha'? valid: 0 <= alpha < 1"),
+        ("batch_size=0", "batch_size=0 is out of range; valid: batch_size >= 1"),
+        ("batch_size=1.5", "batch_size=1.5 is not a whole number"),
+        ("shuffle=2", "shuffle=2 is not true or false"),
+        ("data=minst", "data=minst: did you mean 'mnist'? valid: celeba, images, mnist"),
+        ("profile=x", "profile=x: valid: demo, paper"),
+        ("data.rot=x", "unknown parameter 'data.rot': did you mean 'data.root'?"),
+        ("+lr=1", "+lr=1: parameters can be set, not added or removed; write lr=…"),
+        ("~lr", "~lr: parameters can be set, not added or removed"),
+        ("lr=[1", "cannot read 'lr=[1'"),
+        ("lr=[1,2]", "lr=[1,2]: [1, 2] is not a single value"),
+        ("lr=1e-4,2e-4", "lr=1e-4,2e-4 has several values: add -m to sweep over them"),
+        ("sweep=readme_table", "sweep=readme_table is a list of rows: add -m to train them"),
+    ],
+)
+def test_a_wrong_argument_is_refused_naming_what_is_valid(argument: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_axes([argument], multirun=False)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("lr=1e-4,abc", "lr=abc is not a number"),
+        ("gen=1,9", "gen=9: valid"),
+        ("lr=interval(0,1)", "lr=interval(0,1): a grid takes a,b,c"),
+        ("gen=glob(x*)", "gen=glob(x*) matches none of 1, 2, 3"),
+    ],
+)
+def test_a_wrong_value_within_a_grid_is_refused(argument: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_axes([argument], multirun=True)
+    assert str(error.value).startswith(message)
+
+
+def test_the_same_parameter_twice_is_refused() -> None:
+    with pytest.raises(UserError, match="lr is given twice"):
+        read_axes(["lr=0.1", "lr=0.2"], multirun=False)
+
+
+def test_grids_in_hydras_grammar_become_typed_values() -> None:
+    arguments = ["lr=1e-4,5e-05", "gen=1,conv2", "seed=range(1,4)", "rows=0-5,34", "data=glob(mn*)"]
+    axes = read_axes([*arguments, "hydra/launcher=basic", "hydra.verbose=true"], multirun=True)
+    assert axes == [
+        Axis("lr", (0.0001, 0.00005)),
+        Axis("gen", ("1", "conv2")),
+        Axis("seed", (1, 2, 3)),
+        Axis("rows", ("0-5,34",)),
+        Axis("data", ("mnist", "mnist5k")),
+    ]
+
+
+@pytest.mark.parametrize(("one", "other"), [("epochs", "steps"), ("steps", "epochs")])
+def test_setting_one_end_of_a_run_lifts_the_profiles_other(one: str, other: str) -> None:
+    axes = {axis.name: axis.values for axis in read_axes([f"{one}=3"], multirun=False)}
+    assert axes == {one: (3,), other: (None,)}
+    both = read_axes(["epochs=3", "steps=7"], multirun=False)
+    assert [axis.values for axis in both] == [(3,), (7,)]
+
+
+def test_arguments_survive_hydras_grammar() -> None:
+    values = {"lr": 1e-05, "width": None, "shuffle": True, "gen": "conv2", "name": "it's 1,2 = a"}
+    axes = read_axes(as_arguments(values), multirun=False)
+    assert {axis.name: axis.values[0] for axis in axes} == values
+
+
+def test_the_recorded_command_gives_the_same_configuration() -> None:
+    config = Config(lr=1e-5, gen="3", gen_drop=0.5, width=0.25, steps=7, shuffle=True, seed=3)
+    config.data.root = "some folder/x"
+    arguments = read_axes(_split(command(config)), multirun=False)
+    flat = {axis.name: axis.values[0] for axis in arguments}
+    assert flat.pop("data") == "mnist5k"
+    assert flat.pop("data.root") == "some folder/x"
+    assert dataclasses.replace(Config(data=config.data), **flat) == config
+
+
+def _split(line: str) -> list[str]:
+    """What Hydra gets to see: the shell keeps quotes that stand within double quotes."""
+    import re
+
+    words = line.removeprefix("python -m gansweep ")
+    return re.findall(r"""(?:[^\s']|'[^']*')+""", words)
+
+
+@pytest.mark.parametrize("which", ["gen_drop", "disc_drop"])
+def test_dropout_on_a_network_without_is_refused(which: str) -> None:
+    config = Config(gen="1", disc="1", **{which: 0.5})
+    with pytest.raises(UserError, match=rf"{which}=0\.5, but .* has no dropout layer \(n/a\)"):
+        validate(config)
+    validate(Config(gen="3", disc="3", **{which: 0.5}))
+
+
+def test_networks_of_two_image_sizes_are_refused() -> None:
+    with pytest.raises(UserError, match=r"with gen=conv2 use disc=conv2, conv3"):
+        validate(Config(gen="conv2", disc="1"))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps", "of_data", "expected"),
+    [
+        (2, None, None, 20), (None, 7, None, 7), (2, 7, None, 7), (2, 70, None, 20),
+        (None, None, 3, 30),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_run(
+    epochs: int | None, steps: int | None, of_data: int | None, expected: int
+) -> None:
+    config = Config(batch_size=10, epochs=epochs, steps=steps)
+    config.data.epochs = of_data
+    assert total_steps(config, images=109) == expected
+
+
+def test_no_end_and_too_few_images_are_refused() -> None:
+    with pytest.raises(UserError, match="set epochs=N or steps=N"):
+        total_steps(Config(), images=100)
+    with pytest.raises(UserError, match="batch_size=32, but mnist5k has only 31 images"):
+        total_steps(Config(steps=1), images=31)
+
+
+def test_widths() -> None:
+    assert widths(Config(width=0.5)) == (0.5, 0.5)
+    config = Config()
+    expected = (GENERATORS[config.gen].demo_width, DISCRIMINATORS[config.disc].demo_width)
+    assert widths(config) == expected

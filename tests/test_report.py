@@ -1,0 +1,209 @@
+"""Tables from hand-made run folders, against golden text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gansweep.errors import UserError
+from gansweep.report import Report, write_report
+from gansweep.report.collect import format_param, format_seconds, format_value
+from gansweep.report.markdown import escape
+from gansweep.report.write import update_block
+from gansweep.run import Run, write_json, write_text
+from gansweep.sweep.manifest import Manifest, Row, Table
+
+
+def finished(out: Path, run_id: str, shade: int = 100, **config: Any) -> Run:
+    run = Run(out, run_id)
+    identity = {
+        "steps": 600, "batch_size": 32, "gen_width": 0.125, "disc_width": 0.25,
+        "precision": "fp32", "data": {"images": 5000},
+    }  # fmt: skip
+    data = {"name": "mnist5k", "images": 5000, "size": 28}
+    write_json(run.config, {"identity": {**identity, **config}, "data": data})
+    write_json(
+        run.environment,
+        {"device": "cpu", "hardware": "x86_64", "packages": {"torch": "2.15.0"},
+         "commit": "abc1234", "gansweep": "0.1.0"},
+    )  # fmt: skip
+    write_json(
+        run.result,
+        {"status": "done", "training_seconds": 14.2, "epochs": 3.85, "loss_d": 1, "loss_g": 2},
+    )
+    Image.new("L", (112, 112), shade).save(run.picture)
+    return run
+
+
+COMMON = {"gen": "1", "disc": "3", "gen_drop": 0.0, "alpha": 0.2, "batch_size": 32}
+
+
+def write_sweep(out: Path) -> None:
+    finished(out, "aa-s1")
+    finished(out, "bb-s1", shade=50)
+    finished(out, "bb-s2", shade=60)
+    failed = Run(out, "cc-s1")
+    write_json(failed.failure, {"error": "diverged: loss_d is nan | at <step> 7"})
+    stopped = Run(out, "dd-s1")
+    stopped.folder.mkdir(parents=True)
+    stopped.append_metrics({"step": 40})
+    rows = [
+        Row({"lr": 1e-4, "disc_drop": 0.5}, {"Number Output": ["aa-s1"]}),
+        Row({"lr": 5e-5, "disc_drop": 0.25}, {"Number Output": ["bb-s1", "bb-s2"]}),
+        Row({"lr": 1e-3, "disc_drop": 0.5}, {"Number Output": ["cc-s1"]}),
+        Row({"lr": 1e-2, "disc_drop": 0.5}, {"Number Output": ["dd-s1"]}),
+        Row({"lr": 1e-1, "disc_drop": 0.5}, {"Number Output": ["ee-s1"]}),
+        Row({"lr": 1.0, "disc_drop": 0.5}, {}, {"Number Output": "too few images"}),
+    ]
+    tables = [
+        Table(["gen_drop / disc_drop", "lr"], [0, 1]),
+        Table(["lr"], [2, 3, 4, 5], remark="Then it *broke*", results=["training_time"]),
+    ]
+    Manifest("s", "A <b>title</b>", "the command", ["Number Output"], COMMON, tables, rows).write(
+        out
+    )
+
+
+GOLDEN = r"""## A &lt;b&gt;title&lt;/b&gt;
+
+| gen/disc drop | learning rate | Number Output |
+| --- | --- | --- |
+| n/a / 0.5 | 0.0001 | ![row 0, Number Output](images/row0-number.png) |
+| n/a / 0.25 | 0.00005 | ![row 1, Number Output](images/row1-number.png) ![row 1, Number Output](images/row1-number-s2.png) |
+
+> Then it \*broke\*
+
+| learning rate | training time | Number Output |
+| --- | --- | --- |
+| 0.001 | – | failed: diverged: loss\_d is nan \| at &lt;step&gt; 7 |
+| 0.01 | – | interrupted: run the sweep again (step 40) |
+| 0.1 | – | not trained yet |
+| 1 | – | too few images |
+
+* All rows: gen impl 1, disc impl 3, alpha 0.2, batch size 32.
+* Number Output: mnist5k, 5,000 images of 28×28, 600 steps (3.8 epochs), width G 0.125, D 0.25, seeds 1, 2.
+* Trained on cpu (x86\_64) in fp32, torch 2.15.0, gansweep 0.1.0 (abc1234).
+* Runs: 3 done, 1 failed, 1 interrupted, 1 planned; training took 14 s a run.
+
+```
+the command
+```
+"""  # noqa: E501
+
+
+def report_of(tmp_path: Path) -> Report:
+    return write_report("s", out=tmp_path / "out", reports=tmp_path / "reports")
+
+
+def test_the_report_is_the_golden_text(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    report = report_of(tmp_path)
+    assert report.path == tmp_path / "reports" / "s" / "README.md"
+    assert report.path.read_text() == GOLDEN
+    images = {p.name for p in (tmp_path / "reports/s/images").iterdir()}
+    assert images == {"row0-number.png", "row1-number.png", "row1-number-s2.png"}
+
+
+def test_the_frame_is_an_ordinary_pandas_table(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    frame = report_of(tmp_path).tables[1].frame
+    assert list(frame.index) == [2, 3, 4, 5]
+    assert list(frame["learning rate"]) == ["0.001", "0.01", "0.1", "1"]
+
+
+def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    report_of(tmp_path)
+    files = {p: p.stat().st_mtime_ns for p in (tmp_path / "reports").rglob("*.*")}
+    report_of(tmp_path)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "reports").rglob("*.*")} == files
+
+
+def test_pictures_of_an_earlier_report_go_and_strangers_stay(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    folder = tmp_path / "reports" / "s" / "images"
+    folder.mkdir(parents=True)
+    (folder / "row77-number.png").touch()
+    (folder / "mine.png").touch()
+    report_of(tmp_path)
+    names = {p.name for p in folder.iterdir()}
+    assert "mine.png" in names
+    assert "row77-number.png" not in names
+
+
+def test_large_grids_are_scaled_down(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    Image.new("L", (512, 512)).save(Run(tmp_path / "out", "aa-s1").picture)
+    report_of(tmp_path)
+    with Image.open(tmp_path / "reports/s/images/row0-number.png") as picture:
+        assert picture.size == (256, 256)
+
+
+DOCUMENT = "# Mine\n\n<!-- gansweep:s -->\nold\n<!-- /gansweep:s -->\n\nafter\n"
+
+
+def test_the_block_between_the_markers_is_replaced(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    report = report_of(tmp_path)
+    document = tmp_path / "docs" / "page.md"
+    write_text(document, DOCUMENT)
+    assert update_block(report, document)
+    text = document.read_text()
+    assert text.startswith("# Mine\n\n<!-- gansweep:s -->\n\n| gen/disc drop |")
+    assert text.endswith("<!-- /gansweep:s -->\n\nafter\n")
+    assert "](../reports/s/images/row0-number.png)" in text
+    assert "old" not in text
+    assert not update_block(report, document), "the same block again is no change"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nothing", "<!-- gansweep:s -->", "<!-- /gansweep:s --> <!-- gansweep:s -->", DOCUMENT * 2],
+)
+def test_a_document_without_its_markers_is_left_alone(text: str, tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    report = report_of(tmp_path)
+    document = tmp_path / "page.md"
+    document.write_text(text)
+    with pytest.raises(UserError, match="needs the lines <!-- gansweep:s -->"):
+        update_block(report, document)
+    assert document.read_text() == text
+
+
+def test_a_missing_document(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    with pytest.raises(UserError, match=r"gone\.md: No such file"):
+        update_block(report_of(tmp_path), tmp_path / "gone.md")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e-4, "0.0001"), (5e-5, "0.00005"), (2.5e-3, "0.0025"), (0.5, "0.5"), (1.0, "1"),
+        (100.0, "100"), (128, "128"), (None, "n/a"), (True, "yes"), ("adam", "adam"),
+    ],
+)  # fmt: skip
+def test_values_are_written_as_the_documents_write_them(value: Any, text: str) -> None:
+    assert format_value(value) == text
+
+
+def test_dropout_of_a_network_without_is_not_applicable() -> None:
+    params = {"gen": "1", "disc": "3", "gen_drop": 0.0, "disc_drop": 0.0}
+    assert format_param("gen_drop", params) == "n/a"
+    assert format_param("disc_drop", params) == "0"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(13.6, "14 s"), (185, "3 min 5 s"), (64_840, "18 h 0 min")]
+)
+def test_seconds(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+def test_escape_leaves_no_markdown_or_html() -> None:
+    assert escape("a|b *c* <i> [x](y) `z`\nnext") == (
+        r"a\|b \*c\* &lt;i&gt; \[x\](y) \`z\` next"
+    )  # fmt: skip

@@ -1,0 +1,244 @@
+"""Plans: grids, row lists, what they refuse, and the 39 rows against the document."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gansweep.errors import UserError
+from gansweep.overrides import read_axes
+from gansweep.resources import conf_folder
+from gansweep.run import read_json
+from gansweep.sweep.manifest import read_manifest
+from gansweep.sweep.plan import Plan, make_plan
+from gansweep.sweep.recipe import read_recipe, select_rows
+
+
+def compose(groups: dict[str, str]) -> dict[str, Any]:
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import OmegaConf
+
+    from gansweep.config import Config
+
+    ConfigStore.instance().store(name="schema", node=Config)
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        cfg = hydra_compose("config", [f"{k}={v}" for k, v in groups.items()])
+    container = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(container, dict)
+    return container  # type: ignore[return-value]
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+
+    def make(*arguments: str) -> Plan:
+        axes = read_axes(list(arguments), multirun=True)
+        profile = next((a.values[0] for a in axes if a.name == "profile"), "demo")
+        return make_plan(axes, compose, profile, "the command")
+
+    return make
+
+
+def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
+    made = plan("lr=1e-4,5e-5", "beta1=0.3,0.5,0.9")
+    manifest = made.manifest
+    assert manifest.pictures == ["Number Output", "Drawn Face Output"]
+    shown = [(row.params["lr"], row.params["beta1"]) for row in manifest.rows]
+    assert shown == [(lr, b) for lr in (1e-4, 5e-5) for b in (0.3, 0.5, 0.9)]
+    assert len(made.jobs) == 12
+    assert made.jobs[0].title == "lr=0.0001 beta1=0.3 data=mnist5k"
+    assert manifest.tables[0].columns == ["lr", "beta1"]
+    assert manifest.common["gen"] == "5"
+    assert manifest.name.startswith("lr-beta1-")
+    record = read_json(made.jobs[0].run.config)
+    assert record is not None
+    assert record["params"]["lr"] == 1e-4
+    assert record["command"].startswith("python -m gansweep data=mnist5k lr=0.0001 beta1=0.3")
+
+
+def test_columns_stand_in_the_documents_order_however_typed(plan: Any) -> None:
+    assert plan("beta1=0.3,0.5", "lr=1e-4,5e-5", "data=mnist5k").manifest.tables[0].columns == [
+        "lr", "beta1",
+    ]  # fmt: skip
+
+
+def test_seeds_are_replicates_of_a_row(plan: Any) -> None:
+    made = plan("lr=1e-4,5e-5", "seed=1,2,3", "data=mnist5k")
+    assert len(made.manifest.rows) == 2
+    assert [len(row.runs["Number Output"]) for row in made.manifest.rows] == [3, 3]
+    assert "seed=2" in made.jobs[1].title
+
+
+def test_equal_rows_are_one_run(plan: Any) -> None:
+    made = plan("beta1=0.5,0.50,5e-1", "data=mnist5k")
+    assert len(made.manifest.rows) == 3
+    assert len(made.jobs) == 1
+
+
+def test_profiles_bring_their_own_widths_and_data_sets(plan: Any, shared: Path) -> None:
+    made = plan("profile=paper", f"data.root={shared}")
+    assert made.manifest.pictures == ["Number Output", "Celeb Output"]
+    assert made.manifest.common["width"] == 1.0
+    records = [read_json(job.run.config) for job in made.jobs]
+    steps = [r["identity"]["steps"] for r in records if r]
+    assert steps == [2 * (60000 // 128)]  # 32 faces are fewer than a batch of 128
+    assert "batch_size=128, but celeba has only 32" in made.manifest.rows[0].invalid["Celeb Output"]
+
+
+def test_invalid_rows_are_reported_and_the_others_trained(plan: Any) -> None:
+    made = plan("gen=1,3", "gen_drop=0,0.5", "data=mnist5k")
+    assert [bool(row.invalid) for row in made.manifest.rows] == [False, True, False, False]
+    assert "generator 1 has no dropout" in made.manifest.rows[1].invalid["Number Output"]
+    assert len(made.jobs) == 3
+
+
+def test_a_sweep_of_invalid_rows_alone_is_refused(plan: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="generator 1 has no dropout"):
+        plan("gen=1", "gen_drop=0.25,0.5", "data=mnist5k")
+    assert not (tmp_path / "outputs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep=nope"], "sweep=nope: valid: equilibrium_cases, readme_table"),
+        (["sweep=readme_tabel"], "did you mean 'readme_table'"),
+        (["rows=0-3"], "rows=… chooses from a row list"),
+        (["out=a,b"], "out is one for the whole sweep"),
+        (["name=a/b"], "name=a/b cannot name a folder"),
+        (["name=.."], "name=.. cannot name a folder"),
+    ],
+)
+def test_a_wrong_sweep_is_refused(plan: Any, arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError) as error:
+        plan(*arguments)
+    assert message in str(error.value)
+
+
+# row lists -----------------------------------------------------------------------------------
+
+
+def test_the_39_rows_are_the_documents(shared: Path) -> None:
+    recipe = read_recipe("readme_table")
+    path = shared.parent / "seeds" / "results_table.csv"
+    with path.open() as stream:
+        expected = list(csv.DictReader(stream))
+    assert len(recipe.rows) == len(expected) == 39
+    table_of = {row: i for i, t in enumerate(recipe.tables, 1) for row in t.rows}
+    for i, (mine, theirs) in enumerate(zip(recipe.rows, expected, strict=True)):
+        assert table_of[i] == int(theirs["table"])
+        for name in ("gen", "disc"):
+            assert mine[name] == theirs[name]
+        for name in ("alpha", "batch_size", "z_dim", "lr", "beta1"):
+            assert mine[name] == float(theirs[name]), (i, name)
+        for name in ("gen_drop", "disc_drop", "smooth"):
+            assert mine.get(name) == (float(theirs[name]) if theirs[name] else None), (i, name)
+
+
+def test_the_readme_tables_remarks_are_the_documents(shared: Path) -> None:
+    document = next((shared.parent / "seeds").glob("004_*.txt")).read_text()
+    recipe = read_recipe("readme_table")
+    assert [t.remark in document for t in recipe.tables] == [True] * 3
+    assert recipe.common["smooth"] == 0  # of the rows that ran before there was any
+
+
+def test_rows_are_chosen_and_the_others_stay_in_the_table(plan: Any) -> None:
+    made = plan("sweep=readme_table", "rows=0-5,34", "data=mnist5k")
+    assert len(made.manifest.rows) == 39
+    assert len(made.jobs) == 7
+    assert made.manifest.name == "readme_table"
+    assert made.jobs[-1].title.startswith("gen=1 disc=1 smooth=0.1 alpha=0.1 batch_size=128")
+
+
+def test_the_command_line_overrides_a_row_list(plan: Any) -> None:
+    made = plan("sweep=equilibrium_cases", "epochs=1", "seed=4")
+    records = [read_json(job.run.config) for job in made.jobs]
+    assert [r["identity"]["steps"] for r in records if r] == [7, 7, 7]
+    first = records[0]
+    assert first is not None
+    assert first["data"]["images"] == 700
+    assert (first["data"]["channels"], first["data"]["size"]) == (1, 128)
+    assert first["params"]["seed"] == 4
+    assert [r["identity"]["gen_opt"] for r in records if r] == ["sgd", "sgd", "adam"]
+    assert [r["identity"]["gen"] for r in records if r] == ["conv2", "conv3", "conv2"]
+
+
+def test_a_grid_over_a_row_list_is_the_product(plan: Any) -> None:
+    made = plan("sweep=readme_table", "rows=0,34", "precision=fp32,bf16", "data=mnist5k")
+    assert len(made.manifest.rows) == 78
+    assert len(made.jobs) == 4
+    assert made.manifest.tables[0].columns[-1] == "precision"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0-2,5", {0, 1, 2, 5}), ("[7]", {7}), (None, set(range(9)))]
+)
+def test_select_rows(text: str | None, expected: set[int]) -> None:
+    assert select_rows(text, 9) == expected
+
+
+@pytest.mark.parametrize("text", ["9", "3-1", "a", "1-", "-1", "", "1,,2"])
+def test_rows_that_are_not_there_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="rows="):
+        select_rows(text, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tables: [", "not readable as YAML"),
+        ("rows: 3", "a row list needs `tables`"),
+        ("tables: []\ntitel: x", "did you mean 'title'?"),
+        ("tables: [{columns: [lr], rows: [[1, 2]]}]", "table 1, row 1 has 2 values for 1 columns"),
+        ("tables: [{columns: [lr], rows: [[abc]]}]", "table 1, row 1: lr=abc is not a number"),
+        ("tables: [{columns: [lrr], rows: [[0.1]]}]", "did you mean 'lr'"),
+        ("tables: [{rows: []}]", "table 1 needs `columns` and `rows`"),
+        ("set: {gen: 9}\ntables: []", "gen=9: valid"),
+        ("data: [cats]\ntables: []", "data: cats: valid: digits, faces"),
+    ],
+)
+def test_a_wrong_row_list_is_refused_naming_file_and_place(
+    text: str, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as error:
+        read_recipe(str(path))
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_ones_own_row_list_in_the_current_folder(plan: Any, tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    (tmp_path / "sweeps" / "mine.yaml").write_text(
+        "title: Mine\ntables: [{columns: [lr], rows: [[0.1], [0.2]]}]"
+    )
+    made = plan("sweep=mine", "data=mnist5k")
+    assert [row.params["lr"] for row in made.manifest.rows] == [0.1, 0.2]
+
+
+# manifests -----------------------------------------------------------------------------------
+
+
+def test_a_manifest_is_read_as_it_was_written(plan: Any, tmp_path: Path) -> None:
+    manifest = plan("sweep=readme_table", "data=mnist5k").manifest
+    manifest.write(tmp_path)
+    assert read_manifest(tmp_path, "readme_table") == manifest
+
+
+def test_a_missing_or_damaged_manifest_says_so(plan: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is none yet"):
+        read_manifest(tmp_path, "x")
+    path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)
+    with pytest.raises(UserError, match=r"no sweep 'mien'.*did you mean 'mine'"):
+        read_manifest(tmp_path, "mien")
+    path.write_text(path.read_text()[:200])
+    with pytest.raises(UserError, match="is damaged; run the sweep's command again"):
+        read_manifest(tmp_path, "mine")
