@@ -1,0 +1,43 @@
+# `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint table clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Which faces `make table` trains on; the README's table has
+# FACES="data=mnist5k,images data.root=../shared/data/olivetti".
+FACES ?=
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+
+demo: .venv/ready ## the main job: 6 rows on digits and faces, ending in a table with pictures
+	$(BIN)/python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9
+
+test: .venv/ready-dev ## the whole test suite, on all cores
+	$(BIN)/python -m pytest -n auto
+
+lint: .venv/ready-dev ## formatting, ruff and mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+table: .venv/ready ## train what is missing of the README's 39 rows and put their table into README.md
+	$(BIN)/python -m gansweep -m sweep=readme_table $(FACES)
+	$(BIN)/python -m gansweep.report readme_table --update README.md
+
+clean: ## remove .venv; runs and reports stay
+	rm -rf .venv
+
+# The import shows that torch and torchvision are a matching pair.
+.venv/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and f"gansweep needs Python 3.10 or newer, not {v[0]}.{v[1]}: make PYTHON=python3.11 …")'
+	@echo "setting up .venv, once: PyTorch takes minutes and about 6 GB"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(BIN)/python -c 'import torch, torchvision; print("torch", torch.__version__, "torchvision", torchvision.__version__)'
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,63 @@
+"""The wheel stands alone: configs and row lists travel in it, and any current folder will do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel's files, as an installer would lay them down."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"
+
+
+def run(code: str, unpacked: Path, cwd: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_is_in_it(unpacked: Path) -> None:
+    names = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*.*") if p.is_file()}
+    for name in (
+        "gansweep/conf/config.yaml", "gansweep/conf/data/celeba.yaml",
+        "gansweep/sweeps/readme_table.yaml", "hydra_plugins/gansweep/__init__.py",
+    ):  # fmt: skip
+        assert name in names
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"gansweep", "hydra_plugins"}
+
+
+def test_it_composes_and_finds_its_row_lists_from_any_folder(
+    unpacked: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, gansweep; print(gansweep.__file__)\n"
+        "from gansweep.sweep.recipe import read_recipe\n"
+        "print(len(read_recipe('readme_table').rows))\n"
+        "sys.argv = ['gansweep', '--cfg', 'job']\n"
+        "from gansweep.__main__ import main; main()"
+    )
+    printed = run(code, unpacked, tmp_path).split("\n")
+    assert printed[0].startswith(str(unpacked))
+    assert printed[1] == "39"
+    assert "steps: 600" in printed
