@@ -18,41 +18,8 @@ from gansweep.run import Run, write_file
 from gansweep.samples import fixed_latents, save_grid
 
 
-class Metrics(pl.Callback):
-    """A line of losses in the metrics stream every `every` steps and at the last one.
-
-    Values stay on the device in between. Raises Diverged at the first that is not finite.
-    """
-
-    def __init__(self, run: Run, every: int, total: int, images_per_epoch: int) -> None:
-        self.run = run
-        self.every = every
-        self.total = total
-        self.images_per_epoch = images_per_epoch
-        self.latest: dict[str, float] = {}
-
-    def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
-        self._started = time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        assert isinstance(gan, GAN)
-        step = gan.steps_done
-        if step % self.every and step != self.total:
-            return
-        self.latest = {name: value.item() for name, value in gan.losses.items()}
-        seconds = time.perf_counter() - self._started
-        epoch = step * len(batch) / self.images_per_epoch
-        line = {"step": step, "epoch": round(epoch, 4), "seconds": round(seconds, 3)}
-        self.run.append_metrics({**line, **self.latest})
-        for name, value in self.latest.items():
-            if not math.isfinite(value):
-                raise Diverged(f"diverged: {name} is {value} at step {step}")
-
-
-class Samples(pl.Callback):
-    """A picture of the fixed latents every `every` steps, and the checkpoint to go on from."""
+class _Writer(pl.Callback):
+    """Writes to the run folder every `every` steps and at the last one."""
 
     def __init__(self, run: Run, every: int, total: int) -> None:
         self.run = run
@@ -63,11 +30,45 @@ class Samples(pl.Callback):
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(gan, GAN)
+        if gan.steps_done % self.every == 0 or gan.steps_done == self.total:
+            self.write(trainer, gan)
+
+    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
+        raise NotImplementedError
+
+
+class Metrics(_Writer):
+    """A line of losses in the metrics stream; the values stay on the device in between.
+
+    Raises Diverged at the first that is not finite.
+    """
+
+    def __init__(self, run: Run, every: int, total: int, steps_per_epoch: int) -> None:
+        super().__init__(run, every, total)
+        self.steps_per_epoch = steps_per_epoch
+        self.latest: dict[str, float] = {}
+
+    def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
+        self._started = time.perf_counter()
+
+    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
         step = gan.steps_done
-        if step % self.every and step != self.total:
-            return
+        self.latest = {name: value.item() for name, value in gan.losses.items()}
+        seconds = time.perf_counter() - self._started
+        epoch = round(step / self.steps_per_epoch, 4)
+        line = {"step": step, "epoch": epoch, "seconds": round(seconds, 3)}
+        self.run.append_metrics({**line, **self.latest})
+        for name, value in self.latest.items():
+            if not math.isfinite(value):
+                raise Diverged(f"diverged: {name} is {value} at step {step}")
+
+
+class Samples(_Writer):
+    """A picture of the fixed latents, and the checkpoint to go on from."""
+
+    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
         images = gan.sample(fixed_latents(gan.z_dim))
-        save_grid(images, self.run.sample(step))
+        save_grid(images, self.run.sample(gan.steps_done))
         save_grid(images, self.run.picture)
         write_file(self.run.last, lambda path: save_checkpoint(trainer, path))
 

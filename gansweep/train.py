@@ -49,7 +49,7 @@ def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
     batches = Batches(images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed)
-    metrics = Metrics(run, config.log_every, steps, batches.per_epoch * config.batch_size)
+    metrics = Metrics(run, config.log_every, steps, batches.per_epoch)
     samples = Samples(run, config.sample_every or max(1, steps // 10), steps)
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",

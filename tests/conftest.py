@@ -43,20 +43,23 @@ def shared() -> Path:
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def cli(tmp_path: Path) -> Cli:
-    """Run `python -m gansweep ARGUMENTS` in an empty folder (module=… for another module)."""
-
+def _runner(folder: Path, *python: str) -> Cli:
     def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=tmp_path,
+            [sys.executable, *(python or ("-m", module)), *arguments],
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=300,
         )
 
     return run
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Run `python -m gansweep ARGUMENTS` in an empty folder (module=… for another module)."""
+    return _runner(tmp_path)
 
 
 @pytest.fixture
@@ -74,17 +77,7 @@ gansweep.gan.GAN.training_step = broken
 from gansweep.__main__ import main
 main()
 """
-
-    def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-c", fault, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return run
+    return _runner(tmp_path, "-c", fault)
 
 
 def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
