@@ -4,9 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Which faces `make table` trains on; the README's table has
-# FACES="data=mnist5k,images data.root=../shared/data/olivetti".
-FACES ?=
+# The README's table is trained on these faces: 400 pictures, ten of each of 40 people.
+OLIVETTI ?= ../shared/data/olivetti
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -22,9 +21,10 @@ lint: .venv/ready-dev ## formatting, ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-table: .venv/ready ## train what is missing of the README's 39 rows and put their table into README.md
-	$(BIN)/python -m gansweep -m sweep=readme_table $(FACES)
-	$(BIN)/python -m gansweep.report readme_table --update README.md
+table: .venv/ready ## train what is missing of the README's 39 rows (OLIVETTI=FOLDER), update README.md
+	$(BIN)/python -m gansweep -m sweep=readme_table name=readme_olivetti \
+		data=mnist5k,images data.root=$(OLIVETTI)
+	$(BIN)/python -m gansweep.report readme_olivetti --update README.md
 
 clean: ## remove .venv; runs and reports stay
 	rm -rf .venv

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gansweep import __version__
-from gansweep.errors import Diverged, UserError, one_line_errors
+from gansweep.errors import INTERRUPTED, Diverged, UserError, one_line_errors
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 HELP = {"--help", "-h"}
 VERSION = {"--version"}
 MULTIRUN = {"--multirun", "-m"}
-# Hydra's own commands, which look at the configuration and train nothing.
-LOOKING = {"--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
+# Hydra's own commands, whose arguments are not ours to check.
+LOOKING = {"--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
 
 def main() -> None:
@@ -38,7 +38,7 @@ def _main(arguments: list[str]) -> None:
         print(f"gansweep {__version__}")
         return
     with one_line_errors():
-        if not {a.split("=")[0] for a in arguments} & LOOKING:
+        if not set(arguments) & LOOKING:
             sys.argv[1:] = _checked(arguments)
         _hydra_main()
 
@@ -50,7 +50,17 @@ def _checked(arguments: list[str]) -> list[str]:
     multirun = bool(MULTIRUN & set(arguments))
     overrides = [a for a in arguments if "=" in a and not a.startswith("--")]
     words = [a for a in arguments if "=" not in a and not a.startswith("-")]
-    options = {"--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp", "--package"}
+    options = {
+        "--cfg",
+        "-c",
+        "--config-dir",
+        "-cd",
+        "--config-name",
+        "-cn",
+        "--config-path",
+        "-cp",
+        "--package",
+    }
     stray = [
         w
         for w in words
@@ -88,25 +98,29 @@ def task(cfg: DictConfig) -> None:
     """One run without -m: plan it, train it unless it is done, say where the picture is."""
     from omegaconf import OmegaConf
 
+    from gansweep.config import validate
     from gansweep.console import console
     from gansweep.identity import plan_run
     from gansweep.job import execute, train_planned
-    from gansweep.overrides import command
     from gansweep.sweep.plan import Preparer, make_config
 
     with one_line_errors():
         if cfg.run_id is not None:
-            train_planned(cfg)
+            try:
+                train_planned(cfg)
+            except Diverged:
+                raise SystemExit(1) from None
             return
         composed = OmegaConf.to_container(cfg, resolve=True)
         assert isinstance(composed, dict)
         config = make_config(composed)  # type: ignore[arg-type]
+        validate(config)
         data = Preparer()(config)
         run, record = plan_run(config, data)
         if run.complete():
             console.print(f"run {run.id} is done already")
         else:
-            run.plan({**record, "command": command(config)})
+            run.plan(record)
             console.print(f"run {run.id}: {record['identity']['steps']} steps on {data.name}")
             try:
                 execute(run, f"data={data.name}")
@@ -114,8 +128,8 @@ def task(cfg: DictConfig) -> None:
                 console.print(f"failed: {error} (log: {run.log})")
                 raise SystemExit(1) from None
             except KeyboardInterrupt:
-                console.print(f"\ninterrupted; to train it again: {command(config)}")
-                raise SystemExit(130) from None
+                console.print(f"\ninterrupted; to train it again: {record['command']}")
+                raise SystemExit(INTERRUPTED) from None
         console.print(f"picture: {run.picture}")
 
 

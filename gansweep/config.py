@@ -30,20 +30,21 @@ class Param:
 
     help: str
     label: str
-    choices: tuple[str, ...] | Registry | None = None
+    choices: tuple[Any, ...] | Registry | None = None
     low: float | None = None
     high: float | None = None
     open_low: bool = False  # is `low` itself excluded?
     open_high: bool = False
     null: str = ""  # what null means, where it is allowed
+    null_label: str = ""  # the same in a table's cell
     group: str = "hyperparameters"
     identity: bool = True  # can it change a run's numbers?
 
     def names(self) -> list[str]:
-        """The choices, if it has any."""
+        """The choices, if it has any, as they are typed."""
         if isinstance(self.choices, Registry):
             return self.choices.names()
-        return list(self.choices or ())
+        return [str(choice) for choice in self.choices or ()]
 
     def valid(self, name: str) -> str:
         """The valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
@@ -51,7 +52,7 @@ class Param:
             words = f"one of {', '.join(self.names())}"
         elif self.low is None and self.high is None:
             words = ""
-        elif self.high is None:
+        elif self.high is None or self.high > 100:
             words = f"{name} {'>' if self.open_low else '>='} {self.low:g}"
         else:
             low, high = "<" if self.open_low else "<=", "<" if self.open_high else "<="
@@ -69,15 +70,17 @@ def _param(default: Any, help: str, label: str = "", **facts: Any) -> Any:
 class DataConfig:
     """The chosen data set: the group `data`, one file each in conf/data."""
 
-    name: str = "mnist5k"
-    # Where file-based data sets are looked for; null for those that need no files.
-    root: str | None = None
-    # Colour channels, 1 or 3; null: what the pictures have.
-    channels: int | None = None
-    # May it be downloaded (once, before the first job)?
-    download: bool = False
-    # Epochs under a profile that sets neither epochs nor steps, as the documents trained.
-    epochs: int | None = None
+    name: str = _param("mnist5k", "the data set (set by data=)", group="data")
+    root: str | None = _param(
+        None, "folder or zip of file-based data sets", null="it needs no files", group="data"
+    )
+    channels: int | None = _param(
+        None, "grey or colour", choices=(1, 3), null="as the pictures are", group="data"
+    )
+    download: bool = _param(False, "may what is missing be downloaded?", group="data")
+    epochs: int | None = _param(
+        None, "epochs where neither epochs= nor steps= is set", low=1, null="none", group="data"
+    )
 
 
 @dataclass
@@ -111,7 +114,8 @@ class Config:
         open_high=True,
     )
     alpha: float = _param(0.2, "slope of the leaky ReLUs", "alpha", low=0, high=1, open_high=True)
-    batch_size: int = _param(32, "images in a batch", "batch size", low=1)
+    # Batch norm needs two.
+    batch_size: int = _param(32, "images in a batch", "batch size", low=2)
     z_dim: int = _param(100, "latent dimension, z ~ Uniform(-1, 1)", "z dim", low=1)
     lr: float = _param(
         5e-4, "learning rate of both optimizers", "learning rate", low=0, high=1, open_low=True
@@ -145,9 +149,16 @@ class Config:
         high=8,
         open_low=True,
         null="each network's narrow demo width",
+        null_label="demo",
     )
     epochs: int | None = _param(
-        None, "passes over the images", "epochs", low=1, null="steps decide", group="budget"
+        None,
+        "passes over the images",
+        "epochs",
+        low=1,
+        null="steps decide",
+        null_label="–",
+        group="budget",
     )
     steps: int | None = _param(
         None,
@@ -155,6 +166,7 @@ class Config:
         "steps",
         low=1,
         null="epochs decide",
+        null_label="–",
         group="budget",
     )
     limit: int | None = _param(
@@ -163,6 +175,7 @@ class Config:
         "input images",
         low=1,
         null="all",
+        null_label="all",
         group="budget",
     )
     shuffle: bool = _param(
@@ -171,7 +184,9 @@ class Config:
         "shuffled",
         group="budget",
     )
-    seed: int = _param(1, "random seed: the replicate of a row", "seed", low=0, group="budget")
+    seed: int = _param(
+        1, "random seed: the replicate of a row", "seed", low=0, high=2**32 - 1, group="budget"
+    )
     precision: str = _param(
         "fp32",
         "arithmetic of the forward and backward pass",
@@ -245,12 +260,21 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
 
 
-PARAMS: dict[str, Param] = {
-    f.name: f.metadata["param"] for f in dataclasses.fields(Config) if "param" in f.metadata
-}
+def _declared(cls: type, prefix: str = "") -> dict[str, Param]:
+    fields = dataclasses.fields(cls)
+    return {prefix + f.name: f.metadata["param"] for f in fields if "param" in f.metadata}
+
+
+PARAMS = _declared(Config)
+DATA_PARAMS = _declared(DataConfig, "data.")
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Config)}
-_HINTS = typing.get_type_hints(Config)
-_DATA_HINTS = typing.get_type_hints(DataConfig)
+DATA_DEFAULTS: dict[str, Any] = {
+    f"data.{f.name}": f.default for f in dataclasses.fields(DataConfig)
+}
+_HINTS: dict[str, Any] = {
+    **typing.get_type_hints(Config),
+    **{f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()},
+}
 
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
@@ -287,18 +311,16 @@ def check(name: str, value: Any) -> Any:
 
     Raises UserError, naming the valid values, for an unknown name or a value out of range.
     """
-    if name.startswith("data.") and name[5:] in _DATA_HINTS:
-        return _typed(name, value, _DATA_HINTS[name[5:]], "")
-    if name not in PARAMS:
+    param = PARAMS.get(name) or DATA_PARAMS.get(name)
+    if param is None:
         raise unknown_parameter(name)
-    param = PARAMS[name]
     valid = param.valid(name)
     value = _typed(name, value, _HINTS[name], valid)
     if value is None:
         return None
     if param.choices is not None:
-        if value not in param.names():
-            raise UserError(f"{name}={value}: {choices_hint(value, param.names())}")
+        if str(value) not in param.names():
+            raise UserError(f"{name}={value}: {choices_hint(str(value), param.names())}")
     else:
         low = param.low is not None and (
             value <= param.low if param.open_low else value < param.low
@@ -313,7 +335,7 @@ def check(name: str, value: Any) -> Any:
 
 def unknown_parameter(name: str) -> UserError:
     """The error for a name that is no parameter, with the near miss and its valid values."""
-    known = [*PARAMS, "data", "profile", *(f"data.{key}" for key in _DATA_HINTS)]
+    known = [*PARAMS, "data", "profile", *DATA_PARAMS]
     near = difflib.get_close_matches(name, known, n=1)
     if not near:
         return UserError(f"unknown parameter {name!r}; valid: {', '.join(known)} (see --help)")
@@ -322,14 +344,24 @@ def unknown_parameter(name: str) -> UserError:
     return UserError(f"unknown parameter {name!r}: {meant} --help lists all")
 
 
-def dropout_of(config: Config, which: str) -> float | None:
-    """The drop probability of `gen_drop` or `disc_drop`; None (n/a) if the network has none."""
-    has = (
-        GENERATORS[config.gen].dropout
-        if which == "gen_drop"
-        else DISCRIMINATORS[config.disc].dropout
-    )
-    return getattr(config, which) if has else None
+def effective(config: Config) -> dict[str, Any]:
+    """All parameters, None (n/a) for those that have no effect beside the others.
+
+    Dropout that is asked of a network without any stays, for `validate` to refuse.
+    """
+    values = {name: getattr(config, name) for name in PARAMS}
+    generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
+    optimizers = {config.gen_opt, config.disc_opt}
+    without_effect = {
+        "gen_drop": not generator.dropout and not config.gen_drop,
+        "disc_drop": not discriminator.dropout and not config.disc_drop,
+        "alpha": not generator.lrelu and not discriminator.lrelu,
+        "beta1": "adam" not in optimizers,
+        "beta2": "adam" not in optimizers,
+        "momentum": "sgd" not in optimizers,
+        "nesterov": "sgd" not in optimizers or config.momentum == 0,
+    }
+    return {k: None if without_effect.get(k) else v for k, v in values.items()}
 
 
 def validate(config: Config) -> None:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
+
 
 class UserError(Exception):
     """What is wrong, where, and the remedy, in one line."""
@@ -36,7 +38,8 @@ _REFUSED = {
 def one_line_errors() -> Iterator[None]:
     """Print a UserError, or what the file system refuses, as one line and exit with 2.
 
-    Everything else is a bug and passes through with its traceback.
+    Ctrl-C is one line and exit code 130. Everything else is a bug and passes through with its
+    traceback.
     """
     try:
         yield
@@ -46,5 +49,9 @@ def one_line_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _REFUSED:
             raise
-        print(f"gansweep: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"gansweep: error: {where}{error.strerror}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("gansweep: interrupted", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None

@@ -84,6 +84,9 @@ class GAN(pl.LightningModule):
         disc_optimizer.zero_grad()
         self.manual_backward(disc_loss)
         disc_optimizer.step()
+        # Under autocast the low-precision copies of D's weights may be cached: of before its step,
+        # and of G's without a graph.
+        torch.clear_autocast_cache()
 
         if not self.reuse_fake:
             fake = self.generator(self.latents(len(real)) if self.fresh_z else z)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from gansweep.config import DEFAULTS, PARAMS
+from gansweep.config import DATA_DEFAULTS, DATA_PARAMS, DEFAULTS, PARAMS
 from gansweep.data import DATASETS
 from gansweep.networks import DISCRIMINATORS, GENERATORS
 from gansweep.overrides import as_arguments
-from gansweep.resources import choices
+from gansweep.resources import choices, conf_folder
 
 USAGE = """\
 usage: python -m gansweep [-m] [name=value ...]
@@ -35,14 +35,23 @@ options:
 """
 
 
+def _demo() -> dict[str, object]:
+    """What the default profile sets."""
+    import yaml
+
+    text = (conf_folder() / "profile" / "demo.yaml").read_text(encoding="utf-8")
+    return {name: value for name, value in yaml.safe_load(text).items() if name in PARAMS}
+
+
 def print_help() -> None:
     print(USAGE)
     group = ""
-    for name, param in PARAMS.items():
+    defaults = {**DEFAULTS, **DATA_DEFAULTS, **_demo()}
+    for name, param in {**PARAMS, **DATA_PARAMS}.items():
         if param.group != group:
             group = param.group
             print(f"{group}:")
-        default = as_arguments({name: DEFAULTS[name]})[0]
+        default = as_arguments({name: defaults[name]})[0]
         valid = param.valid(name)
         print(f"  {default:<22}  {param.help}{f' ({valid})' if valid else ''}")
     print("\nnetworks:")
@@ -53,7 +62,7 @@ def print_help() -> None:
     print("\ndata sets:")
     for entry in DATASETS:
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
-    print("  data.root=, data.channels=, data.download=, data.epochs=")
     print(f"\nprofiles: {', '.join(f'profile={name}' for name in choices('profile'))}")
-    print("  demo (default): narrow networks, few steps; paper: as the documents trained\n")
+    print("  demo (default, shown above): narrow networks, few steps")
+    print("  paper: as the documents trained\n")
     print(OPTIONS, end="")

@@ -6,8 +6,9 @@ import dataclasses
 from typing import Any
 
 from gansweep import __version__
-from gansweep.config import PARAMS, Config, dropout_of, total_steps, validate, widths
+from gansweep.config import PARAMS, Config, effective, total_steps, validate, widths
 from gansweep.data import Prepared
+from gansweep.overrides import command
 from gansweep.run import Run
 
 # Kept out of the hash as they are: resolved into others below, or the replicate key.
@@ -21,22 +22,11 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
     """
     validate(config)
     values: dict[str, Any] = {
-        name: getattr(config, name)
-        for name, param in PARAMS.items()
-        if param.identity and name not in _RESOLVED
+        name: value
+        for name, value in effective(config).items()
+        if PARAMS[name].identity and name not in _RESOLVED
     }
-    values["gen_drop"] = dropout_of(config, "gen_drop")
-    values["disc_drop"] = dropout_of(config, "disc_drop")
     values["reuse_fake"] = config.reuse_fake and not config.fresh_z
-    optimizers = {config.gen_opt, config.disc_opt}
-    for name, optimizer in (
-        ("beta1", "adam"),
-        ("beta2", "adam"),
-        ("momentum", "sgd"),
-        ("nesterov", "sgd"),
-    ):
-        if optimizer not in optimizers:
-            values[name] = None
     values["gen_width"], values["disc_width"] = widths(config)
     values["steps"] = total_steps(config, data.images)
     values["data"] = {"name": data.name, "sha256": data.sha256, "images": data.images}
@@ -52,6 +42,7 @@ def plan_run(config: Config, data: Prepared) -> tuple[Run, dict[str, Any]]:
         "identity": values,
         "params": dataclasses.asdict(config),
         "data": data.describe(),
+        "command": command(config, values["steps"]),
         "gansweep": __version__,
     }
     return run, record

@@ -92,9 +92,12 @@ def _load_plan(run: Run) -> tuple[Config, Prepared]:
         raise UserError(f"{run.config} is missing or damaged; type the command again")
     params = record["params"]
     config = Config(**{**params, "data": DataConfig(**params["data"])})
+    planned = Prepared.of(record["data"])
+    if planned.ready():  # the usual case: the source is not looked at again
+        return config, planned
     size = GENERATORS[config.gen].image_size
-    data = prepare(config.data, size, config.limit, verify=False)
-    if data.sha256 != record["data"]["sha256"]:
+    data = prepare(config.data, size, config.limit)
+    if data.sha256 != planned.sha256:
         raise UserError(
             f"data={data.name} has changed since run {run.id} was planned; type the command again"
         )

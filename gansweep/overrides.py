@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import DEFAULTS, PARAMS, Config, check, unknown_parameter
+from gansweep.config import DATA_DEFAULTS, DEFAULTS, PARAMS, Config, check, unknown_parameter
 from gansweep.errors import UserError, choices_hint
 from gansweep.resources import choices
 
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 GROUPS = ("data", "profile")
+SWEEP_ONLY = ("sweep", "rows", "name", "reports", "digits", "faces")
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
         axis = _axis(override, argument)
         if not multirun and len(axis.values) > 1:
             raise UserError(f"{argument} has several values: add -m to sweep over them")
-        if not multirun and axis.name == "sweep" and axis.values != (None,):
-            raise UserError(f"{argument} is a list of rows: add -m to train them")
+        if not multirun and axis.name in SWEEP_ONLY and axis.values != (None,):
+            raise UserError(f"{argument} is for sweeps: add -m")
+        if multirun and axis.name == "run_id":
+            raise UserError(f"{argument} names one run: leave out -m")
         if axis.name in axes:
             raise UserError(f"{axis.name} is given twice; write {axis.name}=a,b with -m for both")
         axes[axis.name] = axis
@@ -68,10 +70,11 @@ def _axis(override: Override, argument: str) -> Axis:
     if name == "rows":  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
     values = _values(override, argument)
-    if name in GROUPS:
+    if name in (*GROUPS, "digits", "faces"):
+        valid = choices("profile" if name == "profile" else "data")
         for value in values:
-            if value not in choices(name):
-                raise UserError(f"{name}={value}: {choices_hint(str(value), choices(name))}")
+            if value not in valid:
+                raise UserError(f"{name}={value}: {choices_hint(str(value), valid)}")
         return Axis(name, tuple(str(value) for value in values))
     if name not in PARAMS and not name.startswith("data."):
         raise unknown_parameter(name)
@@ -87,7 +90,7 @@ def _values(override: Override, argument: str) -> list[Any]:
         if not values:
             raise UserError(f"{argument} matches none of {', '.join(_names(name))}")
     elif override.is_discrete_sweep():
-        values = list(override.sweep_iterator())
+        values = [_rounded(v) for v in override.sweep_iterator()]
     elif override.is_sweep_override():
         raise UserError(
             f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern)"
@@ -99,6 +102,11 @@ def _values(override: Override, argument: str) -> list[Any]:
         if not isinstance(value, str | int | float | bool | None):
             raise UserError(f"{argument}: {value} is not a single value")
     return plain
+
+
+def _rounded(value: Any) -> Any:
+    """range(0.1,0.5,0.1) means 0.3, not 0.30000000000000004."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _names(name: str) -> list[str]:
@@ -125,14 +133,18 @@ def _text(value: Any) -> str:
     return value if plain else f"'{escaped}'"
 
 
-def command(config: Config) -> str:
+def command(config: Config, steps: int) -> str:
     """The command line that trains exactly this run, whatever the files in conf/ say later."""
     values: dict[str, Any] = {"data": config.data.name}
-    for key, value in dataclasses.asdict(config.data).items():
-        if value not in (None, False, config.data.name) and key != "epochs":
-            values[f"data.{key}"] = value
+    for name, default in DATA_DEFAULTS.items():
+        value = getattr(config.data, name.removeprefix("data."))
+        if value != default and name not in ("data.name", "data.epochs"):
+            values[name] = value
     for name, param in PARAMS.items():
         value = getattr(config, name)
-        if param.identity and (value != DEFAULTS[name] or name in ("steps", "epochs", "shuffle")):
+        told = param.identity or name == "threads"
+        # What a profile may set is told even where it is the default.
+        if told and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
             values[name] = value
+    values |= {"steps": steps, "epochs": None}
     return "python -m gansweep " + " ".join(as_arguments(values))

@@ -28,9 +28,9 @@ class Entry:
 
     def __getattr__(self, fact: str) -> Any:
         try:
-            return self.facts[fact]
+            return self.__dict__["facts"][fact]
         except KeyError:
-            raise AttributeError(f"{self.name!r} declares no fact {fact!r}") from None
+            raise AttributeError(f"no fact {fact!r} declared") from None
 
 
 class Registry:

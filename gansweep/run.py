@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -151,12 +152,16 @@ class Run:
         """Remove what an earlier, unfinished attempt left behind."""
         stale = [self.metrics, self.picture, self.last, self.final, self.result]
         stale += [self.failure, self.log, *self.samples.glob("*.png")]
+        # Half-written neighbours that a killed process left: hidden, and the lock is not one.
+        stale += [p for p in self.folder.glob(".*.*") if p.is_file()]
         for path in stale:
             path.unlink(missing_ok=True)
 
-    def append_metrics(self, line: dict[str, Any]) -> None:
+    def append_metrics(self, line: dict[str, float]) -> None:
+        """Add a line to the stream; what is not finite is null, as JSON has no NaN."""
         with self.metrics.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+            finite = {k: v if math.isfinite(v) else None for k, v in line.items()}
+            stream.write(json.dumps(finite) + "\n")
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The metrics so far; a line that is only half written is left out."""

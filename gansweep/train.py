@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from gansweep.callbacks import Bar, Metrics, Samples
-from gansweep.config import Config, dropout_of, total_steps, widths
+from gansweep.config import Config, total_steps, widths
 from gansweep.data import Prepared
 from gansweep.data.batches import Batches
 from gansweep.errors import UserError
@@ -29,6 +29,7 @@ from gansweep.samples import fixed_latents, save_grid
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 ADAM_EPS = 1e-8
+ALL_THREADS = torch.get_num_threads()  # before any run sets its own
 
 
 def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str, Any]:
@@ -37,8 +38,9 @@ def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str
     Raises Diverged if a loss stops being a number, UserError if the device is not there.
     """
     device = resolve_device(config.device)
-    if config.threads is not None:
-        torch.set_num_threads(config.threads)
+    torch.set_num_threads(config.threads or ALL_THREADS)
+    if device.type == "cuda":  # by default convolutions in fp32 would be TF32
+        torch.backends.cudnn.allow_tf32 = False
     _quiet_lightning()
     _reset_peak_memory(device)
     pl.seed_everything(config.seed, verbose=False)
@@ -122,14 +124,14 @@ def build_gan(config: Config, channels: int) -> GAN:
         channels=channels,
         width=gen_width,
         alpha=config.alpha,
-        drop=dropout_of(config, "gen_drop") or 0.0,
+        drop=config.gen_drop,
     )
     discriminator = build_discriminator(
         config.disc,
         channels=channels,
         width=disc_width,
         alpha=config.alpha,
-        drop=dropout_of(config, "disc_drop") or 0.0,
+        drop=config.disc_drop,
     )
     layout = (
         torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format

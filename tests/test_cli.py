@@ -43,7 +43,9 @@ def test_help_into_a_closed_pipe_is_no_error() -> None:
 
 def test_version_and_configuration_and_completion(cli: Cli) -> None:
     assert re.fullmatch(r"gansweep \d+\.\d+\.\d+\n", cli("--version").stdout)
-    assert "lr: 0.003" in cli("--cfg", "job", "lr=0.003").stdout
+    shown = cli("--cfg", "job", "lr=0.003", "epochs=2").stdout
+    assert "lr: 0.003" in shown
+    assert "steps: null" in shown  # what would be trained: the profile's other end is lifted
     assert "complete -o nospace" in cli("--shell-completion", "install=bash").stdout
 
 
@@ -61,6 +63,13 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
     assert "'train' is not name=value" in one_line_error(cli("train"))
     assert "has no dropout" in one_line_error(cli("gen=1", "gen_drop=0.5"))
+
+
+def test_an_output_folder_of_an_odd_name(cli: Cli, tmp_path: Path) -> None:
+    done = cli("-m", "out='o(1), x'", "steps=2", "data=mnist5k")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "o(1), x" / "runs").iterdir())) == 1
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_an_output_folder_that_is_a_file(cli: Cli, tmp_path: Path) -> None:
@@ -140,6 +149,21 @@ def test_options_train(options: tuple[str, ...], cli: Cli, tmp_path: Path) -> No
     assert only_run(tmp_path).complete()
 
 
+def test_a_job_does_not_look_at_the_source_again(cli: Cli, tmp_path: Path) -> None:
+    for i in range(40):
+        Image.effect_noise((30, 30), 50).save(tmp_path / f"{i}.png")
+    (tmp_path / "pics").mkdir()
+    for path in tmp_path.glob("*.png"):
+        path.rename(tmp_path / "pics" / path.name)
+    assert cli("data=images", "data.root=pics", "steps=2").returncode == 0
+    run = only_run(tmp_path)
+    run.result.unlink()
+    (tmp_path / "pics").rename(tmp_path / "away")
+    done = cli(f"run_id={run.id}")
+    assert done.returncode == 0, done.stderr
+    assert run.complete()
+
+
 def test_a_device_that_is_not_there(cli: Cli) -> None:
     import torch
 
@@ -198,7 +222,7 @@ def test_a_grid_ends_in_a_table_and_the_same_command_trains_nothing(
 
 def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> None:
     """A deleted thumbnail and picture, a truncated result, a half-written run folder."""
-    grid = ("-m", "beta1=0.1,0.2,0.3,0.4,0.5,0.6", "steps=4", "data=mnist5k", "name=fragile")
+    grid = ("-m", "beta1=0.1,0.2,0.3,0.4,0.5,0.6,0.7", "steps=4", "data=mnist5k", "name=fragile")
     assert cli(*grid).returncode == 0
     table = tmp_path / "reports" / "fragile" / "README.md"
     text, images = table.read_text(), table.parent / "images"
@@ -215,6 +239,7 @@ def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> Non
             path.unlink()
     runs[3].config.write_text('{"id": "ha')
     runs[4].picture.write_bytes(runs[4].picture.read_bytes()[:100])
+    runs[6].config.write_text('{"id": "ha')
     runs[5].picture.unlink()
     runs[5].final.write_bytes(runs[5].final.read_bytes()[:100])
 
@@ -222,7 +247,7 @@ def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> Non
     report = cli("fragile", module="gansweep.report")
     assert report.returncode == 0, report.stderr
     half = table.read_text()
-    assert half.count("![") == 2  # rows 0 and 2
+    assert half.count("![") == 3  # rows 0, 2 and 6
     assert "picture missing: run the sweep again to draw it" in half
     assert "result.json damaged: run the sweep again" in half
     assert "config.json damaged: run the sweep again" in half
@@ -233,7 +258,7 @@ def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> Non
     assert "result.json is damaged: the run is trained again" in again.stdout
     assert again.stdout.count("drawn again from the final weights") == 2  # rows 1 and 4
     assert "final.ckpt cannot be read" in again.stdout
-    assert "1 done, 5 to train" in again.stdout
+    assert "2 done, 5 to train" in again.stdout
     assert {p.name: p.read_bytes() for p in images.iterdir()} == pictures
     strip = re.compile(r"training took .*")
     assert strip.sub("", table.read_text()) == strip.sub("", text)

@@ -30,18 +30,23 @@ def test_every_parameter_declares_help_and_label_and_has_a_valid_default() -> No
         ("gen=9", "gen=9: valid: 1, 2, 3, 4, 5, conv2, conv3"),
         ("gen=conv4", "gen=conv4: did you mean 'conv3'? valid: 1, 2"),
         ("alhpa=0.2", "unknown parameter 'alhpa': did you mean 'alpha'? valid: 0 <= alpha < 1"),
-        ("batch_size=0", "batch_size=0 is out of range; valid: batch_size >= 1"),
+        ("batch_size=0", "batch_size=0 is out of range; valid: batch_size >= 2"),
         ("batch_size=1.5", "batch_size=1.5 is not a whole number"),
         ("shuffle=2", "shuffle=2 is not true or false"),
         ("data=minst", "data=minst: did you mean 'mnist'? valid: celeba, images, mnist"),
         ("profile=x", "profile=x: valid: demo, paper"),
+        ("data.channels=2", "data.channels=2: valid: 1, 3"),
+        ("data.epochs=-1", "data.epochs=-1 is out of range; valid: data.epochs >= 1"),
+        ("seed=5000000000", "seed=5000000000 is out of range; valid: seed >= 0"),
+        ("rows=0-5", "rows=0-5 is for sweeps: add -m"),
+        ("name=x", "name=x is for sweeps: add -m"),
         ("data.rot=x", "unknown parameter 'data.rot': did you mean 'data.root'?"),
         ("+lr=1", "+lr=1: parameters can be set, not added or removed; write lr=…"),
         ("~lr", "~lr: parameters can be set, not added or removed"),
         ("lr=[1", "cannot read 'lr=[1'"),
         ("lr=[1,2]", "lr=[1,2]: [1, 2] is not a single value"),
         ("lr=1e-4,2e-4", "lr=1e-4,2e-4 has several values: add -m to sweep over them"),
-        ("sweep=readme_table", "sweep=readme_table is a list of rows: add -m to train them"),
+        ("sweep=readme_table", "sweep=readme_table is for sweeps: add -m"),
     ],
 )
 def test_a_wrong_argument_is_refused_naming_what_is_valid(argument: str, message: str) -> None:
@@ -64,6 +69,11 @@ def test_a_wrong_value_within_a_grid_is_refused(argument: str, message: str) -> 
     with pytest.raises(UserError) as error:
         read_axes([argument], multirun=True)
     assert str(error.value).startswith(message)
+
+
+def test_ranges_give_the_numbers_one_would_type() -> None:
+    (axis,) = read_axes(["beta1=range(0.1,0.5,0.1)"], multirun=True)
+    assert axis.values == (0.1, 0.2, 0.3, 0.4)
 
 
 def test_the_same_parameter_twice_is_refused() -> None:
@@ -93,14 +103,14 @@ def test_setting_one_end_of_a_run_lifts_the_profiles_other(one: str, other: str)
 
 def test_arguments_survive_hydras_grammar() -> None:
     values = {"lr": 1e-05, "width": None, "shuffle": True, "gen": "conv2", "name": "it's 1,2 = a"}
-    axes = read_axes(as_arguments(values), multirun=False)
+    axes = read_axes(as_arguments(values), multirun=True)
     assert {axis.name: axis.values[0] for axis in axes} == values
 
 
 def test_the_recorded_command_gives_the_same_configuration() -> None:
     config = Config(lr=1e-5, gen="3", gen_drop=0.5, width=0.25, steps=7, shuffle=True, seed=3)
     config.data.root = "some folder/x"
-    arguments = read_axes(_split(command(config)), multirun=False)
+    arguments = read_axes(_split(command(config, steps=7)), multirun=False)
     flat = {axis.name: axis.values[0] for axis in arguments}
     assert flat.pop("data") == "mnist5k"
     assert flat.pop("data.root") == "some folder/x"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import signal
 import struct
 import subprocess
 import sys
+import time
 import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +139,13 @@ def test_celeba_missing_says_what_to_do_by_hand(tmp_path: Path) -> None:
         prepare(DataConfig("celeba"), 28)
 
 
+def test_celebas_download_needs_gdown_and_says_so(tmp_path: Path) -> None:
+    if find_spec("gdown"):
+        pytest.skip("gdown is installed here")
+    with pytest.raises(UserError, match=r"pip install 'gansweep\[celeba\]'.* by hand"):
+        prepare(DataConfig("celeba", root=str(tmp_path), download=True), 28)
+
+
 def test_a_picture_smaller_than_the_crop_is_refused() -> None:
     with pytest.raises(ValueError, match="100×120 is smaller than the 108×108 crop"):
         crop_face(Image.new("RGB", (100, 120)), 28)
@@ -213,6 +223,32 @@ def test_a_zip_that_escapes_its_folder(name: str, own_cache: Path, tmp_path: Pat
         archive.writestr(name, picture.getvalue())
     check_refused(tmp_path / "evil.zip", "points outside the zip", own_cache)
     assert not list(tmp_path.rglob("evil.png"))
+
+
+def test_damaged_and_encrypted_entries_of_a_zip_are_named(own_cache: Path, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (50, 50), dtype=np.uint8)
+    picture = io.BytesIO()
+    Image.fromarray(noise).save(picture, format="BMP")
+    path = tmp_path / "pics.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("./", "")
+        archive.writestr("a.bmp", picture.getvalue())
+    whole = path.read_bytes()
+    start = whole.index(b"a.bmp") + 5
+    path.write_bytes(whole[:start] + bytes(60) + whole[start + 60 :])
+    check_refused(path, r"a\.bmp: not a readable picture", own_cache)
+    # Bit 0 of the flags, in the local and the central header: encrypted.
+    sealed = bytearray(whole)
+    sealed[whole.rindex(b"PK\x03\x04") + 6] |= 1
+    sealed[whole.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(sealed)
+    check_refused(path, r"a\.bmp: not a readable picture \(RuntimeError\)", own_cache)
+
+
+def test_macos_notes_beside_pictures_are_no_pictures(tmp_path: Path) -> None:
+    save(tmp_path / "a.jpg")
+    (tmp_path / "._a.jpg").write_bytes(b"\x00\x05\x16\x07")
+    assert prepare(DataConfig("images", root=str(tmp_path)), 28).images == 1
 
 
 def test_a_damaged_zip(own_cache: Path, tmp_path: Path) -> None:
@@ -310,6 +346,26 @@ def test_two_processes_prepare_once(own_cache: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
     assert output.count("toyfaces prepared") == 1
     assert output.count("300 pictures ready") == 2
+
+
+def test_sizes_that_are_no_pictures_are_refused(cli: Cli) -> None:
+    done = cli("toyfaces", "--size", "0", module="gansweep.data")
+    assert "--size 0 is out of range; valid: 4 to 1024" in one_line_error(done)
+
+
+def test_ctrl_c_while_preparing_is_one_line_and_leaves_nothing(own_cache: Path) -> None:
+    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--size", "256"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(own_cache.glob("*.lock")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors == "gansweep: interrupted\n"
+    assert [p for p in own_cache.iterdir() if p.suffix != ".lock"] == []
 
 
 def test_prepare_on_the_command_line_refuses_a_wrong_name_before_any_work(cli: Cli) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from gansweep.config import Config, effective
 from gansweep.errors import UserError
 from gansweep.report import Report, write_report
 from gansweep.report.collect import format_param, format_seconds, format_value
 from gansweep.report.markdown import escape
 from gansweep.report.write import update_block
-from gansweep.run import Run, write_json, write_text
+from gansweep.run import Run, read_json, write_json, write_text
 from gansweep.sweep.manifest import Manifest, Row, Table
 
 
@@ -38,7 +39,7 @@ def finished(out: Path, run_id: str, shade: int = 100, **config: Any) -> Run:
     return run
 
 
-COMMON = {"gen": "1", "disc": "3", "gen_drop": 0.0, "alpha": 0.2, "batch_size": 32}
+COMMON = {"gen": "1", "disc": "3", "gen_drop": None, "alpha": 0.2, "batch_size": 32}
 
 
 def write_sweep(out: Path) -> None:
@@ -159,6 +160,34 @@ def test_the_block_between_the_markers_is_replaced(tmp_path: Path) -> None:
     assert not update_block(report, document), "the same block again is no change"
 
 
+def test_a_block_links_pictures_in_folders_of_odd_names_and_keeps_line_ends(
+    tmp_path: Path,
+) -> None:
+    write_sweep(tmp_path / "out")
+    report = write_report("s", out=tmp_path / "out", reports=tmp_path / "my reports")
+    document = tmp_path / "page.md"
+    document.write_bytes(DOCUMENT.replace("\n", "\r\n").encode())
+    update_block(report, document)
+    raw = document.read_bytes()
+    assert b"](my%20reports/s/images/row0-number.png)" in raw
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+
+
+def test_the_caption_spans_what_differs(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    finished(out, "aa-s1")
+    finished(out, "bb-s1", steps=20)
+    write_json(
+        Run(out, "bb-s1").config,
+        {"identity": {**read_json(Run(out, "bb-s1").config)["identity"]},  # type: ignore[index]
+         "data": {"name": "mnist5k", "images": 64, "size": 28}},
+    )  # fmt: skip
+    rows = [Row({}, {"Number Output": [run]}) for run in ("aa-s1", "bb-s1")]
+    Manifest("s", "t", "c", ["Number Output"], {}, [Table(["limit"], [0, 1])], rows).write(out)
+    text = report_of(tmp_path).path.read_text()
+    assert "mnist5k, 64 to 5,000 images of 28×28, 20 to 600 steps" in text
+
+
 @pytest.mark.parametrize(
     "text",
     ["nothing", "<!-- gansweep:s -->", "<!-- /gansweep:s --> <!-- gansweep:s -->", DOCUMENT * 2],
@@ -183,7 +212,7 @@ def test_a_missing_document(tmp_path: Path) -> None:
     ("value", "text"),
     [
         (1e-4, "0.0001"), (5e-5, "0.00005"), (2.5e-3, "0.0025"), (0.5, "0.5"), (1.0, "1"),
-        (100.0, "100"), (128, "128"), (None, "n/a"), (True, "yes"), ("adam", "adam"),
+        (100.0, "100"), (128, "128"), (True, "yes"), ("adam", "adam"),
     ],
 )  # fmt: skip
 def test_values_are_written_as_the_documents_write_them(value: Any, text: str) -> None:
@@ -191,9 +220,17 @@ def test_values_are_written_as_the_documents_write_them(value: Any, text: str) -
 
 
 def test_dropout_of_a_network_without_is_not_applicable() -> None:
-    params = {"gen": "1", "disc": "3", "gen_drop": 0.0, "disc_drop": 0.0}
+    params = effective(Config(gen="1", disc="3"))
     assert format_param("gen_drop", params) == "n/a"
     assert format_param("disc_drop", params) == "0"
+
+
+def test_null_is_told_from_not_applicable() -> None:
+    params = effective(Config(gen_opt="sgd", disc_opt="sgd", gen="conv2", disc="conv2"))
+    for name in ("beta1", "alpha", "gen_drop"):
+        assert format_param(name, params) == "n/a"
+    assert format_param("width", params) == "demo"
+    assert format_param("limit", params) == "all"
 
 
 @pytest.mark.parametrize(

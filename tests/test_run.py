@@ -28,11 +28,19 @@ def key(data: Prepared = DATA, **params: Any) -> str:
     [
         {"device": "cpu", "threads": 1, "log_every": 1, "out": "x", "reports": "y"},
         {"seed": 9},
+        {"gen": "conv2", "disc": "conv2", "alpha": 0.3, "width": 0.125},
         {"sweep": "readme_table", "rows": "0", "name": "n"},
         {"gen": "1", "disc": "1", "width": 1 / 16, "momentum": 0.5},
         {"steps": None, "epochs": 1, "batch_size": 50},
     ],
-    ids=["machine", "seed", "sweep", "resolved width, unused momentum", "epochs as steps"],
+    ids=[
+        "machine",
+        "seed",
+        "unused alpha",
+        "sweep",
+        "resolved width, unused momentum",
+        "epochs as steps",
+    ],
 )
 def test_what_cannot_change_the_numbers_is_not_in_the_id(params: dict[str, Any]) -> None:
     networks = {k: params[k] for k in ("gen", "disc", "batch_size") if k in params}

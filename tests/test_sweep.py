@@ -59,13 +59,27 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     record = read_json(made.jobs[0].run.config)
     assert record is not None
     assert record["params"]["lr"] == 1e-4
-    assert record["command"].startswith("python -m gansweep data=mnist5k lr=0.0001 beta1=0.3")
+    assert record["command"].startswith("python -m gansweep data=mnist5k batch_size=32 lr=0.0001")
 
 
 def test_columns_stand_in_the_documents_order_however_typed(plan: Any) -> None:
     assert plan("beta1=0.3,0.5", "lr=1e-4,5e-5", "data=mnist5k").manifest.tables[0].columns == [
         "lr", "beta1",
     ]  # fmt: skip
+
+
+def test_two_data_sets_of_one_label_are_two_columns(plan: Any) -> None:
+    made = plan("data=mnist5k", "data.channels=1,3", "seed=1,2")
+    assert made.manifest.pictures == ["Number Output (mnist5k, 1)", "Number Output (mnist5k, 3)"]
+    assert [len(runs) for runs in made.manifest.rows[0].runs.values()] == [2, 2]
+    assert len(made.jobs) == 4
+
+
+def test_parameters_without_effect_are_not_applicable_and_one_run(plan: Any) -> None:
+    made = plan("gen_opt=sgd", "disc_opt=sgd", "beta1=0.3,0.5", "data=mnist5k")
+    assert len(made.manifest.rows) == 2
+    assert len(made.jobs) == 1
+    assert made.manifest.common["beta1"] is None
 
 
 def test_seeds_are_replicates_of_a_row(plan: Any) -> None:
@@ -98,10 +112,21 @@ def test_invalid_rows_are_reported_and_the_others_trained(plan: Any) -> None:
     assert len(made.jobs) == 3
 
 
-def test_a_sweep_of_invalid_rows_alone_is_refused(plan: Any, tmp_path: Path) -> None:
+def test_a_choice_of_invalid_rows_alone_is_refused(plan: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "tables: [{columns: [gen, gen_drop], rows: [[1, 0.5], [3, 0.5]]}]"
+    )
+    with pytest.raises(UserError, match="generator 1 has no dropout"):
+        plan("sweep=mine.yaml", "rows=0", "data=mnist5k")
+
+
+def test_a_sweep_of_invalid_rows_alone_is_refused(
+    plan: Any, tmp_path: Path, own_cache: Path
+) -> None:
     with pytest.raises(UserError, match="generator 1 has no dropout"):
         plan("gen=1", "gen_drop=0.25,0.5", "data=mnist5k")
     assert not (tmp_path / "outputs").exists()
+    assert not own_cache.exists(), "nothing is prepared for what is refused"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +177,8 @@ def test_rows_are_chosen_and_the_others_stay_in_the_table(plan: Any) -> None:
     made = plan("sweep=readme_table", "rows=0-5,34", "data=mnist5k")
     assert len(made.manifest.rows) == 39
     assert len(made.jobs) == 7
-    assert made.manifest.name == "readme_table"
+    assert made.manifest.name.startswith("readme_table-")
+    assert plan("sweep=readme_table", "rows=0").manifest.name == "readme_table"
     assert made.jobs[-1].title.startswith("gen=1 disc=1 smooth=0.1 alpha=0.1 batch_size=128")
 
 
@@ -193,12 +219,23 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
     ("text", "message"),
     [
         ("tables: [", "not readable as YAML"),
-        ("rows: 3", "a row list needs `tables`"),
+        ("rows: 3", "a row list: no 'rows': valid: data, profiles, set, tables, title"),
+        ("3", "a row list is not a mapping but 3"),
+        ("tables: 3", "tables is not a list but 3"),
+        ("tables: []", "it has no rows"),
+        ("tables: [{columns: [lr], rows: []}]", "it has no rows"),
+        ("tables: [{columns: [lr], rows: [3]}]", "table 1: row 1: a row is not a list but 3"),
+        ("tables: [{columns: [lr], rows: [[0.1]], remrk: x}]", "did you mean 'remark'?"),
+        ("tables: [{columns: [seed], rows: [[1]]}]", "table 1: columns: no 'seed'"),
+        ("tables: [{columns: [lr], rows: [[0.1]], results: [fid]}]", "results: no 'fid'"),
+        ("profiles: {dmo: {}}\ntables: []", "profiles: no 'dmo': did you mean 'demo'?"),
+        ("set: [1]\ntables: []", "set is not a mapping"),
+        ("data: 5\ntables: []", "data is not a list"),
         ("tables: []\ntitel: x", "did you mean 'title'?"),
-        ("tables: [{columns: [lr], rows: [[1, 2]]}]", "table 1, row 1 has 2 values for 1 columns"),
-        ("tables: [{columns: [lr], rows: [[abc]]}]", "table 1, row 1: lr=abc is not a number"),
+        ("tables: [{columns: [lr], rows: [[1, 2]]}]", "table 1: row 1: 2 values for 1 columns"),
+        ("tables: [{columns: [lr], rows: [[abc]]}]", "table 1: row 1: lr=abc is not a number"),
         ("tables: [{columns: [lrr], rows: [[0.1]]}]", "did you mean 'lr'"),
-        ("tables: [{rows: []}]", "table 1 needs `columns` and `rows`"),
+        ("tables: [{rows: []}]", "table 1: columns is not a list"),
         ("set: {gen: 9}\ntables: []", "gen=9: valid"),
         ("data: [cats]\ntables: []", "data: cats: valid: digits, faces"),
     ],
@@ -228,7 +265,7 @@ def test_ones_own_row_list_in_the_current_folder(plan: Any, tmp_path: Path) -> N
 
 
 def test_a_manifest_is_read_as_it_was_written(plan: Any, tmp_path: Path) -> None:
-    manifest = plan("sweep=readme_table", "data=mnist5k").manifest
+    manifest = plan("sweep=readme_table", "data=mnist5k", "name=readme_table").manifest
     manifest.write(tmp_path)
     assert read_manifest(tmp_path, "readme_table") == manifest
 

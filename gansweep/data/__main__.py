@@ -7,7 +7,7 @@ import argparse
 from gansweep.config import DataConfig, check
 from gansweep.console import console
 from gansweep.data import DATASETS, cache_folder, prepare
-from gansweep.errors import one_line_errors
+from gansweep.errors import UserError, one_line_errors
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,6 +27,8 @@ def main(argv: list[str] | None = None) -> None:
         for name in args.names:
             DATASETS[name]  # refuse a wrong name before any work
         check("limit", args.limit)
+        if not 4 <= args.size <= 1024:
+            raise UserError(f"--size {args.size} is out of range; valid: 4 to 1024 pixels")
         for name in args.names:
             spec = DataConfig(name, args.root, args.channels, args.download)
             ready = prepare(spec, args.size, args.limit)

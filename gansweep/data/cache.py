@@ -52,20 +52,28 @@ class Prepared:
         return np.load(self.folder / "images.npy", mmap_mode="r")
 
     def describe(self) -> dict[str, Any]:
-        """For the run folder: everything but the place in the cache."""
-        values = dataclasses.asdict(self)
-        del values["folder"]
-        return values
+        """For the run folder: everything, but the cache's own place."""
+        return {**dataclasses.asdict(self), "folder": self.folder.name}
+
+    @classmethod
+    def of(cls, description: dict[str, Any]) -> Prepared:
+        """The inverse of `describe`, in the cache of this machine."""
+        return cls(**{**description, "folder": cache_folder() / description["folder"]})
+
+    def ready(self) -> bool:
+        """Is it there, whole (by its size), and the same?"""
+        meta = read_json(self.folder / "meta.json")
+        try:
+            return meta is not None and meta["sha256"] == self.sha256 and len(self.array()) > 0
+        except (OSError, ValueError, KeyError, EOFError):
+            return False
 
 
-def prepare(
-    spec: DataConfig, size: int, limit: int | None = None, *, verify: bool = True
-) -> Prepared:
+def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
     """The data set `spec` at `size` × `size` pixels, from the cache or freshly made.
 
-    limit: only the first so many pictures. verify: compare the checksum of what is in the cache
-    (a truncated or altered cache is made again). Raises UserError for a source that is missing
-    or cannot be read; then nothing is left behind.
+    limit: only the first so many pictures. A cache that is truncated or altered is made again.
+    Raises UserError for a source that is missing or cannot be read; then nothing is left behind.
     """
     source: Source = DATASETS[spec.name].build(spec, size, limit)
     key = {**source.key, "name": spec.name, "size": size, "channels": spec.channels}
@@ -74,7 +82,7 @@ def prepare(
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            found, fault = _read(spec, source, folder, verify)
+            found, fault = _read(spec, source, folder)
             if found is not None:
                 return found
             if fault:
@@ -98,9 +106,7 @@ def _checksum(array: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _read(
-    spec: DataConfig, source: Source, folder: Path, verify: bool
-) -> tuple[Prepared | None, str]:
+def _read(spec: DataConfig, source: Source, folder: Path) -> tuple[Prepared | None, str]:
     """What is in the cache, or None and what is wrong with it ('' if it is not there)."""
     if not folder.exists():
         return None, ""
@@ -115,7 +121,7 @@ def _read(
         return None, f"images.npy: {error}"
     if list(array.shape) != meta["shape"]:
         return None, "images.npy has another shape than meta.json"
-    if verify and _checksum(array) != found.sha256:
+    if _checksum(array) != found.sha256:
         return None, "its checksum is another"
     return found, ""
 
@@ -123,8 +129,11 @@ def _read(
 def _make(spec: DataConfig, source: Source, folder: Path, key: dict[str, Any]) -> Prepared:
     import numpy as np
 
+    making = f".making-{folder.name}-"
+    for stale in folder.parent.glob(f"{making}*"):  # a killed process left it: we hold the lock
+        shutil.rmtree(stale, ignore_errors=True)
     array = source.load()
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".making-"))
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=making))
     try:
         np.save(made / "images.npy", array)
         sha256 = _checksum(array)

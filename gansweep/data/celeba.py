@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +23,6 @@ PLACES = (
     "celeba/img_align_celeba.zip",
     "img_align_celeba",
     "img_align_celeba.zip",
-    ".",
 )
 BY_HAND = (
     "get img_align_celeba.zip from the CelebA page by hand and set data.root to the zip or to "
@@ -61,7 +62,7 @@ def _find(spec: DataConfig) -> Path:
     root = Path(spec.root).expanduser()
     if root.is_file():
         return root
-    for place in PLACES[:-1]:
+    for place in PLACES:
         if (root / place).exists():
             return root / place
     if spec.download:
@@ -73,11 +74,19 @@ def _find(spec: DataConfig) -> Path:
 
 
 def _download(root: Path) -> None:
+    if find_spec("gdown") is None:
+        raise UserError(
+            "downloading CelebA needs the package gdown (pip install 'gansweep[celeba]'); or "
+            f"{BY_HAND}"
+        )
     from torchvision.datasets import CelebA
 
     try:
         CelebA(str(root), split="all", download=True)
     except Exception as error:  # gdown, zip and network errors of many kinds, all with one remedy
+        partial = root / "celeba" / "img_align_celeba.zip"
+        if partial.exists() and not zipfile.is_zipfile(partial):
+            partial.unlink()  # the next try must not take it for the data
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(
             f"CelebA could not be downloaded ({reason}; Google Drive's quota is the usual cause): "

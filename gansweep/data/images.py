@@ -12,6 +12,8 @@ from gansweep.data.source import Source, dataset
 from gansweep.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gansweep.config import DataConfig
 
 
@@ -27,9 +29,13 @@ def images(spec: DataConfig, size: int, limit: int | None) -> Source:
         raise UserError("data=images needs data.root=FOLDER_OR_ZIP, where the pictures are")
     where = Path(spec.root).expanduser()
     pictures = Pictures(where, limit)
-    channels = spec.channels or pictures.channels()
+
+    def load() -> np.ndarray:
+        channels = spec.channels or pictures.channels()
+        return pictures.read(lambda p: fit(p, size), size, channels, where.name)
+
     return Source(
         key=pictures.key(),
-        load=lambda: pictures.read(lambda p: fit(p, size), size, channels, where.name),
+        load=load,
         label=f"{where.resolve().stem.capitalize()} Output",
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,17 @@ from gansweep.console import track
 from gansweep.errors import UserError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm"}
+# What PIL and zipfile raise for damaged, encrypted, oddly packed or monstrous files.
+UNREADABLE = (
+    OSError, SyntaxError, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error,
+    zipfile.BadZipFile, Image.DecompressionBombError,
+)  # fmt: skip
 GREY_MODES = {"1", "L", "LA", "I", "I;16", "F"}
+
+
+def _is_picture(path: PurePath) -> bool:
+    """By its name; `._x.jpg` are macOS's notes about x.jpg."""
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")
 
 
 class Pictures:
@@ -32,7 +43,7 @@ class Pictures:
             names = [
                 p.relative_to(where).as_posix()
                 for p in where.rglob("*")
-                if p.suffix.lower() in SUFFIXES and p.is_file()
+                if _is_picture(p) and p.is_file()
             ]
         elif where.is_file():
             names = self._open_zip()
@@ -55,12 +66,12 @@ class Pictures:
         names = []
         for name in self._zip.namelist():
             path = PurePosixPath(name.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            if path.is_absolute() or ".." in path.parts or ":" in "".join(path.parts[:1]):
                 raise UserError(
                     f"{self.where}: its entry {name!r} points outside the zip; "
                     "pack the pictures again with plain relative names"
                 )
-            if path.suffix.lower() in SUFFIXES and not path.name.startswith("._"):
+            if _is_picture(path):
                 names.append(name)
         return names
 
@@ -79,7 +90,7 @@ class Pictures:
             if self._zip is None:
                 return Image.open(self.where / name)
             return Image.open(io.BytesIO(self._zip.read(name)))
-        except (OSError, zipfile.BadZipFile, Image.DecompressionBombError, SyntaxError) as error:
+        except UNREADABLE as error:
             raise self._unreadable(name, error) from None
 
     def _unreadable(self, name: str, error: Exception) -> UserError:
@@ -109,7 +120,7 @@ class Pictures:
                 try:
                     upright = ImageOps.exif_transpose(picture)
                     pixels = np.asarray(fit(_shades(upright, channels)))
-                except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+                except UNREADABLE as error:
                     raise self._unreadable(name, error) from None
             return pixels.reshape(size, size, channels).transpose(2, 0, 1)
 

@@ -69,7 +69,7 @@ def g5(net: Stack) -> None:
     net.conv_t_image(5, stride=2).tanh()
 
 
-@generator("conv2", image_size=128, demo_width=1 / 8)
+@generator("conv2", image_size=128, demo_width=1 / 8, lrelu=False)
 def conv2(net: Stack) -> None:
     """document 000: dense 1024 and 8×8×128, two 5×5 convs after ×4 upsamplings, tanh"""
     net.dense(1024).tanh()
@@ -78,7 +78,7 @@ def conv2(net: Stack) -> None:
     net.upsample(4).conv_image(5).tanh()
 
 
-@generator("conv3", image_size=128, demo_width=1 / 8)
+@generator("conv3", image_size=128, demo_width=1 / 8, lrelu=False)
 def conv3(net: Stack) -> None:
     """document 000 with a third conv (our reading: its third layer was not published)"""
     net.dense(1024).tanh()

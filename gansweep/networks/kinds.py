@@ -12,20 +12,22 @@ DISCRIMINATORS = Registry("discriminator")
 
 
 def generator(
-    name: str, *, image_size: int, dropout: bool = False, demo_width: float
+    name: str, *, image_size: int, demo_width: float, dropout: bool = False, lrelu: bool = True
 ) -> Callable[[Callable[..., Any]], Any]:
     """Register a generator.
 
-    image_size: height and width of its images, in pixels. dropout: has it dropout layers?
-    demo_width: the width multiplier at which a demo run takes about 20 s on one CPU core.
+    image_size: height and width of its images, in pixels. demo_width: the width multiplier at
+    which a demo run takes about 20 s on one CPU core. dropout, lrelu: has it such layers?
     """
-    return GENERATORS.register(name, image_size=image_size, dropout=dropout, demo_width=demo_width)
+    return GENERATORS.register(
+        name, image_size=image_size, demo_width=demo_width, dropout=dropout, lrelu=lrelu
+    )
 
 
 def discriminator(
-    name: str, *, image_size: int, dropout: bool = False, demo_width: float
+    name: str, *, image_size: int, demo_width: float, dropout: bool = False, lrelu: bool = True
 ) -> Callable[[Callable[..., Any]], Any]:
     """Register a discriminator; the facts are those of `generator`."""
     return DISCRIMINATORS.register(
-        name, image_size=image_size, dropout=dropout, demo_width=demo_width
+        name, image_size=image_size, demo_width=demo_width, dropout=dropout, lrelu=lrelu
     )

@@ -8,6 +8,8 @@ from gansweep.config import DEFAULTS, PARAMS
 from gansweep.report.collect import Outcome, ReportTable, format_param, format_value
 from gansweep.sweep.manifest import Manifest
 
+# What a data set's name does not say.
+DRAWN = {"toyfaces": " (drawn, not photographed)"}
 # Always told, as columns or in the caption: the documents' own columns.
 TOLD = (
     "gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr", "beta1",
@@ -42,7 +44,7 @@ def _shared(manifest: Manifest) -> str:
         if name not in rows[0]:  # a manifest from before this parameter was there
             continue
         texts = {format_param(name, params) for params in rows}
-        if len(texts) == 1 and (name in TOLD or rows[0][name] != DEFAULTS[name]):
+        if len(texts) == 1 and (name in TOLD or rows[0][name] not in (None, DEFAULTS[name])):
             parts.append(f"{param.label} {texts.pop()}")
     return ", ".join(parts)
 
@@ -52,8 +54,10 @@ def _data(outcomes: list[Outcome]) -> str:
     configs = [o.config for o in outcomes if "data" in o.config]
     if not configs:
         return "nothing is known of its data yet"
-    data, identities = configs[0]["data"], [c["identity"] for c in configs]
-    drawn = " (drawn, not photographed)" if data["name"] == "toyfaces" else ""
+    identities = [c["identity"] for c in configs]
+    names = dict.fromkeys(c["data"]["name"] + DRAWN.get(c["data"]["name"], "") for c in configs)
+    images = _span((c["data"]["images"] for c in configs), "{:,}")
+    sizes = " and ".join(sorted({f"{c['data']['size']}×{c['data']['size']}" for c in configs}))
     steps = _span(i["steps"] for i in identities)
     epochs = _span(
         round(i["steps"] / (i["data"]["images"] // i["batch_size"]), 1) for i in identities
@@ -61,17 +65,17 @@ def _data(outcomes: list[Outcome]) -> str:
     widths = [_span(i[f"{net}_width"] for i in identities) for net in ("gen", "disc")]
     seeds = sorted({int(o.run_id.rpartition("-s")[2]) for o in outcomes})
     return (
-        f"{data['name']}{drawn}, {data['images']:,} images of {data['size']}×{data['size']}, "
+        f"{' and '.join(names)}, {images} images of {sizes}, "
         f"{steps} steps ({epochs} epochs), width G {widths[0]}, D {widths[1]}, "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
     )
 
 
-def _span(values: Iterable[float]) -> str:
+def _span(values: Iterable[float], form: str = "") -> str:
+    """`20`, or `20 to 40`."""
     ordered = sorted(set(values))
-    if len(ordered) == 1:
-        return format_value(ordered[0])
-    return f"{format_value(ordered[0])} to {format_value(ordered[-1])}"
+    ends = dict.fromkeys([ordered[0], ordered[-1]])
+    return " to ".join(form.format(v) if form else format_value(v) for v in ends)
 
 
 def _place(outcomes: list[Outcome]) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import PARAMS
-from gansweep.networks import DISCRIMINATORS, GENERATORS
 from gansweep.run import Run, damaged, read_json
-from gansweep.sweep.manifest import Manifest, Table
+from gansweep.sweep.manifest import RESULTS, Manifest, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,11 +41,7 @@ class ReportTable:
     pictures: list[str]
 
 
-# Columns that come from the runs' results, for the recipes that ask for them.
-RESULTS = {
-    "epochs_trained": "epochs trained",
-    "training_time": "training time",
-}
+NOT_APPLICABLE = "n/a"
 
 
 def collect(manifest: Manifest, out: str | Path) -> list[ReportTable]:
@@ -123,19 +118,15 @@ def _heading(column: str) -> str:
 
 
 def format_param(name: str, params: dict[str, Any]) -> str:
-    """A parameter as the documents write it: 0.00005, n/a for dropout that a network lacks."""
-    for drop, kind, registry in (
-        ("gen_drop", "gen", GENERATORS),
-        ("disc_drop", "disc", DISCRIMINATORS),
-    ):
-        if name == drop and not registry[params[kind]].dropout:
-            return "n/a"
-    return format_value(params.get(name))
+    """A parameter as the documents write it: 0.00005, n/a where it has no effect."""
+    value = params.get(name)
+    if value is None:
+        return PARAMS[name].null_label or NOT_APPLICABLE
+    return format_value(value)
 
 
 def format_value(value: Any) -> str:
-    if value is None:
-        return "n/a"
+    """Numbers without exponent, yes and no, text as it is."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -42,6 +42,8 @@ def _copy(outcome: Outcome, stem: str, folder: Path, names: dict[str, str]) -> N
     name = f"{stem}.png"
     if name in names.values():  # another seed of the same row
         name = f"{stem}-{outcome.run_id.rpartition('-')[2]}.png"
+    if name in names.values():
+        name = f"{stem}-{outcome.run_id}.png"
     path = folder / name
     if not path.exists() or path.read_bytes() != data:
         write_file(path, lambda temporary: temporary.write_bytes(data))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from gansweep.errors import UserError
 from gansweep.report.collect import ReportTable, collect
 from gansweep.report.markdown import render, render_block
 from gansweep.report.thumbnails import write_thumbnails
-from gansweep.run import write_text
+from gansweep.run import write_file
 from gansweep.sweep.manifest import Manifest, read_manifest
 
 IMAGES = "images"
@@ -56,21 +57,25 @@ def update_block(report: Report, document: Path) -> bool:
     name = report.manifest.name
     start, end = f"<!-- gansweep:{name} -->", f"<!-- /gansweep:{name} -->"
     try:
-        text = document.read_text(encoding="utf-8")
+        text = document.read_bytes().decode("utf-8")  # its line ends stay what they are
     except OSError as error:
         raise UserError(f"{document}: {error.strerror}") from None
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise UserError(f"{document} needs the lines {start} and {end}, once each, in this order")
     folder = os.path.relpath((report.path.parent / IMAGES).resolve(), document.resolve().parent)
-    prefix = Path(folder).as_posix()
+    prefix = quote(Path(folder).as_posix())
     images = {run: f"{prefix}/{file}" for run, file in report.images.items()}
     block = render_block(report.manifest, report.tables, images)
     before, after = text[: text.index(start)], text[text.index(end) :]
-    return _write_if_new(document, f"{before}{start}\n\n{block}\n{after}")
+    middle = f"{start}\n\n{block}\n"
+    if "\r\n" in text:
+        middle = middle.replace("\n", "\r\n")
+    return _write_if_new(document, before + middle + after)
 
 
 def _write_if_new(path: Path, text: str) -> bool:
-    if path.exists() and path.read_text(encoding="utf-8", errors="replace") == text:
+    data = text.encode("utf-8")
+    if path.exists() and path.read_bytes() == data:
         return False
-    write_text(path, text)
+    write_file(path, lambda temporary: temporary.write_bytes(data))
     return True

@@ -8,9 +8,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gansweep.console import console
-from gansweep.errors import one_line_errors
+from gansweep.errors import INTERRUPTED, one_line_errors
 from gansweep.job import train_planned
-from gansweep.overrides import read_axes
+from gansweep.overrides import as_arguments, read_axes
 from gansweep.run import damaged, read_json
 from gansweep.sweep.manifest import manifest_path
 from gansweep.sweep.plan import Job, Plan, make_plan
@@ -18,8 +18,6 @@ from gansweep.sweep.plan import Job, Plan, make_plan
 if TYPE_CHECKING:
     from hydra.types import HydraContext
     from omegaconf import DictConfig
-
-INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
 
 
 def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> None:
@@ -43,7 +41,7 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
     if interrupted:
         console.print(f"to go on: {plan.manifest.command}")
         raise SystemExit(INTERRUPTED)
-    if any(job.run.status() != "done" for job in plan.jobs):
+    if not all(job.run.complete() for job in plan.jobs):
         raise SystemExit(1)
 
 
@@ -102,7 +100,7 @@ def _launch(todo: list[Job], plan: Plan, master: DictConfig, context: HydraConte
         ),
         config=master,
     )
-    overrides = [[f"out={plan.settings.out}", f"run_id={job.run.id}"] for job in todo]
+    overrides = [as_arguments({"out": plan.settings.out, "run_id": job.run.id}) for job in todo]
     launcher.launch(overrides, initial_job_idx=0)
 
 
@@ -113,7 +111,7 @@ def _report(plan: Plan, todo: list[Job], seconds: float) -> None:
     settings, manifest = plan.settings, plan.manifest
     report = write_report(manifest.name, out=settings.out, reports=settings.reports)
     print_table(report.tables)
-    done = [job for job in todo if job.run.status() == "done"]
+    done = [job for job in todo if job.run.complete()]
     failed = [job for job in todo if job.run.status() == "failed"]
     if todo:
         console.print(f"{len(done)} of {len(todo)} runs trained in {seconds:.0f} s")

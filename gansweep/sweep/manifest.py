@@ -14,6 +14,8 @@ from gansweep.errors import UserError, choices_hint
 from gansweep.run import damaged, read_json, write_json
 
 FORMAT = 1
+# Columns that come from the runs' results, for the row lists that ask for them, with headings.
+RESULTS = {"epochs_trained": "epochs trained", "training_time": "training time"}
 
 
 @dataclass

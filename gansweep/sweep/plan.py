@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.config import PARAMS, Config, DataConfig, check
-from gansweep.data import Prepared, prepare
+from gansweep.config import PARAMS, Config, DataConfig, check, effective, validate
+from gansweep.data import DATASETS, Prepared, prepare
 from gansweep.errors import UserError
 from gansweep.identity import plan_run
 from gansweep.networks import GENERATORS
-from gansweep.overrides import Axis, as_arguments, command
-from gansweep.run import Run
+from gansweep.overrides import Axis, as_arguments
+from gansweep.run import Run, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table
 from gansweep.sweep.recipe import Recipe, read_recipe, select_rows
 
@@ -31,7 +31,15 @@ class Job:
 
     run: Run
     title: str
-    overrides: list[str]
+
+
+@dataclass
+class _Cell:
+    """One run of a row. column: its data set; shown: what tells it from its neighbours."""
+
+    config: Config
+    column: dict[str, Any]
+    shown: dict[str, Any]
 
 
 @dataclass
@@ -68,6 +76,7 @@ class Preparer:
 
     def __init__(self) -> None:
         self._ready: dict[Any, Prepared] = {}
+        self._labels: dict[Any, str] = {}
 
     def __call__(self, config: Config) -> Prepared:
         size = GENERATORS[config.gen].image_size
@@ -76,12 +85,22 @@ class Preparer:
             self._ready[key] = prepare(config.data, size, config.limit)
         return self._ready[key]
 
+    def label(self, config: Config) -> str:
+        """The heading of the data set's pictures, without preparing it."""
+        key = dataclasses.astuple(config.data)
+        if key not in self._labels:
+            size = GENERATORS[config.gen].image_size
+            source = DATASETS[config.data.name].build(config.data, size, config.limit)
+            self._labels[key] = source.label
+        return self._labels[key]
+
 
 def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: str) -> Plan:
     """Expand the axes (over a row list, if there is one) and write every run's configuration.
 
     compose: group choices → the composed parameters. Raises UserError before anything is
-    written if no row can be trained; rows that cannot are in the manifest, with the reason.
+    written if no chosen row can be trained; rows that cannot are in the manifest, with the
+    reason.
     """
     settings = _settings(axes)
     recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
@@ -95,33 +114,31 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     sources: list[int] = []  # of each row, its place in the row list
     jobs: dict[str, Job] = {}
     records: dict[str, tuple[Run, dict[str, Any]]] = {}
-    pictures: dict[str, None] = {}
-    first_error: UserError | None = None
+    refused: list[UserError] = []
     for source, values, cells in expander.rows():
-        row = Row({})
-        for column, seed, config in cells:
-            data = prepared(config)
-            pictures[data.label] = None
-            row.params = row.params or _shown(config)
+        row = Row(_shown(cells[0].config))
+        for cell, label in zip(cells, _labels(cells, prepared), strict=True):
             try:
-                run, record = plan_run(config, data)
+                validate(cell.config)
+                run, record = plan_run(cell.config, prepared(cell.config))
             except UserError as error:
-                row.invalid[data.label] = str(error)
-                first_error = first_error or error
+                row.invalid[label] = str(error)
+                if chosen is None or source in chosen:
+                    refused.append(error)
                 continue
-            row.runs.setdefault(data.label, []).append(run.id)
-            records[run.id] = (run, {**record, "command": command(config)})
+            row.runs.setdefault(label, []).append(run.id)
+            records[run.id] = (run, record)
             if chosen is None or source in chosen:
-                parts = {**values, **seed, **column}
-                title = " ".join(as_arguments(parts))
-                jobs.setdefault(run.id, Job(run, title, as_arguments(parts)))
+                parts = as_arguments({**values, **cell.shown})
+                jobs.setdefault(run.id, Job(run, " ".join(parts)))
         rows.append(row)
         sources.append(source)
-    if not records and first_error is not None:
-        raise first_error
+    if not jobs and refused:
+        raise refused[0]
 
     for run, record in records.values():
-        if run.status() != "done":  # what a finished run says of itself stays
+        # What a finished or a running run says of itself stays, if it can be read.
+        if read_json(run.config) is None or run.status() not in ("done", "running"):
             run.plan(record)
     common = _common(rows)
     for row in rows:
@@ -131,12 +148,27 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
         name=settings.get("name") or _name(recipe, expander, rows),
         title=title,
         command=command_line,
-        pictures=list(pictures),
+        pictures=list(dict.fromkeys(p for row in rows for p in (*row.runs, *row.invalid))),
         common=common,
         tables=_tables(recipe, expander, sources),
         rows=rows,
     )
     return Plan(manifest, list(jobs.values()), make_config(compose({}), settings))
+
+
+def _labels(cells: list[_Cell], prepared: Preparer) -> list[str]:
+    """The picture column of each cell; what two data sets share is told apart."""
+    labels = [prepared.label(cell.config) for cell in cells]
+    columns: dict[str, list[dict[str, Any]]] = {}
+    for label, cell in zip(labels, cells, strict=True):
+        if cell.column not in columns.setdefault(label, []):
+            columns[label].append(cell.column)
+    return [
+        label
+        if len(columns[label]) == 1
+        else f"{label} ({', '.join(str(v) for v in cell.column.values())})"
+        for label, cell in zip(labels, cells, strict=True)
+    ]
 
 
 def _settings(axes: list[Axis]) -> dict[str, Any]:
@@ -164,14 +196,20 @@ class _Expander:
         self.data_axes = [a for a in free if a.name == "data" or a.name.startswith("data.")]
         self.seed_axes = [a for a in free if a.name == "seed"]
         self.row_axes = [a for a in free if a not in self.data_axes and a not in self.seed_axes]
+        self._out = {a.name: a.values[0] for a in axes if a.name == "out"}
         self._compose = compose
         self._composed: dict[tuple[str, str | None], Config] = {}
+
+    def overridden(self) -> bool:
+        """Does the command line say anything that can change a run's numbers?"""
+        axes = (*self.data_axes, *self.seed_axes, *self.row_axes)
+        return any(a.name not in PARAMS or PARAMS[a.name].identity for a in axes)
 
     def varying(self) -> list[str]:
         return [a.name for a in self.row_axes if len(a.values) > 1]
 
-    def rows(self) -> Iterator[tuple[int, dict[str, Any], list[tuple[Any, Any, Config]]]]:
-        """(place in the row list, what varies, [(column, seed, configuration)…]) of each row."""
+    def rows(self) -> Iterator[tuple[int, dict[str, Any], list[_Cell]]]:
+        """(place in the row list, what varies, the row's runs) of each row."""
         listed = self.recipe.rows if self.recipe else [{}]
         for source, row in enumerate(listed):
             for values in _product(self.row_axes):
@@ -182,24 +220,19 @@ class _Expander:
         listed = self.recipe is not None and any(name in row for row in self.recipe.rows)
         return listed or name in self.varying()
 
-    def _cells(
-        self, row: dict[str, Any], values: dict[str, Any]
-    ) -> Iterator[tuple[dict[str, Any], dict[str, Any], Config]]:
+    def _cells(self, row: dict[str, Any], values: dict[str, Any]) -> Iterator[_Cell]:
         profile = values.get("profile", self.profile)
         recipe = self.recipe
         given: dict[str, Any] = {}
         if recipe is not None:
             given = {**recipe.common, **recipe.profiles.get(profile, {}), **row}
+        several = [a.name for a in (*self.data_axes, *self.seed_axes) if len(a.values) > 1]
         for column in self._columns(profile, values):
             base = self._base(profile, column.get("data"))
             for seed in _product(self.seed_axes):
-                config = with_values(base, {**given, **values, **column, **seed})
-                several = [a.name for a in self.data_axes if len(a.values) > 1]
-                shown = {"data": config.data.name, **{k: column[k] for k in several}}
-                yield shown, seed if len(self._seeds()) > 1 else {}, config
-
-    def _seeds(self) -> tuple[Any, ...]:
-        return self.seed_axes[0].values if self.seed_axes else ()
+                config = with_values(base, {**given, **values, **column, **seed, **self._out})
+                told = {k: v for k, v in {**column, **seed}.items() if k in several}
+                yield _Cell(config, column, {"data": config.data.name, **told})
 
     def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         """The data sets: those of the command line, else the profile's digits and faces."""
@@ -228,7 +261,7 @@ def _product(axes: list[Axis]) -> Iterator[dict[str, Any]]:
 def _shown(config: Config) -> dict[str, Any]:
     """The parameters that a table may show."""
     hidden = {*SETTINGS, "seed"}
-    return {name: getattr(config, name) for name in PARAMS if name not in hidden}
+    return {name: value for name, value in effective(config).items() if name not in hidden}
 
 
 def _common(rows: list[Row]) -> dict[str, Any]:
@@ -254,8 +287,10 @@ def _tables(recipe: Recipe | None, expander: _Expander, sources: list[int]) -> l
 
 
 def _name(recipe: Recipe | None, expander: _Expander, rows: list[Row]) -> str:
-    if recipe is not None:
+    """The row list's own name if nothing of it is overridden, else one with a digest."""
+    if recipe is not None and not expander.overridden():
         return recipe.name
     ids = ",".join(run for row in rows for runs in row.runs.values() for run in runs)
     digest = hashlib.sha256(ids.encode()).hexdigest()[:6]
-    return "-".join([*expander.varying()[:4], digest])
+    names = [recipe.name] if recipe else expander.varying()[:4]
+    return "-".join([*names, digest])

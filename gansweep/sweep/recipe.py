@@ -13,18 +13,22 @@ tables:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gansweep.config import check
+from gansweep.config import DATA_PARAMS, PARAMS, check
 from gansweep.errors import UserError, choices_hint
-from gansweep.resources import sweeps_folder
-from gansweep.sweep.manifest import Table
+from gansweep.resources import choices, sweeps_folder
+from gansweep.sweep.manifest import RESULTS, Table
 
 NOT_APPLICABLE = "n/a"
 ROLES = ("digits", "faces")
-KEYS = {"title", "data", "set", "profiles", "tables"}
+KEYS = ("title", "data", "set", "profiles", "tables")
+TABLE_KEYS = ("remark", "columns", "headings", "results", "rows")
+# What a row may say: everything that can change a run's numbers but the replicate.
+COLUMNS = [name for name, param in PARAMS.items() if param.identity and name != "seed"]
 
 
 @dataclass
@@ -61,59 +65,81 @@ def read_recipe(name: str) -> Recipe:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not readable as YAML ({reason})") from None
-    if not isinstance(record, dict) or not isinstance(record.get("tables"), list):
-        raise UserError(f"{path}: a row list needs `tables`, each with `columns` and `rows`")
-    for key in record.keys() - KEYS:
-        raise UserError(f"{path}: {choices_hint(str(key), sorted(KEYS))} (not {key!r})")
     try:
-        recipe = Recipe(
-            name=path.stem,
-            title=str(record.get("title", path.stem)),
-            data=_roles(record.get("data", list(ROLES))),
-            common=_checked(record.get("set") or {}),
-            profiles={p: _checked(v) for p, v in (record.get("profiles") or {}).items()},
-        )
-        for number, table in enumerate(record["tables"], 1):
-            _add_table(recipe, number, table)
+        return _recipe(path.stem, record)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+
+
+def _recipe(name: str, record: Any) -> Recipe:
+    _mapping(record, "a row list", KEYS)
+    recipe = Recipe(
+        name=name,
+        title=str(record.get("title", name)),
+        data=_roles(record.get("data", list(ROLES))),
+        common=_checked(record.get("set") or {}, "set"),
+    )
+    profiles = _mapping(record.get("profiles") or {}, "profiles", choices("profile"))
+    recipe.profiles = {p: _checked(values, f"profiles: {p}") for p, values in profiles.items()}
+    for number, table in enumerate(_list(record.get("tables"), "tables"), 1):
+        try:
+            _add_table(recipe, _mapping(table, "a table", TABLE_KEYS))
+        except UserError as error:
+            raise UserError(f"table {number}: {error}") from None
+    if not recipe.rows:
+        raise UserError("it has no rows; a row list needs `tables`, each with `columns` and `rows`")
     return recipe
 
 
+def _mapping(value: Any, what: str, keys: Iterable[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{what} is not a mapping but {value!r}")
+    for key in value:
+        if key not in keys:
+            raise UserError(f"{what}: no {key!r}: {choices_hint(str(key), sorted(keys))}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise UserError(f"{what} is not a list but {value!r}")
+    return value
+
+
 def _roles(roles: Any) -> list[str]:
-    for role in roles:
+    for role in _list(roles, "data"):
         if role not in ROLES:
             raise UserError(f"data: {role}: {choices_hint(str(role), ROLES)}")
     return list(roles)
 
 
-def _checked(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: check(name, value) for name, value in values.items()}
+def _checked(values: Any, what: str) -> dict[str, Any]:
+    return {k: check(k, v) for k, v in _mapping(values, what, {*COLUMNS, *DATA_PARAMS}).items()}
 
 
-def _add_table(recipe: Recipe, number: int, table: dict[str, Any]) -> None:
-    try:
-        columns, rows = [str(c) for c in table["columns"]], table["rows"]
-    except (KeyError, TypeError):
-        raise UserError(f"table {number} needs `columns` and `rows`") from None
+def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
+    columns = [str(column) for column in _list(table.get("columns"), "columns")]
+    results = [str(result) for result in _list(table.get("results") or [], "results")]
+    for result in results:
+        if result not in RESULTS:
+            raise UserError(f"results: no {result!r}: {choices_hint(result, RESULTS)}")
+    for column in columns:
+        for name in column.split(" / "):
+            if name not in COLUMNS:
+                raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
     first = len(recipe.rows)
-    for i, cells in enumerate(rows, 1):
-        if len(cells) != len(columns):
-            raise UserError(
-                f"table {number}, row {i} has {len(cells)} values for {len(columns)} columns"
-            )
+    for i, cells in enumerate(_list(table.get("rows"), "rows"), 1):
         try:
-            recipe.rows.append(_row(columns, cells))
+            recipe.rows.append(_row(columns, _list(cells, "a row")))
         except UserError as error:
-            raise UserError(f"table {number}, row {i}: {error}") from None
-    indices = list(range(first, len(recipe.rows)))
+            raise UserError(f"row {i}: {error}") from None
     recipe.tables.append(
         Table(
             columns,
-            indices,
+            list(range(first, len(recipe.rows))),
             remark=str(table.get("remark") or "").strip(),
-            headings={str(k): str(v) for k, v in (table.get("headings") or {}).items()},
-            results=[str(result) for result in table.get("results") or []],
+            headings=_mapping(table.get("headings") or {}, "headings", columns),
+            results=results,
         )
     )
 
@@ -122,6 +148,8 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
     """Cells to typed parameters; `n/a` leaves a parameter at what the network has: nothing."""
     import yaml
 
+    if len(cells) != len(columns):
+        raise UserError(f"{len(cells)} values for {len(columns)} columns")
     values = {}
     for column, cell in zip(columns, cells, strict=True):
         names = column.split(" / ")
