@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 HELP = {"--help", "-h"}
 VERSION = {"--version"}
-MULTIRUN = {"--multirun", "-m"}
-# Hydra's own commands, whose arguments are not ours to check.
-LOOKING = {"--info", "-i", "--hydra-help", "--shell-completion", "-sc"}
 
 
 def main() -> None:
@@ -38,41 +35,27 @@ def _main(arguments: list[str]) -> None:
         print(f"gansweep {__version__}")
         return
     with one_line_errors():
-        if not set(arguments) & LOOKING:
-            sys.argv[1:] = _checked(arguments)
+        sys.argv[1:] = _checked(arguments)
         _hydra_main()
 
 
 def _checked(arguments: list[str]) -> list[str]:
     """The arguments, refused here if they are not valid: Hydra's own errors take many lines."""
+    from hydra._internal.utils import get_args_parser
+
     from gansweep.overrides import as_arguments, read_axes
 
-    multirun = bool(MULTIRUN & set(arguments))
-    overrides = [a for a in arguments if "=" in a and not a.startswith("--")]
-    words = [a for a in arguments if "=" not in a and not a.startswith("-")]
-    options = {
-        "--cfg",
-        "-c",
-        "--config-dir",
-        "-cd",
-        "--config-name",
-        "-cn",
-        "--config-path",
-        "-cp",
-        "--package",
-    }
-    stray = [
-        w
-        for w in words
-        if arguments.index(w) == 0 or arguments[arguments.index(w) - 1] not in options
-    ]
-    if stray:
-        raise UserError(f"{stray[0]!r} is not name=value; see --help")
-    axes = read_axes(overrides, multirun=multirun)
-    given = {o.split("=")[0] for o in overrides}
+    options = get_args_parser().parse_args(arguments)
+    if options.shell_completion or options.info or options.hydra_help:
+        return arguments  # these train nothing, and their arguments are Hydra's
+    for word in options.overrides:
+        if "=" not in word and not word.startswith("~"):
+            raise UserError(f"{word!r} is not name=value; see --help")
+    axes = read_axes(options.overrides, multirun=options.multirun)
+    given = {override.split("=")[0] for override in options.overrides}
     implied = {a.name: a.values[0] for a in axes if a.name not in given}
     # A sweep reads its axes itself; for one run Hydra has to be told what follows from them.
-    return arguments if multirun else [*arguments, *as_arguments(implied)]
+    return arguments if options.multirun else [*arguments, *as_arguments(implied)]
 
 
 def _hydra_main() -> None:

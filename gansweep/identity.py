@@ -8,11 +8,23 @@ from typing import Any
 from gansweep import __version__
 from gansweep.config import PARAMS, Config, effective, total_steps, validate, widths
 from gansweep.data import Prepared
+from gansweep.errors import UserError
 from gansweep.overrides import command
 from gansweep.run import Run
 
 # Kept out of the hash as they are: resolved into others below, or the replicate key.
 _RESOLVED = {"epochs", "steps", "limit", "width", "seed"}
+
+
+def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
+    """What keeps this configuration from being trained (on this data), if anything does."""
+    try:
+        validate(config)
+        if data is not None:
+            total_steps(config, data.images)
+    except UserError as error:
+        return error
+    return None
 
 
 def identity(config: Config, data: Prepared) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -147,4 +148,4 @@ def command(config: Config, steps: int) -> str:
         if told and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
             values[name] = value
     values |= {"steps": steps, "epochs": None}
-    return "python -m gansweep " + " ".join(as_arguments(values))
+    return shlex.join(["python", "-m", "gansweep", *as_arguments(values)])

@@ -120,6 +120,19 @@ def test_a_choice_of_invalid_rows_alone_is_refused(plan: Any, tmp_path: Path) ->
         plan("sweep=mine.yaml", "rows=0", "data=mnist5k")
 
 
+def test_broken_pictures_end_a_sweep_before_its_first_job(plan: Any, tmp_path: Path) -> None:
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "pics" / "bad.jpg").write_text("no picture")
+    with pytest.raises(UserError, match=r"bad\.jpg: not a readable picture"):
+        plan("data=mnist5k,images", "data.root=pics", "lr=0.1,0.2")
+    assert not (tmp_path / "outputs").exists()
+
+
+def test_other_faces_are_another_sweep(plan: Any) -> None:
+    name = plan("sweep=readme_table", "rows=0", "faces=mnist5k").manifest.name
+    assert name.startswith("readme_table-")
+
+
 def test_a_sweep_of_invalid_rows_alone_is_refused(
     plan: Any, tmp_path: Path, own_cache: Path
 ) -> None:

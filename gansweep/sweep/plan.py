@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.config import PARAMS, Config, DataConfig, check, effective, validate
+from gansweep.config import PARAMS, Config, DataConfig, check, effective
 from gansweep.data import DATASETS, Prepared, prepare
 from gansweep.errors import UserError
-from gansweep.identity import plan_run
+from gansweep.identity import fault_of, plan_run
 from gansweep.networks import GENERATORS
 from gansweep.overrides import Axis, as_arguments
 from gansweep.run import Run, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table
-from gansweep.sweep.recipe import Recipe, read_recipe, select_rows
+from gansweep.sweep.recipe import ROLES, Recipe, read_recipe, select_rows
 
 # Of the sweep as a whole: one value each, no part of a row.
 SETTINGS = ("out", "reports", "sweep", "rows", "name", "digits", "faces", "run_id")
@@ -118,14 +118,16 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     for source, values, cells in expander.rows():
         row = Row(_shown(cells[0].config))
         for cell, label in zip(cells, _labels(cells, prepared), strict=True):
-            try:
-                validate(cell.config)
-                run, record = plan_run(cell.config, prepared(cell.config))
-            except UserError as error:
-                row.invalid[label] = str(error)
+            fault = fault_of(cell.config)
+            if fault is None:
+                data = prepared(cell.config)  # whatever is wrong with the files ends the sweep
+                fault = fault_of(cell.config, data)
+            if fault is not None:
+                row.invalid[label] = str(fault)
                 if chosen is None or source in chosen:
-                    refused.append(error)
+                    refused.append(fault)
                 continue
+            run, record = plan_run(cell.config, data)
             row.runs.setdefault(label, []).append(run.id)
             records[run.id] = (run, record)
             if chosen is None or source in chosen:
@@ -192,7 +194,7 @@ class _Expander:
     ) -> None:
         self.recipe = recipe
         self.profile = profile
-        free = [a for a in axes if a.name not in SETTINGS or a.name in ("digits", "faces")]
+        free = [a for a in axes if a.name not in SETTINGS or a.name in ROLES]
         self.data_axes = [a for a in free if a.name == "data" or a.name.startswith("data.")]
         self.seed_axes = [a for a in free if a.name == "seed"]
         self.row_axes = [a for a in free if a not in self.data_axes and a not in self.seed_axes]
@@ -203,7 +205,7 @@ class _Expander:
     def overridden(self) -> bool:
         """Does the command line say anything that can change a run's numbers?"""
         axes = (*self.data_axes, *self.seed_axes, *self.row_axes)
-        return any(a.name not in PARAMS or PARAMS[a.name].identity for a in axes)
+        return any(a.name not in PARAMS or a.name in ROLES or PARAMS[a.name].identity for a in axes)
 
     def varying(self) -> list[str]:
         return [a.name for a in self.row_axes if len(a.values) > 1]
@@ -238,7 +240,7 @@ class _Expander:
         """The data sets: those of the command line, else the profile's digits and faces."""
         axes = list(self.data_axes)
         if not any(axis.name == "data" for axis in axes):
-            roles = self.recipe.data if self.recipe else ["digits", "faces"]
+            roles = self.recipe.data if self.recipe else ROLES
             base = self._base(profile, None)
             names = dict.fromkeys(values.get(role, getattr(base, role)) for role in roles)
             axes.insert(0, Axis("data", tuple(names)))
