@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from gansweep import __version__
 from gansweep.errors import INTERRUPTED, Diverged, UserError, one_line_errors
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 HELP = {"--help", "-h"}
 VERSION = {"--version"}
+MULTIRUN = {"--multirun", "-m"}
 
 
 def main() -> None:
@@ -39,13 +40,22 @@ def _main(arguments: list[str]) -> None:
         _hydra_main()
 
 
+def _refuse(message: str) -> NoReturn:
+    raise UserError(f"{message}; see --help")
+
+
 def _checked(arguments: list[str]) -> list[str]:
     """The arguments, refused here if they are not valid: Hydra's own errors take many lines."""
     from hydra._internal.utils import get_args_parser
 
     from gansweep.overrides import as_arguments, read_axes
 
-    options = get_args_parser().parse_args(arguments)
+    # argparse wants the options before what is no option; nobody types them so.
+    flags = [a for a in arguments if a in MULTIRUN]
+    arguments = [*flags, *(a for a in arguments if a not in MULTIRUN)]
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    options = parser.parse_args(arguments)
     if options.shell_completion or options.info or options.hydra_help:
         return arguments  # these train nothing, and their arguments are Hydra's
     for word in options.overrides:
@@ -83,7 +93,7 @@ def task(cfg: DictConfig) -> None:
 
     from gansweep.config import validate
     from gansweep.console import console
-    from gansweep.identity import plan_run
+    from gansweep.identity import check_root, plan_run
     from gansweep.job import execute, train_planned
     from gansweep.sweep.plan import Preparer, make_config
 
@@ -97,6 +107,7 @@ def task(cfg: DictConfig) -> None:
         composed = OmegaConf.to_container(cfg, resolve=True)
         assert isinstance(composed, dict)
         config = make_config(composed)  # type: ignore[arg-type]
+        check_root([config])
         validate(config)
         data = Preparer()(config)
         run, record = plan_run(config, data)
@@ -111,7 +122,7 @@ def task(cfg: DictConfig) -> None:
                 console.print(f"failed: {error} (log: {run.log})")
                 raise SystemExit(1) from None
             except KeyboardInterrupt:
-                console.print(f"\ninterrupted; to train it again: {record['command']}")
+                console.print("\ninterrupted: type the command again to train it")
                 raise SystemExit(INTERRUPTED) from None
         console.print(f"picture: {run.picture}")
 

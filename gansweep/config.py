@@ -336,7 +336,9 @@ def check(name: str, value: Any) -> Any:
 def unknown_parameter(name: str) -> UserError:
     """The error for a name that is no parameter, with the near miss and its valid values."""
     known = [*PARAMS, "data", "profile", *DATA_PARAMS]
-    near = difflib.get_close_matches(name, known, n=1)
+    labels = {param.label.replace(" ", "_"): key for key, param in PARAMS.items()}
+    matches = difflib.get_close_matches(name, [*known, *labels], n=1)
+    near = [labels.get(match, match) for match in matches]
     if not near:
         return UserError(f"unknown parameter {name!r}; valid: {', '.join(known)} (see --help)")
     valid = PARAMS[near[0]].valid(near[0]) if near[0] in PARAMS else ""

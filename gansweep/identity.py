@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from gansweep import __version__
 from gansweep.config import PARAMS, Config, effective, total_steps, validate, widths
-from gansweep.data import Prepared
+from gansweep.data import DATASETS, Prepared
 from gansweep.errors import UserError
 from gansweep.overrides import command
 from gansweep.run import Run
@@ -25,6 +26,17 @@ def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
     except UserError as error:
         return error
     return None
+
+
+def check_root(configs: Iterable[Config]) -> None:
+    """Refuse a `data.root` that none of these configurations would look at."""
+    with_root = [c for c in configs if c.data.root is not None]
+    if with_root and not any(DATASETS[c.data.name].files for c in with_root):
+        data = with_root[0].data
+        raise UserError(
+            f"data.root={data.root} has no effect: {data.name} needs no files; "
+            "for your own pictures add data=images"
+        )
 
 
 def identity(config: Config, data: Prepared) -> dict[str, Any]:

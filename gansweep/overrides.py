@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DATA_DEFAULTS, DEFAULTS, PARAMS, Config, check, unknown_parameter
@@ -74,6 +75,10 @@ def _axis(override: Override, argument: str) -> Axis:
     if name in (*GROUPS, "digits", "faces"):
         valid = choices("profile" if name == "profile" else "data")
         for value in values:
+            if name == "data" and "/" in str(value):
+                raise UserError(
+                    f"{argument}: for your own pictures write data=images data.root={value}"
+                )
             if value not in valid:
                 raise UserError(f"{name}={value}: {choices_hint(str(value), valid)}")
         return Axis(name, tuple(str(value) for value in values))
@@ -127,8 +132,10 @@ def _text(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")  # 0.00005 as in the tables, not 5e-05
     plain = value and all(c.isalnum() or c in "_-./:" for c in value)
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return value if plain else f"'{escaped}'"

@@ -63,6 +63,25 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
     assert "'train' is not name=value" in one_line_error(cli("train"))
     assert "has no dropout" in one_line_error(cli("gen=1", "gen_drop=0.5"))
+    assert "unrecognized arguments: -n; see --help" in one_line_error(cli("-n"))
+    message = one_line_error(cli("data.root=pics", "steps=2"))
+    assert "data.root=pics has no effect: mnist5k needs no files" in message
+
+
+def test_options_may_stand_anywhere(cli: Cli) -> None:
+    done = cli("steps=2", "-m", "lr=1e-4", "data=mnist5k")
+    assert done.returncode == 0, done.stderr
+    assert "1 row, 1 run (Number Output), 0 done, 1 to train" in done.stdout
+
+
+def test_a_choice_of_rows_prints_and_plans_those_alone(cli: Cli, tmp_path: Path) -> None:
+    done = cli("-m", "sweep=readme_table", "rows=0,34", "steps=2", "data=mnist5k")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 39 rows, 2 runs" in done.stdout
+    assert "–" not in done.stdout
+    assert len(list((tmp_path / "outputs" / "runs").iterdir())) == 2
+    text = table_of(tmp_path).read_text()
+    assert text.count("not trained yet") == 37
 
 
 def test_an_output_folder_of_an_odd_name(cli: Cli, tmp_path: Path) -> None:

@@ -36,6 +36,11 @@ def test_every_parameter_declares_help_and_label_and_has_a_valid_default() -> No
         ("shuffle=2", "shuffle=2 is not true or false"),
         ("data=minst", "data=minst: did you mean 'mnist'? valid: celeba, images, mnist"),
         ("profile=x", "profile=x: valid: demo, paper"),
+        (
+            "learning_rate=0.1",
+            "unknown parameter 'learning_rate': did you mean 'lr'? valid: 0 < lr",
+        ),
+        ("data=a/b", "data=a/b: for your own pictures write data=images data.root=a/b"),
         ("data.channels=2", "data.channels=2: valid: 1, 3"),
         ("data.epochs=-1", "data.epochs=-1 is out of range; valid: data.epochs >= 1"),
         ("seed=5000000000", "seed=5000000000 is out of range; valid: seed >= 0"),

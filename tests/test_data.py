@@ -197,14 +197,28 @@ def check_refused(root: Path, fault: str, own_cache: Path) -> None:
 def test_a_text_file_named_jpg_is_named(own_cache: Path, tmp_path: Path) -> None:
     save(tmp_path / "pics" / "good.jpg")
     (tmp_path / "pics" / "bad.jpg").write_text("I am no picture")
-    check_refused(tmp_path / "pics", r"bad\.jpg: not a readable picture.*remove it", own_cache)
+    check_refused(tmp_path / "pics", r"bad\.jpg: not a usable picture.*remove it", own_cache)
+
+
+def test_all_broken_pictures_are_named_at_once(own_cache: Path, tmp_path: Path) -> None:
+    save(tmp_path / "pics" / "good.png", "L")
+    for i in range(12):
+        (tmp_path / "pics" / f"bad{i:02}.png").write_text("no picture")
+    with pytest.raises(UserError, match=r"12 pictures are not usable: bad00\.png, .* and 2 more"):
+        prepare(DataConfig("images", root=str(tmp_path / "pics")), 28)
+
+
+def test_a_picture_too_small_for_celebas_crop_says_so(own_cache: Path, tmp_path: Path) -> None:
+    save(tmp_path / "small.jpg")
+    with pytest.raises(UserError, match="40×30 is smaller than the 108×108 crop"):
+        prepare(DataConfig("celeba", root=str(tmp_path)), 28)
 
 
 def test_a_truncated_picture_is_named(own_cache: Path, tmp_path: Path) -> None:
     save(tmp_path / "pics" / "good.jpg", size=(200, 200))
     raw = (tmp_path / "pics" / "good.jpg").read_bytes()
     (tmp_path / "pics" / "half.jpg").write_bytes(raw[: len(raw) // 2])
-    check_refused(tmp_path / "pics", r"half\.jpg: not a readable picture", own_cache)
+    check_refused(tmp_path / "pics", r"half\.jpg: not a usable picture", own_cache)
 
 
 def test_an_empty_folder_and_an_empty_zip(own_cache: Path, tmp_path: Path) -> None:
@@ -236,13 +250,13 @@ def test_damaged_and_encrypted_entries_of_a_zip_are_named(own_cache: Path, tmp_p
     whole = path.read_bytes()
     start = whole.index(b"a.bmp") + 5
     path.write_bytes(whole[:start] + bytes(60) + whole[start + 60 :])
-    check_refused(path, r"a\.bmp: not a readable picture", own_cache)
+    check_refused(path, r"a\.bmp: not a usable picture", own_cache)
     # Bit 0 of the flags, in the local and the central header: encrypted.
     sealed = bytearray(whole)
     sealed[whole.rindex(b"PK\x03\x04") + 6] |= 1
     sealed[whole.rindex(b"PK\x01\x02") + 8] |= 1
     path.write_bytes(sealed)
-    check_refused(path, r"a\.bmp: not a readable picture \(RuntimeError\)", own_cache)
+    check_refused(path, r"a\.bmp: not a usable picture \(RuntimeError\)", own_cache)
 
 
 def test_macos_notes_beside_pictures_are_no_pictures(tmp_path: Path) -> None:

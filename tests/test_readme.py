@@ -33,6 +33,12 @@ def test_a_command_is_valid(line: str) -> None:
         select_rows(values.get("rows"), len(read_recipe(values["sweep"]).rows))
 
 
+def test_the_row_list_is_valid(tmp_path: Path) -> None:
+    (text,) = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(text)
+    assert len(read_recipe(str(tmp_path / "mine.yaml")).rows) == 3
+
+
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in set(re.findall(r"(?:^|`)make ([a-z]+)", README, re.MULTILINE)):

@@ -73,7 +73,7 @@ GOLDEN = r"""## A &lt;b&gt;title&lt;/b&gt;
 | gen/disc drop | learning rate | Number Output |
 | --- | --- | --- |
 | n/a / 0.5 | 0.0001 | ![row 0, Number Output](images/row0-number.png) |
-| n/a / 0.25 | 0.00005 | ![row 1, Number Output](images/row1-number.png) ![row 1, Number Output](images/row1-number-s2.png) |
+| n/a / 0.25 | 0.00005 | ![row 1, Number Output](images/row1-number.png) seed 1 ![row 1, Number Output](images/row1-number-s2.png) seed 2 |
 
 > Then it \*broke\*
 

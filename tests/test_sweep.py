@@ -123,7 +123,7 @@ def test_a_choice_of_invalid_rows_alone_is_refused(plan: Any, tmp_path: Path) ->
 def test_broken_pictures_end_a_sweep_before_its_first_job(plan: Any, tmp_path: Path) -> None:
     (tmp_path / "pics").mkdir()
     (tmp_path / "pics" / "bad.jpg").write_text("no picture")
-    with pytest.raises(UserError, match=r"bad\.jpg: not a readable picture"):
+    with pytest.raises(UserError, match=r"bad\.jpg: not a usable picture"):
         plan("data=mnist5k,images", "data.root=pics", "lr=0.1,0.2")
     assert not (tmp_path / "outputs").exists()
 
@@ -145,7 +145,11 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sweep=nope"], "sweep=nope: valid: equilibrium_cases, readme_table"),
+        (
+            ["sweep=nope"],
+            "sweep=nope: no such list or file; valid: equilibrium_cases, readme_table",
+        ),
+        (["data.root=x", "data=mnist5k,toyfaces"], "data.root=x has no effect: mnist5k needs no"),
         (["sweep=readme_tabel"], "did you mean 'readme_table'"),
         (["rows=0-3"], "rows=… chooses from a row list"),
         (["out=a,b"], "out is one for the whole sweep"),
@@ -233,22 +237,22 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
     [
         ("tables: [", "not readable as YAML"),
         ("rows: 3", "a row list: no 'rows': valid: data, profiles, set, tables, title"),
-        ("3", "a row list is not a mapping but 3"),
-        ("tables: 3", "tables is not a list but 3"),
+        ("3", "a row list must be a mapping, not 3"),
+        ("tables: 3", "tables must be a list, not 3"),
         ("tables: []", "it has no rows"),
         ("tables: [{columns: [lr], rows: []}]", "it has no rows"),
-        ("tables: [{columns: [lr], rows: [3]}]", "table 1: row 1: a row is not a list but 3"),
+        ("tables: [{columns: [lr], rows: [3]}]", "table 1: row 0: a row must be a list, not 3"),
         ("tables: [{columns: [lr], rows: [[0.1]], remrk: x}]", "did you mean 'remark'?"),
         ("tables: [{columns: [seed], rows: [[1]]}]", "table 1: columns: no 'seed'"),
         ("tables: [{columns: [lr], rows: [[0.1]], results: [fid]}]", "results: no 'fid'"),
         ("profiles: {dmo: {}}\ntables: []", "profiles: no 'dmo': did you mean 'demo'?"),
-        ("set: [1]\ntables: []", "set is not a mapping"),
-        ("data: 5\ntables: []", "data is not a list"),
+        ("set: [1]\ntables: []", "set must be a mapping"),
+        ("data: 5\ntables: []", "data must be a list"),
         ("tables: []\ntitel: x", "did you mean 'title'?"),
-        ("tables: [{columns: [lr], rows: [[1, 2]]}]", "table 1: row 1: 2 values for 1 columns"),
-        ("tables: [{columns: [lr], rows: [[abc]]}]", "table 1: row 1: lr=abc is not a number"),
+        ("tables: [{columns: [lr], rows: [[1, 2]]}]", "table 1: row 0: 2 values for 1 columns"),
+        ("tables: [{columns: [lr], rows: [[abc]]}]", "table 1: row 0: lr=abc is not a number"),
         ("tables: [{columns: [lrr], rows: [[0.1]]}]", "did you mean 'lr'"),
-        ("tables: [{rows: []}]", "table 1: columns is not a list"),
+        ("tables: [{rows: []}]", "table 1: columns must be a list"),
         ("set: {gen: 9}\ntables: []", "gen=9: valid"),
         ("data: [cats]\ntables: []", "data: cats: valid: digits, faces"),
     ],
@@ -268,10 +272,10 @@ def test_a_wrong_row_list_is_refused_naming_file_and_place(
 def test_ones_own_row_list_in_the_current_folder(plan: Any, tmp_path: Path) -> None:
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "mine.yaml").write_text(
-        "title: Mine\ntables: [{columns: [lr], rows: [[0.1], [0.2]]}]"
+        "title: Mine\ntables: [{columns: [lr], rows: [[1e-3], [0.2]]}]"
     )
     made = plan("sweep=mine", "data=mnist5k")
-    assert [row.params["lr"] for row in made.manifest.rows] == [0.1, 0.2]
+    assert [row.params["lr"] for row in made.manifest.rows] == [0.001, 0.2]
 
 
 # manifests -----------------------------------------------------------------------------------

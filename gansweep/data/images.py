@@ -22,7 +22,7 @@ def fit(picture: Image.Image, size: int) -> Image.Image:
     return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
 
 
-@dataset("images")
+@dataset("images", files=True)
 def images(spec: DataConfig, size: int, limit: int | None) -> Source:
     """your own pictures: data=images data.root=FOLDER_OR_ZIP"""
     if spec.root is None:

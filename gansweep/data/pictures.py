@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
@@ -22,6 +23,7 @@ UNREADABLE = (
     OSError, SyntaxError, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error,
     zipfile.BadZipFile, Image.DecompressionBombError,
 )  # fmt: skip
+NAMED = 10  # unusable files that a message names
 GREY_MODES = {"1", "L", "LA", "I", "I;16", "F"}
 
 
@@ -94,15 +96,16 @@ class Pictures:
             raise self._unreadable(name, error) from None
 
     def _unreadable(self, name: str, error: Exception) -> UserError:
+        why = str(error) if isinstance(error, ValueError) else type(error).__name__
         return UserError(
-            f"{self.where / name}: not a readable picture ({type(error).__name__}); "
+            f"{self.where / name}: not a usable picture ({why}); "
             "remove it or replace it with an intact one"
         )
 
     def channels(self) -> int:
-        """1 if every picture is grey, else 3 (from the headers alone)."""
+        """1 if every picture is grey, else 3, from the headers; `read` names what has none."""
         for name in self.names:
-            with self.open(name) as picture:
+            with suppress(UserError), self.open(name) as picture:
                 if picture.mode not in GREY_MODES:
                     return 3
         return 1
@@ -115,7 +118,13 @@ class Pictures:
         fit: crops and resizes one picture to size × size.
         """
 
-        def one(name: str) -> np.ndarray:
+        def one(name: str) -> np.ndarray | UserError:
+            try:
+                return pixels_of(name)
+            except UserError as error:  # kept, so that one message can name them all
+                return error
+
+        def pixels_of(name: str) -> np.ndarray:
             with self.open(name) as picture:
                 try:
                     upright = ImageOps.exif_transpose(picture)
@@ -128,10 +137,23 @@ class Pictures:
         pool = ThreadPoolExecutor()  # PIL decodes without holding the interpreter's lock
         try:
             decoded = track(pool.map(one, self.names), len(self.names), f"data: reading {what}")
+            faults = {}
             for i, picture in enumerate(decoded):
-                result[i] = picture
+                if isinstance(picture, UserError):
+                    faults[self.names[i]] = picture
+                else:
+                    result[i] = picture
         finally:
             pool.shutdown(cancel_futures=True)
+        if len(faults) == 1:
+            raise faults.popitem()[1]
+        if faults:
+            names = ", ".join(list(faults)[:NAMED])
+            more = f" and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
+            raise UserError(
+                f"{self.where}: {len(faults)} pictures are not usable: {names}{more}; "
+                "remove them or replace them with intact ones"
+            )
         return result
 
 

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 DATASETS = Registry("data set")
 
 
-def dataset(name: str) -> Callable[[Callable[..., Any]], Any]:
+def dataset(name: str, *, files: bool) -> Callable[[Callable[..., Any]], Any]:
     """Register a function (DataConfig, image size, limit or None) → Source.
 
-    The choice on the command line is the file conf/data/NAME.yaml.
+    files: does it read files in `data.root`? The choice on the command line is the file
+    conf/data/NAME.yaml.
     """
-    return DATASETS.register(name)
+    return DATASETS.register(name, files=files)
 
 
 @dataclass(frozen=True)

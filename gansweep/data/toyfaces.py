@@ -30,7 +30,7 @@ HAIR = np.array(
 IRIS = np.array([[70, 44, 24], [100, 70, 34], [60, 96, 70], [70, 110, 160], [90, 100, 110]])
 
 
-@dataset("toyfaces")
+@dataset("toyfaces", files=False)
 def toyfaces(spec: DataConfig, size: int, limit: int | None) -> Source:
     """10,000 drawn (not photographed) colour faces; no network, no files"""
     count = min(limit or COUNT, COUNT)

@@ -63,7 +63,7 @@ def _data(outcomes: list[Outcome]) -> str:
         round(i["steps"] / (i["data"]["images"] // i["batch_size"]), 1) for i in identities
     )
     widths = [_span(i[f"{net}_width"] for i in identities) for net in ("gen", "disc")]
-    seeds = sorted({int(o.run_id.rpartition("-s")[2]) for o in outcomes})
+    seeds = sorted({o.seed for o in outcomes})
     return (
         f"{' and '.join(names)}, {images} images of {sizes}, "
         f"{steps} steps ({epochs} epochs), width G {widths[0]}, D {widths[1]}, "

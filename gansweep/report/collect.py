@@ -27,6 +27,10 @@ class Outcome:
     result: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def seed(self) -> int:
+        return int(self.run_id.rpartition("-s")[2])
+
 
 @dataclass
 class ReportTable:

@@ -57,12 +57,15 @@ def _table(table: ReportTable, images: dict[str, str]) -> str:
 def _picture_cell(cell: Any, images: dict[str, str], alt: str) -> str:
     if isinstance(cell, str):
         return escape(cell)
-    return " ".join(_outcome(outcome, images, alt) for outcome in cell)
+    seeds = len(cell) > 1
+    return " ".join(_outcome(outcome, images, alt, seeds) for outcome in cell)
 
 
-def _outcome(outcome: Outcome, images: dict[str, str], alt: str) -> str:
+def _outcome(outcome: Outcome, images: dict[str, str], alt: str, tell_seed: bool) -> str:
     image = images.get(outcome.run_id)
     parts = [f"![{escape(alt)}]({image})"] if image else []
+    if tell_seed:
+        parts.append(f"seed {outcome.seed}")
     if outcome.note:
         parts.append(escape(outcome.note))
     return " ".join(parts)

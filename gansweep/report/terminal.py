@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rich.table import Table as RichTable
@@ -13,8 +14,12 @@ from gansweep.report.collect import Outcome, ReportTable, format_seconds
 STYLES = {"done": "green", "failed": "red", "running": "cyan"}
 
 
-def print_table(tables: list[ReportTable]) -> None:
+def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) -> None:
+    """Print the tables, or the given rows of them."""
     for table in tables:
+        frame = table.frame if rows is None else table.frame[table.frame.index.isin(rows)]
+        if frame.empty:
+            continue
         view = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         view.add_column("row", justify="right")
         for heading in table.frame.columns:
@@ -22,7 +27,7 @@ def print_table(tables: list[ReportTable]) -> None:
                 view.add_column(Text(heading.removesuffix(" Output")))
             else:
                 view.add_column(Text(heading), justify="right")
-        for row, cells in zip(table.frame.index, table.frame.itertuples(index=False), strict=True):
+        for row, cells in zip(frame.index, frame.itertuples(index=False), strict=True):
             view.add_row(str(row), *(_cell(cell) for cell in cells))
         console.print(view)
 

@@ -75,8 +75,11 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
 def _announce(plan: Plan) -> None:
     manifest = plan.manifest
     done = sum(job.run.complete() for job in plan.jobs)
+    rows = _count(len(manifest.rows), "row")
+    if len(plan.chosen) < len(manifest.rows):
+        rows = f"{len(plan.chosen)} of {rows}"
     console.print(
-        f"sweep {manifest.name}: {len(manifest.rows)} rows, {len(plan.jobs)} runs "
+        f"sweep {manifest.name}: {rows}, {_count(len(plan.jobs), 'run')} "
         f"({', '.join(manifest.pictures)}), {done} done, {len(plan.jobs) - done} to train"
     )
     invalid = [(i, why) for i, row in enumerate(manifest.rows) for why in row.invalid.values()]
@@ -85,6 +88,10 @@ def _announce(plan: Plan) -> None:
             console.print(f"  {job.run.result} is damaged: the run is trained again")
     for i, why in dict(invalid).items():
         console.print(f"  row {i} is left out: {why}")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _launch(todo: list[Job], plan: Plan, master: DictConfig, context: HydraContext) -> None:
@@ -110,11 +117,11 @@ def _report(plan: Plan, todo: list[Job], seconds: float) -> None:
 
     settings, manifest = plan.settings, plan.manifest
     report = write_report(manifest.name, out=settings.out, reports=settings.reports)
-    print_table(report.tables)
+    print_table(report.tables, rows=plan.chosen)
     done = [job for job in todo if job.run.complete()]
     failed = [job for job in todo if job.run.status() == "failed"]
     if todo:
-        console.print(f"{len(done)} of {len(todo)} runs trained in {seconds:.0f} s")
+        console.print(f"{len(done)} of {_count(len(todo), 'run')} trained in {seconds:.0f} s")
     for job in failed:
         failure = read_json(job.run.failure) or {}
         console.print(f"failed: {job.title}: {failure.get('error')} (log: {job.run.log})")

@@ -12,7 +12,7 @@ from typing import Any
 from gansweep.config import PARAMS, Config, DataConfig, check, effective
 from gansweep.data import DATASETS, Prepared, prepare
 from gansweep.errors import UserError
-from gansweep.identity import fault_of, plan_run
+from gansweep.identity import check_root, fault_of, plan_run
 from gansweep.networks import GENERATORS
 from gansweep.overrides import Axis, as_arguments
 from gansweep.run import Run, read_json
@@ -44,9 +44,10 @@ class _Cell:
 
 @dataclass
 class Plan:
-    """A manifest, and the jobs of its chosen rows: each run once, in the order of the rows."""
+    """A manifest, its chosen rows, and their jobs: each run once, in the order of the rows."""
 
     manifest: Manifest
+    chosen: list[int]
     jobs: list[Job]
     settings: Config
 
@@ -109,6 +110,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
     expander = _Expander(axes, recipe, compose, profile)
     prepared = Preparer()
+    check_root(cell.config for _, _, cells in expander.rows() for cell in cells)
 
     rows: list[Row] = []
     sources: list[int] = []  # of each row, its place in the row list
@@ -129,8 +131,8 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
                 continue
             run, record = plan_run(cell.config, data)
             row.runs.setdefault(label, []).append(run.id)
-            records[run.id] = (run, record)
             if chosen is None or source in chosen:
+                records[run.id] = (run, record)
                 parts = as_arguments({**values, **cell.shown})
                 jobs.setdefault(run.id, Job(run, " ".join(parts)))
         rows.append(row)
@@ -155,7 +157,8 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
         tables=_tables(recipe, expander, sources),
         rows=rows,
     )
-    return Plan(manifest, list(jobs.values()), make_config(compose({}), settings))
+    picked = [i for i, source in enumerate(sources) if chosen is None or source in chosen]
+    return Plan(manifest, picked, list(jobs.values()), make_config(compose({}), settings))
 
 
 def _labels(cells: list[_Cell], prepared: Preparer) -> list[str]:
@@ -294,5 +297,5 @@ def _name(recipe: Recipe | None, expander: _Expander, rows: list[Row]) -> str:
         return recipe.name
     ids = ",".join(run for row in rows for runs in row.runs.values() for run in runs)
     digest = hashlib.sha256(ids.encode()).hexdigest()[:6]
-    names = [recipe.name] if recipe else expander.varying()[:4]
+    names = [recipe.name] if recipe else expander.varying()[:4] or ["row"]
     return "-".join([*names, digest])

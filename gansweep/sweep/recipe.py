@@ -14,6 +14,7 @@ tables:
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def find_recipe(name: str) -> Path:
         if path.is_file():
             return path
     known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
-    raise UserError(f"sweep={name}: {choices_hint(name, known)}, or the path of a YAML file")
+    raise UserError(f"sweep={name}: no such list or file; {choices_hint(name, known)}")
 
 
 def read_recipe(name: str) -> Recipe:
@@ -93,7 +94,7 @@ def _recipe(name: str, record: Any) -> Recipe:
 
 def _mapping(value: Any, what: str, keys: Iterable[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UserError(f"{what} is not a mapping but {value!r}")
+        raise UserError(f"{what} must be a mapping, not {value!r}")
     for key in value:
         if key not in keys:
             raise UserError(f"{what}: no {key!r}: {choices_hint(str(key), sorted(keys))}")
@@ -102,7 +103,7 @@ def _mapping(value: Any, what: str, keys: Iterable[str]) -> dict[str, Any]:
 
 def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
-        raise UserError(f"{what} is not a list but {value!r}")
+        raise UserError(f"{what} must be a list, not {value!r}")
     return value
 
 
@@ -114,7 +115,8 @@ def _roles(roles: Any) -> list[str]:
 
 
 def _checked(values: Any, what: str) -> dict[str, Any]:
-    return {k: check(k, v) for k, v in _mapping(values, what, {*COLUMNS, *DATA_PARAMS}).items()}
+    mapping = _mapping(values, what, {*COLUMNS, *DATA_PARAMS})
+    return {name: check(name, _number(value)) for name, value in mapping.items()}
 
 
 def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
@@ -128,11 +130,11 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             if name not in COLUMNS:
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
     first = len(recipe.rows)
-    for i, cells in enumerate(_list(table.get("rows"), "rows"), 1):
+    for cells in _list(table.get("rows"), "rows"):
         try:
             recipe.rows.append(_row(columns, _list(cells, "a row")))
-        except UserError as error:
-            raise UserError(f"row {i}: {error}") from None
+        except UserError as error:  # the number that rows= takes
+            raise UserError(f"row {len(recipe.rows)}: {error}") from None
     recipe.tables.append(
         Table(
             columns,
@@ -159,8 +161,16 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
             raise UserError(f"{column}: {cell!r} does not have {len(names)} parts")
         for name, part in zip(names, parts, strict=True):
             if part != NOT_APPLICABLE:
-                values[name] = check(name, yaml.safe_load(part) if merged else part)
+                values[name] = check(name, _number(yaml.safe_load(part) if merged else part))
     return values
+
+
+def _number(value: Any) -> Any:
+    """1e-3 is a number to everybody but YAML 1.1."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return float(value)
+    return value
 
 
 def select_rows(text: str | None, count: int) -> set[int]:
