@@ -362,6 +362,11 @@ def test_two_processes_prepare_once(own_cache: Path) -> None:
     assert output.count("300 pictures ready") == 2
 
 
+def test_a_remedy_speaks_of_the_commands_own_options(cli: Cli) -> None:
+    message = one_line_error(cli("mnist", module="gansweep.data"))
+    assert "set --root FOLDER with train-images-idx3-ubyte(.gz), or --download" in message
+
+
 def test_sizes_that_are_no_pictures_are_refused(cli: Cli) -> None:
     done = cli("toyfaces", "--size", "0", module="gansweep.data")
     assert "--size 0 is out of range; valid: 4 to 1024" in one_line_error(done)

@@ -31,8 +31,22 @@ def main(argv: list[str] | None = None) -> None:
             raise UserError(f"--size {args.size} is out of range; valid: 4 to 1024 pixels")
         for name in args.names:
             spec = DataConfig(name, args.root, args.channels, args.download)
-            ready = prepare(spec, args.size, args.limit)
+            try:
+                ready = prepare(spec, args.size, args.limit)
+            except UserError as error:
+                raise UserError(_in_options(str(error))) from None
             console.print(f"{name}: {ready.images:,} pictures ready in {cache_folder()}")
+
+
+def _in_options(message: str) -> str:
+    """A remedy in this command's options rather than in a sweep's parameters."""
+    for parameter, option in (
+        ("data.download=true", "--download"),
+        ("data.root=", "--root "),
+        ("data.root", "--root"),
+    ):
+        message = message.replace(parameter, option)
+    return message
 
 
 if __name__ == "__main__":
