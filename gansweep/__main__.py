@@ -60,7 +60,7 @@ def _checked(arguments: list[str]) -> list[str]:
         return arguments  # these train nothing, and their arguments are Hydra's
     for word in options.overrides:
         if "=" not in word and not word.startswith("~"):
-            raise UserError(f"{word!r} is not name=value; see --help")
+            _refuse(f"{word!r} is not name=value")
     axes = read_axes(options.overrides, multirun=options.multirun)
     given = {override.split("=")[0] for override in options.overrides}
     implied = {a.name: a.values[0] for a in axes if a.name not in given}

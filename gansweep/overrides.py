@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 GROUPS = ("data", "profile")
+# Which group of conf/ a name is chosen from.
+CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 SWEEP_ONLY = ("sweep", "rows", "name", "reports", "digits", "faces")
 
 
@@ -72,8 +74,8 @@ def _axis(override: Override, argument: str) -> Axis:
     if name == "rows":  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
     values = _values(override, argument)
-    if name in (*GROUPS, "digits", "faces"):
-        valid = choices("profile" if name == "profile" else "data")
+    if name in CHOSEN_FROM:
+        valid = _names(name)
         for value in values:
             if name == "data" and "/" in str(value):
                 raise UserError(
@@ -117,8 +119,8 @@ def _rounded(value: Any) -> Any:
 
 def _names(name: str) -> list[str]:
     """The choices of a group or a parameter."""
-    if name in GROUPS:
-        return choices(name)
+    if name in CHOSEN_FROM:
+        return choices(CHOSEN_FROM[name])
     return PARAMS[name].names() if name in PARAMS else []
 
 

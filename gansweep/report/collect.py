@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import PARAMS
 from gansweep.run import Run, damaged, read_json
-from gansweep.sweep.manifest import RESULTS, Manifest, Table
+from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, Manifest, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,9 +43,6 @@ class ReportTable:
     remark: str
     frame: pd.DataFrame
     pictures: list[str]
-
-
-NOT_APPLICABLE = "n/a"
 
 
 def collect(manifest: Manifest, out: str | Path) -> list[ReportTable]:

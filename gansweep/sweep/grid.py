@@ -82,10 +82,10 @@ def _announce(plan: Plan) -> None:
         f"sweep {manifest.name}: {rows}, {_count(len(plan.jobs), 'run')} "
         f"({', '.join(manifest.pictures)}), {done} done, {len(plan.jobs) - done} to train"
     )
-    invalid = [(i, why) for i, row in enumerate(manifest.rows) for why in row.invalid.values()]
     for job in plan.jobs:
         if damaged(job.run.result):
             console.print(f"  {job.run.result} is damaged: the run is trained again")
+    invalid = [(i, why) for i, row in enumerate(manifest.rows) for why in row.invalid.values()]
     for i, why in dict(invalid).items():
         console.print(f"  row {i} is left out: {why}")
 

@@ -14,6 +14,7 @@ from gansweep.errors import UserError, choices_hint
 from gansweep.run import damaged, read_json, write_json
 
 FORMAT = 1
+NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
 # Columns that come from the runs' results, for the row lists that ask for them, with headings.
 RESULTS = {"epochs_trained": "epochs trained", "training_time": "training time"}
 

@@ -110,14 +110,15 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
     expander = _Expander(axes, recipe, compose, profile)
     prepared = Preparer()
-    check_root(cell.config for _, _, cells in expander.rows() for cell in cells)
+    expanded = list(expander.rows())
+    check_root(cell.config for _, _, cells in expanded for cell in cells)
 
     rows: list[Row] = []
     sources: list[int] = []  # of each row, its place in the row list
     jobs: dict[str, Job] = {}
     records: dict[str, tuple[Run, dict[str, Any]]] = {}
     refused: list[UserError] = []
-    for source, values, cells in expander.rows():
+    for source, values, cells in expanded:
         row = Row(_shown(cells[0].config))
         for cell, label in zip(cells, _labels(cells, prepared), strict=True):
             fault = fault_of(cell.config)

@@ -22,9 +22,8 @@ from typing import Any
 from gansweep.config import DATA_PARAMS, PARAMS, check
 from gansweep.errors import UserError, choices_hint
 from gansweep.resources import choices, sweeps_folder
-from gansweep.sweep.manifest import RESULTS, Table
+from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, Table
 
-NOT_APPLICABLE = "n/a"
 ROLES = ("digits", "faces")
 KEYS = ("title", "data", "set", "profiles", "tables")
 TABLE_KEYS = ("remark", "columns", "headings", "results", "rows")
