@@ -52,11 +52,11 @@ class Param:
             words = f"one of {', '.join(self.names())}"
         elif self.low is None and self.high is None:
             words = ""
-        elif self.high is None or self.high > 100:
-            words = f"{name} {'>' if self.open_low else '>='} {self.low:g}"
+        elif self.high is None:
+            words = f"{name} {'>' if self.open_low else '>='} {self.low}"
         else:
             low, high = "<" if self.open_low else "<=", "<" if self.open_high else "<="
-            words = f"{self.low:g} {low} {name} {high} {self.high:g}"
+            words = f"{self.low} {low} {name} {high} {self.high}"
         null = f"null: {self.null}" if self.null else ""
         return ", or ".join(part for part in (words, null) if part)
 

@@ -43,7 +43,7 @@ def test_every_parameter_declares_help_and_label_and_has_a_valid_default() -> No
         ("data=a/b", "data=a/b: for your own pictures write data=images data.root=a/b"),
         ("data.channels=2", "data.channels=2: valid: 1, 3"),
         ("data.epochs=-1", "data.epochs=-1 is out of range; valid: data.epochs >= 1"),
-        ("seed=5000000000", "seed=5000000000 is out of range; valid: seed >= 0"),
+        ("seed=5000000000", "seed=5000000000 is out of range; valid: 0 <= seed <= 4294967295"),
         ("rows=0-5", "rows=0-5 is for sweeps: add -m"),
         ("name=x", "name=x is for sweeps: add -m"),
         ("data.rot=x", "unknown parameter 'data.rot': did you mean 'data.root'?"),
@@ -68,6 +68,7 @@ def test_a_wrong_argument_is_refused_naming_what_is_valid(argument: str, message
         ("lr=1e-4,abc", "lr=abc is not a number"),
         ("gen=1,9", "gen=9: valid"),
         ("lr=interval(0,1)", "lr=interval(0,1): a grid takes a,b,c"),
+        ("faces=glob(x*)", "faces=glob(x*) matches none of celeba, images, mnist"),
         ("gen=glob(x*)", "gen=glob(x*) matches none of 1, 2, 3"),
     ],
 )
