@@ -91,16 +91,17 @@ def task(cfg: DictConfig) -> None:
     """One run without -m: plan it, train it unless it is done, say where the picture is."""
     from omegaconf import OmegaConf
 
+    from gansweep import stop
     from gansweep.config import validate
     from gansweep.console import console
     from gansweep.identity import check_root, plan_run
-    from gansweep.job import execute, train_planned
+    from gansweep.job import SweepTask, execute
     from gansweep.sweep.plan import Preparer, make_config
 
     with one_line_errors():
         if cfg.run_id is not None:
             try:
-                train_planned(cfg)
+                SweepTask()(cfg)
             except Diverged:
                 raise SystemExit(1) from None
             return
@@ -117,12 +118,13 @@ def task(cfg: DictConfig) -> None:
             run.plan(record)
             console.print(f"run {run.id}: {record['identity']['steps']} steps on {data.name}")
             try:
-                execute(run, f"data={data.name}")
+                with stop.on_signals():
+                    execute(run, f"data={data.name}")
             except Diverged as error:
                 console.print(f"failed: {error} (log: {run.log})")
                 raise SystemExit(1) from None
-            except KeyboardInterrupt:
-                console.print("\ninterrupted: type the command again to train it")
+            except (stop.Stopped, KeyboardInterrupt) as stopped:
+                console.print(f"{stopped or 'interrupted'}: type the command again to go on")
                 raise SystemExit(INTERRUPTED) from None
         console.print(f"picture: {run.picture}")
 

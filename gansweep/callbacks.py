@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import time
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gansweep import stop
+from gansweep.checkpoint import Checkpoint, save_checkpoint
 from gansweep.console import console
 from gansweep.errors import Diverged
 from gansweep.gan import GAN
-from gansweep.run import Run, write_file
+from gansweep.memory import peak_memory
+from gansweep.run import Run
 from gansweep.samples import fixed_latents, save_grid
 
 
@@ -37,26 +38,45 @@ class _Writer(pl.Callback):
         raise NotImplementedError
 
 
+class Restore(pl.Callback):
+    """Go on from a checkpoint, once the optimizers are made."""
+
+    def __init__(self, start: Checkpoint | None) -> None:
+        self.start = start
+
+    def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
+        assert isinstance(gan, GAN)
+        if self.start is not None:
+            self.start.restore(gan)
+
+
 class Metrics(_Writer):
     """A line of losses in the metrics stream; the values stay on the device in between.
 
     Raises Diverged at the first that is not finite.
     """
 
-    def __init__(self, run: Run, every: int, total: int, steps_per_epoch: int) -> None:
+    def __init__(
+        self, run: Run, every: int, total: int, steps_per_epoch: int, start: Checkpoint | None
+    ) -> None:
         super().__init__(run, every, total)
         self.steps_per_epoch = steps_per_epoch
-        self.latest: dict[str, float] = {}
+        self.latest: dict[str, float] = start.losses if start else {}
+        self._before = start.seconds if start else 0.0
+        self._started = time.perf_counter()
 
     def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
         self._started = time.perf_counter()
 
+    def seconds(self) -> float:
+        """Trained so far, earlier attempts included."""
+        return self._before + time.perf_counter() - self._started
+
     def write(self, trainer: pl.Trainer, gan: GAN) -> None:
         step = gan.steps_done
         self.latest = {name: value.item() for name, value in gan.losses.items()}
-        seconds = time.perf_counter() - self._started
-        epoch = round(step / self.steps_per_epoch, 4)
-        line = {"step": step, "epoch": epoch, "seconds": round(seconds, 3)}
+        line: dict[str, float] = {"step": step, "epoch": round(step / self.steps_per_epoch, 4)}
+        line |= {"seconds": round(self.seconds(), 3), "memory_mib": peak_memory(gan.device)}
         self.run.append_metrics({**line, **self.latest})
         for name, value in self.latest.items():
             if not math.isfinite(value):
@@ -64,19 +84,39 @@ class Metrics(_Writer):
 
 
 class Samples(_Writer):
-    """A picture of the fixed latents, and the checkpoint to go on from."""
+    """A picture of the fixed latents, in step with the checkpoints."""
 
     def write(self, trainer: pl.Trainer, gan: GAN) -> None:
         images = gan.sample(fixed_latents(gan.z_dim))
         save_grid(images, self.run.sample(gan.steps_done))
         save_grid(images, self.run.picture)
-        write_file(self.run.last, lambda path: save_checkpoint(trainer, path))
 
 
-def save_checkpoint(trainer: pl.Trainer, path: Path) -> None:
-    trainer.save_checkpoint(path)
-    with path.open("rb") as written:  # on disk before the rename makes it the one to go on from
-        os.fsync(written.fileno())
+class Checkpoints(_Writer):
+    """The state to go on from: with each picture, every few minutes, and when asked to stop."""
+
+    SECONDS = 300.0  # at most this much training is lost to a kill
+
+    def __init__(self, run: Run, every: int, total: int, metrics: Metrics) -> None:
+        super().__init__(run, every, total)
+        self.metrics = metrics
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        assert isinstance(gan, GAN)
+        stopped = stop.requested() and gan.steps_done < self.total
+        if stopped or time.monotonic() - self._saved > self.SECONDS:
+            self.write(trainer, gan)
+        else:
+            super().on_train_batch_end(trainer, gan, outputs, batch, batch_idx)
+        if stopped:
+            raise stop.Stopped(f"stopped at step {gan.steps_done} of {self.total}")
+
+    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
+        save_checkpoint(self.run, gan, self.metrics.seconds())
+        self._saved = time.monotonic()
 
 
 class Bar(pl.Callback):
@@ -105,7 +145,8 @@ class Bar(pl.Callback):
         self.bar.start()
         self.task = self.bar.add_task(self.title, total=self.total, facts="")
         self._drawn = 0.0
-        self._started = time.monotonic()
+        assert isinstance(gan, GAN)
+        self._started, self._first = time.monotonic(), gan.steps_done
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -115,7 +156,7 @@ class Bar(pl.Callback):
         if self.bar is None or now - self._drawn < self.INTERVAL:
             return
         self._drawn = now
-        rate = gan.steps_done * len(batch) / (now - self._started)
+        rate = (gan.steps_done - self._first) * len(batch) / (now - self._started)
         losses = " ".join(f"{name} {value:.2f}" for name, value in self.metrics.latest.items())
         facts = f"{rate:,.0f} images/s {losses}"
         self.bar.update(self.task, completed=gan.steps_done, facts=facts, refresh=True)

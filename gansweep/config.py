@@ -203,7 +203,12 @@ class Config:
     )
     device: str = _param("auto", "where to train", choices=DEVICES, group="machine", identity=False)
     threads: int | None = _param(
-        None, "CPU threads of a run", low=1, null="all cores", group="machine", identity=False
+        None,
+        "CPU threads of a run",
+        low=1,
+        null="all cores, in a sweep one",
+        group="machine",
+        identity=False,
     )
     log_every: int = _param(
         10, "steps between two lines of metrics", low=1, group="machine", identity=False
@@ -250,6 +255,34 @@ class Config:
         identity=False,
     )
     faces: str = _param("toyfaces", "the profile's faces", group="files and sweeps", identity=False)
+    retry: str | None = _param(
+        None,
+        "also train again what failed before",
+        choices=("failed",),
+        null="failed runs are left alone",
+        group="sweeps: how they run",
+        identity=False,
+    )
+    fail_fast: bool = _param(
+        False,
+        "stop a sweep at the first run that fails",
+        group="sweeps: how they run",
+        identity=False,
+    )
+    jobs_per_device: int | None = _param(
+        None,
+        "runs at a time on each GPU, or on the CPU",
+        low=1,
+        null="as many as memory allows, on a CPU one a core",
+        group="sweeps: how they run",
+        identity=False,
+    )
+    plan: bool = _param(
+        False,
+        "say what would be trained and how long it would take; train nothing",
+        group="sweeps: how they run",
+        identity=False,
+    )
     run_id: str | None = _param(
         None,
         "train this planned run (set by sweeps)",

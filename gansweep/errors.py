@@ -19,6 +19,10 @@ class Diverged(Exception):
     """A run's loss is no longer a finite number: an outcome of training, not a bug."""
 
 
+class Held(UserError):
+    """A run belongs to another living process."""
+
+
 def choices_hint(value: str, choices: Iterable[str]) -> str:
     """`did you mean 'alpha'?` when something is near, and all the valid choices."""
     choices = list(choices)
@@ -32,6 +36,11 @@ _REFUSED = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
     errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG,
 }  # fmt: skip
+
+
+def refused_by_disk(error: BaseException) -> bool:
+    """Is it the disk or its permissions that end every run, rather than this one's own fault?"""
+    return isinstance(error, OSError) and error.errno in _REFUSED
 
 
 @contextmanager

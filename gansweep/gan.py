@@ -6,7 +6,6 @@ It receives built networks and knows none of them by name.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -116,9 +115,3 @@ class GAN(pl.LightningModule):
             return self.generator(z.to(self.device)).float()
         finally:
             self.generator.train(was_training)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["steps_done"] = self.steps_done
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.steps_done = checkpoint["steps_done"]

@@ -1,69 +1,153 @@
 """One job: a planned run trained in this process, its outcome recorded whatever happens.
 
-Everything that makes a run robust lives here, so that every launcher has it. torch is imported
-when a job starts, not before.
+Everything that makes a run robust and can be done in its own process lives here, so that every
+launcher has it: going on from a checkpoint, the lock, the history, the failure's record. torch is
+imported when a job starts, not before.
 """
 
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from gansweep import stop
 from gansweep.config import Config, DataConfig
 from gansweep.console import console
 from gansweep.data import Prepared, prepare
-from gansweep.errors import UserError
+from gansweep.errors import UserError, refused_by_disk
 from gansweep.networks import GENERATORS
-from gansweep.run import Run, read_json, write_json, write_text
+from gansweep.run import Run, read_json, write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from gansweep.checkpoint import Checkpoint
 
-def train_planned(cfg: DictConfig, titles: dict[str, str] | None = None) -> dict[str, Any]:
+
+@dataclass
+class SweepTask:
     """Hydra's task function in a sweep: train the run `cfg.run_id` as it was planned.
 
-    titles: what the screen calls the runs of this sweep, in the order of training.
+    titles: what the screen calls the runs of this sweep, in the order of training. The other
+    fields are the launcher's settings; see `Config`.
     """
-    run = Run(cfg.out, cfg.run_id)
-    title = _title(run.id, titles or {})
-    try:
-        return execute(run, title)
-    except Exception as error:
-        console.print(f"{title}  failed: {one_line(error)}")
-        raise
 
+    titles: dict[str, str] = field(default_factory=dict)
+    name: str = ""
+    out: str = ""
+    jobs_per_device: int | None = None
+    fail_fast: bool = False
+    device: str = "auto"
+    threads: int | None = None
 
-def _title(run_id: str, titles: dict[str, str]) -> str:
-    if run_id not in titles:
-        return run_id
-    number = list(titles).index(run_id) + 1
-    return f"[{number:>{len(str(len(titles)))}}/{len(titles)}] {titles[run_id]}"
-
-
-def one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def execute(run: Run, title: str) -> dict[str, Any]:
-    """Train a planned run unless it is done; record a failure before raising it.
-
-    Raises UserError if another process holds the run; then nothing is recorded.
-    """
-    with run.owned():
-        result = read_json(run.result)
-        if result is not None and run.complete():
-            return result
+    def __call__(self, cfg: DictConfig) -> dict[str, Any]:
+        run = Run(cfg.out, cfg.run_id)
+        title = numbered(self.titles).get(run.id, run.id)
         try:
-            return _train_or_redraw(run, title, result)
+            with stop.on_signals():
+                # Another sweep may be training it: what it makes of it is as good.
+                return execute(run, title, wait=True)
+        except stop.Stopped as stopped:
+            console.print(f"{title}  {stopped}")
+            raise KeyboardInterrupt from None
         except Exception as error:
-            write_text(run.log, traceback.format_exc())
-            write_json(run.failure, {"error": one_line(error), "type": type(error).__name__})
+            console.print(f"{title}  failed: {one_line(error)}")
             raise
 
 
-def _train_or_redraw(run: Run, title: str, result: dict[str, Any] | None) -> dict[str, Any]:
+def numbered(titles: dict[str, str]) -> dict[str, str]:
+    """`[ 3/12] lr=0.0001 data=mnist5k` for each run."""
+    width = len(str(len(titles)))
+    return {
+        run_id: f"[{number:>{width}}/{len(titles)}] {title}"
+        for number, (run_id, title) in enumerate(titles.items(), 1)
+    }
+
+
+def one_line(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"sys.exit({error.code!r}) was called"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def summary(result: dict[str, Any]) -> str:
+    """What is said of a run that is done."""
+    return (
+        f"{result['seconds']:.1f} s  {result['images_per_second']:,.0f} images/s  "
+        f"loss D {result['loss_d']:.2f} G {result['loss_g']:.2f}"
+    )
+
+
+def execute(
+    run: Run, title: str, *, wait: bool = False, place: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Train a planned run unless it is done; record a failure before raising it.
+
+    place: where it runs, for its history; its `device` and `threads` are used where the
+    configuration leaves them open. Raises Held if another process holds the run (and `wait`
+    is not set), Stopped if asked to stop; neither is a failure.
+    """
+    with run.owned(wait):
+        result = read_json(run.result)
+        if result is not None and run.complete():
+            return result
+        with _recorded(run):
+            return _train_or_redraw(run, title, result, place or {})
+
+
+@contextmanager
+def _recorded(run: Run) -> Iterator[None]:
+    """Whatever happens within stands in the history, a failure in `failure.json` and the log."""
+    try:
+        yield
+    except stop.Stopped as stopped:
+        run.record("ended", cause="stopped", why=str(stopped))
+        raise
+    except BaseException as error:
+        cause = cause_of(error)
+        # A full disk refuses these too: whoever started this process is told by the exception.
+        with suppress(OSError):
+            run.record("ended", cause=cause, why=one_line(error))
+            if cause not in ("interrupted", "disk"):
+                with run.log.open("a", encoding="utf-8") as log:
+                    log.write(traceback.format_exc())
+                record_failure(run, cause, one_line(error), type(error).__name__)
+        if isinstance(error, SystemExit):  # costs this run, not the process
+            raise RuntimeError(one_line(error)) from error
+        raise
+    run.record("ended", cause="done")
+
+
+def cause_of(error: BaseException) -> str:
+    """Why a run ended: what decides whether trying again could help."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if refused_by_disk(error):
+        return "disk"
+    # torch.OutOfMemoryError, and what the CPU's allocator raises.
+    words = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in words or "can't allocate" in words:
+        return "out of memory"
+    return "failed"
+
+
+def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
+    """Make the run `failed`. cause: `cause_of`'s, or `killed`; error: for the table."""
+    record = {"error": error, "type": kind, "cause": cause, "log": run.last_words()}
+    write_json(run.failure, record)
+
+
+def _train_or_redraw(
+    run: Run, title: str, result: dict[str, Any] | None, place: dict[str, Any]
+) -> dict[str, Any]:
     config, data = _load_plan(run)
+    if config.device == "auto":
+        config = replace(config, device=place.get("device", "auto"))
+    if config.threads is None:
+        config = replace(config, threads=place.get("threads"))
     # Imported here: until a job trains, planning and help need no torch.
     from gansweep.train import redraw, train
 
@@ -76,13 +160,29 @@ def _train_or_redraw(run: Run, title: str, result: dict[str, Any] | None) -> dic
         else:
             console.print(f"{title}  its picture was missing: drawn again from the final weights")
             return result
-    run.clear()
-    result = train(run, config, data, title)
-    console.print(
-        f"{title}  {result['seconds']:.1f} s  {result['images_per_second']:,.0f} images/s  "
-        f"loss D {result['loss_d']:.2f} G {result['loss_g']:.2f}"
-    )
+    start = None if result is not None else _checkpoint(run, title)
+    step = start.step if start else 0
+    run.rewind(step)
+    if step:
+        console.print(f"{title}  goes on from step {step}")
+    run.record("started", step=step, **place)
+    result = train(run, config, data, title, start)
+    console.print(f"{title}  {summary(result)}")
     return result
+
+
+def _checkpoint(run: Run, title: str) -> Checkpoint | None:
+    """Where an interrupted run goes on; None to begin at the beginning, as after a failure."""
+    from gansweep.checkpoint import load_checkpoint
+
+    failure = read_json(run.failure)
+    if failure is not None and failure.get("cause") not in ("killed", "out of memory"):
+        return None  # going on from a divergence or a bug would meet it again
+    try:
+        return load_checkpoint(run)
+    except ValueError as error:
+        console.print(f"{title}  its checkpoint is damaged ({error}): training it from the start")
+        return None
 
 
 def _load_plan(run: Run) -> tuple[Config, Prepared]:

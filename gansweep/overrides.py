@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 GROUPS = ("data", "profile")
 # Which group of conf/ a name is chosen from.
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
-SWEEP_ONLY = ("sweep", "rows", "name", "reports", "digits", "faces")
+SWEEP_ONLY = (
+    "sweep", "rows", "name", "reports", "digits", "faces", "retry", "fail_fast",
+    "jobs_per_device", "plan",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
         axis = _axis(override, argument)
         if not multirun and len(axis.values) > 1:
             raise UserError(f"{argument} has several values: add -m to sweep over them")
-        if not multirun and axis.name in SWEEP_ONLY and axis.values != (None,):
+        if not multirun and axis.name in SWEEP_ONLY and axis.values != (DEFAULTS[axis.name],):
             raise UserError(f"{argument} is for sweeps: add -m")
         if multirun and axis.name == "run_id":
             raise UserError(f"{argument} names one run: leave out -m")

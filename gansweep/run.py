@@ -14,12 +14,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gansweep.errors import UserError
+from gansweep.errors import Held
 
 SCHEMA = 1  # of the identity: raise it when equal parameters no longer mean equal numbers
 
@@ -96,6 +97,7 @@ class Run:
         self.final = self.folder / "final.ckpt"
         self.result = self.folder / "result.json"
         self.failure = self.folder / "failure.json"
+        self.history = self.folder / "history.jsonl"
         self.log = self.folder / "log.txt"
         self._lock = self.folder / ".lock"
 
@@ -133,41 +135,100 @@ class Run:
             return False
 
     @contextmanager
-    def owned(self) -> Iterator[None]:
-        """Hold the run. Raises UserError if another process holds it."""
+    def owned(self, wait: bool = False) -> Iterator[None]:
+        """Hold the run; the system lets go of it when this process dies, however it dies.
+
+        wait: until another process that holds it has ended. Raises Held if it is held.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        # A reader that looks at the status holds the lock for an instant: wait a little.
+        lock = FileLock(self._lock, timeout=-1 if wait else 0.5)
         try:
-            # A reader that looks at the status holds the lock for an instant: wait a little.
-            with FileLock(self._lock, timeout=2):
-                yield
+            lock.acquire()
         except Timeout:
-            raise UserError(f"run {self.id} is being trained by another process") from None
+            raise Held(f"run {self.id} is being trained by another process") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def plan(self, config: dict[str, Any]) -> None:
         """Write the resolved configuration, unless the very same is already there."""
         if read_json(self.config) != config:
             write_json(self.config, config)
 
-    def clear(self) -> None:
-        """Remove what an earlier, unfinished attempt left behind."""
-        stale = [self.metrics, self.picture, self.last, self.final, self.result]
-        stale += [self.failure, self.log, *self.samples.glob("*.png")]
+    def rewind(self, step: int) -> None:
+        """Take back what an unfinished attempt wrote after `step`; 0: everything.
+
+        The history and the log stay: they tell of all attempts.
+        """
+        stale = [self.final, self.result, self.failure]
+        stale += [p for p in self.samples.glob("step_*.png") if p > self.sample(step)]
         # Half-written neighbours that a killed process left: hidden, and the lock is not one.
-        stale += [p for p in self.folder.glob(".*.*") if p.is_file()]
+        stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
+        if step == 0:
+            stale += [self.metrics, self.picture, self.last]
         for path in stale:
             path.unlink(missing_ok=True)
+        lines = self.read_metrics()
+        kept = [line for line in lines if line.get("step", 0) <= step]
+        if kept:
+            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Add a line to the stream; what is not finite is null, as JSON has no NaN."""
-        with self.metrics.open("a", encoding="utf-8") as stream:
-            finite = {k: v if math.isfinite(v) else None for k, v in line.items()}
-            stream.write(json.dumps(finite) + "\n")
+        _append(self.metrics, {k: v if math.isfinite(v) else None for k, v in line.items()})
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The metrics so far; a line that is only half written is left out."""
-        lines = []
+        return _read_lines(self.metrics)
+
+    def latest_metrics(self, count: int) -> list[dict[str, Any]]:
+        """The last few lines of the metrics, however long the stream is."""
+        return _read_lines(self.metrics, tail=count)
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Add an event to the history: an attempt that `started`, or how it `ended`."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        _append(self.history, {"event": event, "time": now, **facts})
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """What happened to this run, in order: every attempt's start and end."""
+        return _read_lines(self.history)
+
+    def last_words(self, count: int = 5) -> list[str]:
+        """The last lines of the log that say anything."""
         with suppress(OSError):
-            for text in self.metrics.read_text(encoding="utf-8").splitlines():
-                with suppress(ValueError):
-                    lines.append(json.loads(text))
-        return lines
+            text = _tail(self.log, 8192).decode("utf-8", "replace")
+            return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
+        return []
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    """Add a line, and first end one that a full disk or a kill has cut off."""
+    with path.open("a+b") as stream:
+        cut = b""
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            cut = b"" if stream.read(1) == b"\n" else b"\n"
+        stream.write(cut + json.dumps(record).encode() + b"\n")
+
+
+def _tail(path: Path, size: int) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
+        return stream.read()
+
+
+def _read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
+    """The JSON objects of a stream (of its end alone); half-written lines are left out."""
+    data = b""
+    with suppress(OSError):
+        data = path.read_bytes() if tail is None else _tail(path, 512 * (tail + 1))
+    lines = []
+    for text in data.splitlines():
+        with suppress(ValueError):
+            value = json.loads(text)
+            if isinstance(value, dict):
+                lines.append(value)
+    return lines if tail is None else lines[-tail:]

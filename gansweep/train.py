@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
-import os
 import signal
 import time
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +14,14 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from gansweep.callbacks import Bar, Metrics, Samples
+from gansweep.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
+from gansweep.checkpoint import Checkpoint
 from gansweep.config import Config, total_steps, widths
 from gansweep.data import Prepared
 from gansweep.data.batches import Batches
 from gansweep.errors import UserError
 from gansweep.gan import GAN
+from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
 from gansweep.provenance import environment
 from gansweep.run import Run, write_file, write_json
@@ -32,17 +32,21 @@ ADAM_EPS = 1e-8
 ALL_THREADS = torch.get_num_threads()  # before any run sets its own
 
 
-def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str, Any]:
-    """Train `run` and write its folder. Returns what its result file says.
+def train(
+    run: Run, config: Config, data: Prepared, title: str = "", start: Checkpoint | None = None
+) -> dict[str, Any]:
+    """Train `run`, from `start` on if it is given. Returns what its result file says.
 
-    Raises Diverged if a loss stops being a number, UserError if the device is not there.
+    Raises Diverged if a loss stops being a number, Stopped if asked to stop, UserError if the
+    device is not there.
     """
     device = resolve_device(config.device)
-    torch.set_num_threads(config.threads or ALL_THREADS)
+    # Another number of threads adds in another order: whoever goes on keeps the number.
+    torch.set_num_threads(start.threads if start else config.threads or ALL_THREADS)
     if device.type == "cuda":  # by default convolutions in fp32 would be TF32
         torch.backends.cudnn.allow_tf32 = False
     _quiet_lightning()
-    _reset_peak_memory(device)
+    reset_peak_memory(device)
     pl.seed_everything(config.seed, verbose=False)
     write_json(run.environment, environment(device))
 
@@ -50,23 +54,32 @@ def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str
     images = torch.from_numpy(data.array().copy()).to(device)
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
-    batches = Batches(images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed)
-    metrics = Metrics(run, config.log_every, steps, batches.per_epoch)
-    samples = Samples(run, config.sample_every or max(1, steps // 10), steps)
+    first = start.step if start else 0
+    batches = Batches(
+        images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first
+    )
+    metrics = Metrics(run, config.log_every, steps, batches.per_epoch, start)
+    every = config.sample_every or max(1, steps // 10)
+    samples = Samples(run, every, steps)
+    checkpoints = Checkpoints(run, every, steps, metrics)
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         max_epochs=1,  # one pass over `batches`, which holds all epochs
         precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
-        callbacks=[metrics, samples, Bar(title, steps, metrics)],
+        callbacks=[Restore(start), metrics, samples, checkpoints, Bar(title, steps, metrics)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    training = time.perf_counter()
-    _fit(trainer, gan, batches)
-    trained = time.perf_counter()
+    if first < steps:
+        _fit(trainer, gan, batches)
+        trained = metrics.seconds()
+    else:  # killed between its last step and its result
+        assert start is not None
+        gan.load_state_dict(start.weights)
+        trained = start.seconds
 
     write_file(run.final, lambda path: _save_weights(gan, path))
     result = {
@@ -75,10 +88,10 @@ def train(run: Run, config: Config, data: Prepared, title: str = "") -> dict[str
         "epochs": round(steps / batches.per_epoch, 4),
         "images": steps * config.batch_size,
         **metrics.latest,
-        "training_seconds": round(trained - training, 3),
-        "seconds": round(time.perf_counter() - started, 3),
-        "images_per_second": round(steps * config.batch_size / (trained - training), 1),
-        "peak_memory_mib": _peak_memory(device),
+        "training_seconds": round(trained, 3),
+        "seconds": round(time.perf_counter() - started + (start.seconds if start else 0), 3),
+        "images_per_second": round(steps * config.batch_size / max(trained, 1e-3), 1),
+        "peak_memory_mib": peak_memory(device),
         "parameters": {
             "generator": sum(p.numel() for p in gan.generator.parameters()),
             "discriminator": sum(p.numel() for p in gan.discriminator.parameters()),
@@ -177,27 +190,3 @@ def _quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     warnings.filterwarnings("ignore", module="lightning_fabric")
-
-
-def _reset_peak_memory(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    with suppress(OSError):  # Linux: 5 resets the high-water mark VmHWM of this process
-        Path("/proc/self/clear_refs").write_text("5")
-
-
-def _peak_memory(device: torch.device) -> int | None:
-    """MiB: of the device's memory on a GPU, of the whole process on a CPU (None if unknown)."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) >> 20
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) >> 10
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak >> (20 if os.uname().sysname == "Darwin" else 10)

@@ -17,25 +17,34 @@ class Batches:
     """All batches of a run, epoch after epoch; the incomplete last one of an epoch is dropped.
 
     images: uint8 N×C×H×W, on the device. Yields uint8 B×C×H×W: in file order, or with `shuffle`
-    in a new order each epoch that depends on the seed and the epoch alone.
+    in a new order each epoch that depends on the seed and the epoch alone. first: the batch to
+    begin with, where an interrupted run goes on.
     """
 
     def __init__(
-        self, images: Tensor, batch_size: int, steps: int, *, shuffle: bool, seed: int
+        self,
+        images: Tensor,
+        batch_size: int,
+        steps: int,
+        *,
+        shuffle: bool,
+        seed: int,
+        first: int = 0,
     ) -> None:
         self.images = images
         self.batch_size = batch_size
         self.steps = steps
         self.shuffle = shuffle
         self.seed = seed
+        self.first = first
         self.per_epoch = len(images) // batch_size
 
     def __len__(self) -> int:
-        return self.steps
+        return self.steps - self.first
 
     def __iter__(self) -> Iterator[Tensor]:
         order: Tensor | None = None
-        for step in range(self.steps):
+        for step in range(self.first, self.steps):
             epoch, i = divmod(step, self.per_epoch)
             place = slice(i * self.batch_size, (i + 1) * self.batch_size)
             if not self.shuffle:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import shlex
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from gansweep.console import console
 from gansweep.errors import INTERRUPTED, one_line_errors
-from gansweep.job import train_planned
+from gansweep.job import SweepTask
 from gansweep.overrides import as_arguments, read_axes
-from gansweep.run import damaged, read_json
+from gansweep.run import Run, damaged, read_json
 from gansweep.sweep.manifest import manifest_path
 from gansweep.sweep.plan import Job, Plan, make_plan
 
@@ -24,16 +24,24 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
     """Plan and train a sweep, then write its report.
 
     Exits with 0 if all chosen rows are done, 1 if some failed, 2 for bad input and 130 after
-    Ctrl-C; the table is written in each case but the third.
+    Ctrl-C or SIGTERM; the table is written in each case but the third.
     """
     with one_line_errors():
         plan = _plan(arguments, master, context)
-        _announce(plan)
-        todo = [job for job in plan.jobs if not job.run.complete()]
+        todo = _todo(plan)
+        if plan.settings.plan:
+            _preview(plan, todo)
+            return
+        launcher = _launcher(todo, plan, master, context) if todo else None
+        _announce(plan, todo)
+        plan.write()
         started = time.monotonic()
         interrupted = False
         try:
-            _launch(todo, plan, master, context)
+            if launcher is not None:
+                out = plan.settings.out
+                runs = [as_arguments({"out": out, "run_id": job.run.id}) for job in todo]
+                launcher.launch(runs, initial_job_idx=0)
         except KeyboardInterrupt:
             interrupted = True
             console.print("\ninterrupted: what is finished is kept")
@@ -56,59 +64,111 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
         del container["hydra"]
         return OmegaConf.to_container(OmegaConf.create(container), resolve=True)  # type: ignore[return-value]
 
-    task_arguments = [a for a in arguments if not a.startswith("hydra.mode=")]
-    command_line = shlex.join(["python", "-m", "gansweep", "-m", *task_arguments])
+    # The launcher is part of the command, though Hydra keeps it from the sweeper.
+    hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
+    command_line = shlex.join(["python", "-m", "gansweep", "-m", *hydras, *arguments])
     profile = master.hydra.runtime.choices["profile"]
-    plan = make_plan(read_axes(arguments, multirun=True), compose, profile, command_line)
-
-    path = manifest_path(plan.settings.out, plan.manifest.name)
-    earlier = read_json(path)
-    if earlier is not None and earlier.get("command") != command_line:
-        console.print(
-            f"sweep {plan.manifest.name}: replaces the plan of {earlier.get('command')!r}; "
-            "its runs are kept (name=… keeps both tables)"
-        )
-    plan.manifest.write(plan.settings.out)
-    return plan
+    return make_plan(read_axes(arguments, multirun=True), compose, profile, command_line)
 
 
-def _announce(plan: Plan) -> None:
+def _todo(plan: Plan) -> list[Job]:
+    """What is not done; what failed before only if it is asked for."""
+    again = plan.settings.retry == "failed"
+    missing = [job for job in plan.jobs if not job.run.complete()]
+    return [job for job in missing if again or job.run.status() != "failed"]
+
+
+def _announce(plan: Plan, todo: list[Job]) -> None:
     manifest = plan.manifest
-    done = sum(job.run.complete() for job in plan.jobs)
     rows = _count(len(manifest.rows), "row")
     if len(plan.chosen) < len(manifest.rows):
         rows = f"{len(plan.chosen)} of {rows}"
+    missing = [job for job in plan.jobs if not job.run.complete()]
+    failed = len(missing) - len(todo)
+    left = f", {failed} failed before (retry=failed trains them again)" if failed else ""
     console.print(
         f"sweep {manifest.name}: {rows}, {_count(len(plan.jobs), 'run')} "
-        f"({', '.join(manifest.pictures)}), {done} done, {len(plan.jobs) - done} to train"
+        f"({', '.join(manifest.pictures)}), {len(plan.jobs) - len(missing)} done{left}, "
+        f"{len(todo)} to train"
     )
+    earlier = read_json(manifest_path(plan.settings.out, manifest.name)) or {}
+    if earlier.get("command", manifest.command) != manifest.command and not plan.settings.plan:
+        console.print(
+            f"sweep {manifest.name}: replaces the plan of {earlier['command']!r}; "
+            "its runs are kept (name=… keeps both tables)"
+        )
     for job in plan.jobs:
         if damaged(job.run.result):
             console.print(f"  {job.run.result} is damaged: the run is trained again")
-    invalid = [(i, why) for i, row in enumerate(manifest.rows) for why in row.invalid.values()]
-    for i, why in dict(invalid).items():
-        console.print(f"  row {i} is left out: {why}")
+    for i, row in enumerate(manifest.rows):
+        for why in dict.fromkeys(row.invalid.values()):
+            console.print(f"  row {i} is left out: {why}")
+
+
+def _preview(plan: Plan, todo: list[Job]) -> None:
+    """`plan=true`: every row that would be trained, the counts, and how long it would take."""
+    from gansweep.launch.estimate import Estimates, cost_of, total_seconds
+    from gansweep.launch.local import slots
+    from gansweep.launch.progress import clock
+
+    _announce(plan, todo)
+    records = {job.run.id: record for job, record in zip(plan.jobs, plan.records, strict=True)}
+    _, threads, most = slots(_task(todo, plan))
+    estimates = Estimates(plan.settings.out, threads)
+    times = []
+    for job in todo:
+        record = records[job.run.id]
+        seconds = estimates.seconds(cost_of(record), record["identity"]["steps"])
+        times.append(seconds)
+        status = job.run.status()
+        state = "to train" if status == "planned" else f"to train ({status})"
+        about = f"  about {clock(seconds)}" if seconds is not None else ""
+        console.print(f"  {job.run.id}  {job.title}  {state}{about}")
+    statuses = Counter(job.run.status() for job in plan.jobs)
+    done = sum(job.run.complete() for job in plan.jobs)
+    invalid = sum(len(plan.manifest.rows[i].invalid) for i in plan.chosen)
+    console.print(
+        f"to run {len(todo)}, done {done}, failed {statuses['failed']}, "
+        f"duplicate {plan.doubles}, invalid {invalid}"
+    )
+    if todo:
+        total = total_seconds(times, most)
+        known = sum(seconds is not None for seconds in times)
+        console.print(
+            f"estimated time: {clock(total)} in {_count(most, 'slot')}, "
+            f"from earlier runs like {known} of the {len(todo)}"
+            if total is not None
+            else f"estimated time: unknown, no earlier run is like these ({_count(most, 'slot')})"
+        )
 
 
 def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _launch(todo: list[Job], plan: Plan, master: DictConfig, context: HydraContext) -> None:
-    """Hand the jobs to Hydra's launcher, whichever is chosen."""
-    if not todo:
-        return
+def _task(todo: list[Job], plan: Plan) -> SweepTask:
+    settings = plan.settings
+    params = [record["params"] for record in plan.records]
+    devices = {p["device"] for p in params}
+    threads = [p["threads"] for p in params if p["threads"] is not None]
+    return SweepTask(
+        titles={job.run.id: job.title for job in todo},
+        name=plan.manifest.name,
+        out=settings.out,
+        jobs_per_device=settings.jobs_per_device,
+        fail_fast=settings.fail_fast,
+        device=devices.pop() if len(devices) == 1 else "auto",
+        threads=max(threads, default=None),
+    )
+
+
+def _launcher(todo: list[Job], plan: Plan, master: DictConfig, context: HydraContext) -> Any:
+    """Hydra's launcher, whichever is chosen."""
     from hydra.core.plugins import Plugins
 
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=context,
-        task_function=functools.partial(
-            train_planned, titles={job.run.id: job.title for job in todo}
-        ),
-        config=master,
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=_task(todo, plan), config=master
     )
-    overrides = [as_arguments({"out": plan.settings.out, "run_id": job.run.id}) for job in todo]
-    launcher.launch(overrides, initial_job_idx=0)
 
 
 def _report(plan: Plan, todo: list[Job], seconds: float) -> None:
@@ -119,10 +179,17 @@ def _report(plan: Plan, todo: list[Job], seconds: float) -> None:
     report = write_report(manifest.name, out=settings.out, reports=settings.reports)
     print_table(report.tables, rows=plan.chosen)
     done = [job for job in todo if job.run.complete()]
-    failed = [job for job in todo if job.run.status() == "failed"]
+    failed = [job for job in plan.jobs if job.run.status() == "failed"]
     if todo:
         console.print(f"{len(done)} of {_count(len(todo), 'run')} trained in {seconds:.0f} s")
     for job in failed:
-        failure = read_json(job.run.failure) or {}
-        console.print(f"failed: {job.title}: {failure.get('error')} (log: {job.run.log})")
+        _tell_failure(job.run, job.title)
     console.print(f"table: {report.path}")
+
+
+def _tell_failure(run: Run, title: str) -> None:
+    failure = read_json(run.failure) or {}
+    console.print(f"failed: {title}: {failure.get('error')} (log: {run.log})")
+    if failure.get("cause") in ("killed", "crashed"):  # what it said itself is all there is
+        for line in failure.get("log", []):
+            console.print(f"    {line}")

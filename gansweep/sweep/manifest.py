@@ -49,7 +49,8 @@ class Table:
 
 @dataclass
 class Manifest:
-    """A sweep. pictures: the headings of the picture columns, in order."""
+    """A sweep. pictures: the headings of the picture columns, in order; titles: what the screen
+    calls the runs that were chosen, in the order of training."""
 
     name: str
     title: str
@@ -58,6 +59,7 @@ class Manifest:
     common: dict[str, Any]
     tables: list[Table]
     rows: list[Row]
+    titles: dict[str, str] = field(default_factory=dict)
 
     def params(self, row: int) -> dict[str, Any]:
         """All parameters of a row, what it shares with the others included."""

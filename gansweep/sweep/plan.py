@@ -20,7 +20,10 @@ from gansweep.sweep.manifest import Manifest, Row, Table
 from gansweep.sweep.recipe import ROLES, Recipe, read_recipe, select_rows
 
 # Of the sweep as a whole: one value each, no part of a row.
-SETTINGS = ("out", "reports", "sweep", "rows", "name", "digits", "faces", "run_id")
+SETTINGS = (
+    "out", "reports", "sweep", "rows", "name", "digits", "faces", "retry", "fail_fast",
+    "jobs_per_device", "plan", "run_id",
+)  # fmt: skip
 
 Compose = Callable[[dict[str, str]], dict[str, Any]]
 
@@ -44,12 +47,27 @@ class _Cell:
 
 @dataclass
 class Plan:
-    """A manifest, its chosen rows, and their jobs: each run once, in the order of the rows."""
+    """A manifest, its chosen rows, and their jobs: each run once, in the order of the rows.
+
+    records: what the run folders are to say, in the order of the jobs; doubles: how often a
+    chosen row asks for a run that an earlier one has.
+    """
 
     manifest: Manifest
     chosen: list[int]
     jobs: list[Job]
+    records: list[dict[str, Any]]
     settings: Config
+    doubles: int = 0
+
+    def write(self) -> None:
+        """Write the manifest and every run's configuration."""
+        for job, record in zip(self.jobs, self.records, strict=True):
+            # What a finished or a running run says of itself stays, if it can be read.
+            known = read_json(job.run.config)
+            if known is None or (known != record and job.run.status() not in ("done", "running")):
+                job.run.plan(record)
+        self.manifest.write(self.settings.out)
 
 
 def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) -> Config:
@@ -97,11 +115,10 @@ class Preparer:
 
 
 def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: str) -> Plan:
-    """Expand the axes (over a row list, if there is one) and write every run's configuration.
+    """Expand the axes (over a row list, if there is one) into runs; writes nothing but the cache.
 
-    compose: group choices → the composed parameters. Raises UserError before anything is
-    written if no chosen row can be trained; rows that cannot are in the manifest, with the
-    reason.
+    compose: group choices → the composed parameters. Raises UserError if no chosen row can be
+    trained; rows that cannot are in the manifest, with the reason.
     """
     settings = _settings(axes)
     recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
@@ -116,7 +133,8 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     rows: list[Row] = []
     sources: list[int] = []  # of each row, its place in the row list
     jobs: dict[str, Job] = {}
-    records: dict[str, tuple[Run, dict[str, Any]]] = {}
+    records: dict[str, dict[str, Any]] = {}
+    doubles = 0
     refused: list[UserError] = []
     for source, values, cells in expanded:
         row = Row(_shown(cells[0].config))
@@ -133,18 +151,17 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
             run, record = plan_run(cell.config, data)
             row.runs.setdefault(label, []).append(run.id)
             if chosen is None or source in chosen:
-                records[run.id] = (run, record)
+                if run.id in jobs:
+                    doubles += 1
+                    continue
+                records[run.id] = record
                 parts = as_arguments({**values, **cell.shown})
-                jobs.setdefault(run.id, Job(run, " ".join(parts)))
+                jobs[run.id] = Job(run, " ".join(parts))
         rows.append(row)
         sources.append(source)
     if not jobs and refused:
         raise refused[0]
 
-    for run, record in records.values():
-        # What a finished or a running run says of itself stays, if it can be read.
-        if read_json(run.config) is None or run.status() not in ("done", "running"):
-            run.plan(record)
     common = _common(rows)
     for row in rows:
         row.params = {k: v for k, v in row.params.items() if k not in common}
@@ -157,9 +174,17 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
         common=common,
         tables=_tables(recipe, expander, sources),
         rows=rows,
+        titles={run_id: job.title for run_id, job in jobs.items()},
     )
     picked = [i for i, source in enumerate(sources) if chosen is None or source in chosen]
-    return Plan(manifest, picked, list(jobs.values()), make_config(compose({}), settings))
+    return Plan(
+        manifest,
+        picked,
+        list(jobs.values()),
+        list(records.values()),
+        make_config(compose({}), settings),
+        doubles,
+    )
 
 
 def _labels(cells: list[_Cell], prepared: Preparer) -> list[str]:

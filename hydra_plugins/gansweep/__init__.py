@@ -4,10 +4,13 @@ Hydra imports this at the start of every Hydra app in the environment: nothing h
 It does so outside `sys.modules`, where dataclasses cannot resolve postponed annotations.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
@@ -34,6 +37,34 @@ class GridSweeper(Sweeper):
         return sweep(arguments, *self._sweep)
 
 
+@dataclass
+class LocalLauncherConfig:
+    """`hydra/launcher=local`"""
+
+    _target_: str = "hydra_plugins.gansweep.LocalLauncher"
+
+
+class LocalLauncher(Launcher):
+    """Slots on this machine's GPUs or CPU cores; see gansweep/launch."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        from gansweep.launch.local import prepare
+
+        self._task = prepare(task_function)
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        from gansweep.launch.local import launch
+
+        return launch(self._task, job_overrides)
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher", name="local", node=LocalLauncherConfig, provider="gansweep"
+)
 ConfigStore.instance().store(
     group="hydra/sweeper", name="grid", node=GridSweeperConfig, provider="gansweep"
 )

@@ -1,0 +1,311 @@
+"""The runs of a sweep on this machine's slots: retried by cause, watched, stopped in good order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from types import FrameType
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from rich.live import Live
+
+from gansweep import stop
+from gansweep.console import console
+from gansweep.errors import Held, UserError
+from gansweep.job import (
+    SweepTask,
+    cause_of,
+    execute,
+    numbered,
+    one_line,
+    record_failure,
+    summary,
+)  # fmt: skip
+from gansweep.launch import processes
+from gansweep.launch.devices import Device, find_devices
+from gansweep.launch.estimate import Cost, Estimates, cost_of, total_seconds
+from gansweep.launch.pool import Job, Pool, Running
+from gansweep.launch.processes import Ended
+from gansweep.launch.progress import SweepProgress, render, run_progress
+from gansweep.run import Run, read_json
+
+RETRIES = 2  # of a run that was killed without having come further meanwhile
+TICK = 0.25  # seconds between two looks at what happens
+LOOK = 2.0  # seconds between two looks at runs that another sweep trains
+
+
+def train_run(out: str, run_id: str, title: str, place: dict[str, Any]) -> dict[str, Any]:
+    """In the job's process: train one run, on the device that it was given."""
+    return execute(Run(out, run_id), title, place=place)
+
+
+def prepare(task: Any) -> SweepTask:
+    """Take a sweep's task, and let the server import meanwhile. Raises UserError for others'."""
+    if not isinstance(task, SweepTask):
+        raise UserError(
+            "hydra/launcher=local trains what gansweep's own sweepers plan; "
+            "leave hydra/sweeper alone, or choose another launcher"
+        )
+    processes.warm_up()
+    return task
+
+
+def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobReturn]:
+    """Hydra's `Launcher.launch`: train the runs that the overrides name."""
+    run_ids = [_value(overrides, "run_id") for overrides in job_overrides]
+    sweep = LocalSweep(task, run_ids)
+    sweep.run()
+    return [_job_return(task, overrides) for overrides in job_overrides]
+
+
+def _value(overrides: Sequence[str], name: str) -> str:
+    return next(o.partition("=")[2] for o in overrides if o.startswith(f"{name}="))
+
+
+def _job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
+    run = Run(task.out, _value(overrides, "run_id"))
+    done = JobReturn(overrides=overrides, task_name=run.id)
+    result = read_json(run.result)
+    done.status = JobStatus.COMPLETED if result is not None else JobStatus.FAILED
+    done.return_value = result or RuntimeError((read_json(run.failure) or {}).get("error"))
+    return done
+
+
+def slots(task: SweepTask) -> tuple[list[Device], int, int]:
+    """The devices for a sweep, the threads of a job, and the most jobs at a time."""
+    devices = find_devices(task.device)
+    threads = task.threads or 1
+    if task.threads is None and task.jobs_per_device is not None:
+        threads = max(1, devices[0].cores // task.jobs_per_device)
+    pool = Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
+    return devices, threads, pool.most_jobs()
+
+
+class LocalSweep:
+    """Trains runs that are planned; afterwards `outcomes` says of each what became of it."""
+
+    def __init__(self, task: SweepTask, run_ids: Sequence[str]) -> None:
+        self.task = task
+        self.name = task.name
+        devices, threads, _ = slots(task)
+        self.pool = Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
+        self.estimates = Estimates(task.out, threads)
+        self.outcomes: dict[str, str] = {}
+        self.elsewhere: dict[str, Job] = {}
+        self.fault: UserError | None = None
+        self._signals = 0
+        self._kills: dict[str, tuple[int, int]] = {}  # in a row, and the step they came to
+        self._looked = time.monotonic()
+        self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
+        self._titles = numbered(task.titles)
+        for run_id in run_ids:
+            run = Run(task.out, run_id)
+            job = Job(run_id, train_run, (task.out, run_id, self._title(run_id)), log=run.log)
+            record = read_json(run.config) or {}
+            steps = record.get("identity", {}).get("steps", 0)
+            self._alike[cost_of(record)].append((job, steps))
+            self.pool.submit(job)
+        for cost in self._alike:
+            self._estimate(cost)
+
+    def _estimate(self, cost: Cost) -> None:
+        """Tell the jobs of equal cost what the finished ones took."""
+        memory = self.estimates.memory_mib(cost)
+        for job, steps in self._alike[cost]:
+            job.seconds = self.estimates.seconds(cost, steps)
+            job.memory_mib = memory
+
+    def _title(self, run_id: str) -> str:
+        return self._titles.get(run_id, run_id)
+
+    def run(self) -> None:
+        """Train until everything has ended.
+
+        Raises KeyboardInterrupt when asked to stop by Ctrl-C, SIGTERM or SIGHUP, UserError when
+        the disk refuses to go on; what has ended by then is kept.
+        """
+        try:
+            with self._listening(), self._view() as view:
+                while self.pool.waiting or self.pool.running or self.elsewhere:
+                    for running, ended in self.pool.wait(TICK):
+                        self._handle(running, ended)
+                    self._look_around()
+                    if view is not None:
+                        view.update(render(self.progress()), refresh=True)
+                    if self._signals and not self.pool.stopping:
+                        console.print("stopping: running runs write a checkpoint (again: at once)")
+                        self.pool.stop()
+                    if self.pool.stopping and not self.pool.running:
+                        break
+        except BaseException:
+            self.pool.kill()
+            raise
+        finally:
+            processes.shut_down()
+        if self._signals:
+            raise KeyboardInterrupt
+        if self.fault is not None:
+            raise self.fault
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Ctrl-C, SIGTERM or a closed terminal: the first time in good order, then at once."""
+
+        def heard(number: int, _: FrameType | None) -> None:
+            self._signals += 1
+            if number == signal.SIGHUP:  # nobody reads what is printed
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, 1)
+                os.dup2(null, 2)
+            if self._signals > 1:
+                raise KeyboardInterrupt
+
+        heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        # nohup says so by ignoring it.
+        heeded = [s for s in heeded if signal.getsignal(s) is not signal.SIG_IGN]
+        before = [signal.signal(number, heard) for number in heeded]
+        try:
+            yield
+        finally:
+            for number, handler in zip(heeded, before, strict=True):
+                signal.signal(number, handler)
+
+    def _view(self) -> Any:
+        if not console.is_terminal:
+            return nullcontext()
+        return Live(console=console, auto_refresh=False, transient=True)
+
+    def _handle(self, running: Running, ended: Ended) -> None:
+        """What became of a job: an end, or another try."""
+        job = running.job
+        run = Run(self.task.out, job.key)
+        title = self._title(run.id)
+        error = ended.error
+        if ended.returned or (error is None and run.complete()):
+            self._end(run, "done")
+            console.print(f"{title}  {summary(ended.result or read_json(run.result) or {})}")
+        elif isinstance(error, Held):
+            self.elsewhere[run.id] = job
+        elif isinstance(error, stop.Stopped) or (self.pool.stopping and ended.killed):
+            if self.pool.stopping:
+                self._end(run, "stopped")
+            else:  # somebody else asked it to stop: a scheduler, a person
+                self._again(running, "was preempted")
+        elif error is not None:
+            self._raised(running, error)
+        else:
+            self._died(running, ended)
+
+    def _raised(self, running: Running, error: BaseException) -> None:
+        run = Run(self.task.out, running.job.key)
+        cause = cause_of(error)
+        if cause == "disk":
+            assert isinstance(error, OSError)
+            where = f"{error.filename}: " if error.filename else ""
+            self.fault = UserError(
+                f"{where}{error.strerror}: nothing more is started; mend it and type the command "
+                "again, it goes on from the last checkpoints"
+            )
+            self._end(run, "stopped")
+            self.pool.stop()
+        elif cause == "out of memory" and not running.job.alone:
+            running.job.alone = True
+            self._again(running, "ran out of memory: once more, alone on its device")
+        else:
+            self._failed(run, one_line(error))
+
+    def _died(self, running: Running, ended: Ended) -> None:
+        """Its process ended without a word."""
+        run = Run(self.task.out, running.job.key)
+        how = ended.how()
+        try:
+            with run.owned():
+                run.record("ended", cause="killed" if ended.killed else "crashed", why=how)
+                step = _step(run)
+                kills, before = self._kills.get(run.id, (0, 0))
+                kills = kills + 1 if step <= before else 1
+                self._kills[run.id] = (kills, step)
+                again = ended.killed and kills <= RETRIES
+                if not again:
+                    record_failure(run, "killed" if ended.killed else "crashed", how, "Died")
+        except Held:
+            self.elsewhere[run.id] = running.job
+            return
+        except OSError as error:
+            self._raised(running, error)
+            return
+        running.job.alone |= ended.out_of_memory
+        if again:
+            self._again(running, how)
+        else:
+            self._failed(run, how)
+
+    def _again(self, running: Running, why: str) -> None:
+        console.print(f"{self._title(running.job.key)}  {why}; goes on")
+        self.pool.submit(running.job, first=True)
+
+    def _failed(self, run: Run, why: str) -> None:
+        console.print(f"{self._title(run.id)}  failed: {why}")
+        self._end(run, "failed")
+        if self.task.fail_fast and not self.pool.stopping:
+            console.print("fail_fast: stopping the others, with checkpoints")
+            self.pool.stop()
+
+    def _end(self, run: Run, outcome: str) -> None:
+        self.outcomes[run.id] = outcome
+        if outcome == "done":
+            self.estimates.learn(run)
+            self._estimate(cost_of(read_json(run.config) or {}))
+
+    def _look_around(self) -> None:
+        """The memory of what runs; what other sweeps have made of the runs that we share."""
+        if time.monotonic() - self._looked < LOOK:
+            return
+        self._looked = time.monotonic()
+        for running in self.pool.running:
+            if running.job.memory_mib is None:
+                lines = Run(self.task.out, running.job.key).latest_metrics(1)
+                running.job.memory_mib = lines[-1].get("memory_mib") if lines else None
+        for run_id, job in list(self.elsewhere.items()):
+            run = Run(self.task.out, run_id)
+            status = run.status()
+            if status == "running":
+                continue
+            del self.elsewhere[run_id]
+            if status in ("done", "failed"):
+                console.print(f"{self._title(run_id)}  {status} in another sweep")
+                self._end(run, status)
+            else:
+                self.pool.submit(job, first=True)
+
+    def progress(self) -> SweepProgress:
+        """What the live view shows."""
+        counts = list(self.outcomes.values())
+        running = []
+        for r in sorted(self.pool.running, key=lambda r: r.place.slot):
+            line = run_progress(Run(self.task.out, r.job.key), self._title(r.job.key))
+            line.slot = r.place.describe()["slot"]  # its history may still tell of an earlier one
+            running.append(line)
+        left: list[float | None] = [line.left for line in running]
+        left += [job.seconds for job in self.pool.waiting]
+        return SweepProgress(
+            self.name,
+            done=counts.count("done"),
+            failed=counts.count("failed"),
+            waiting=len(self.pool.waiting),
+            running=running,
+            elsewhere=len(self.elsewhere),
+            left=total_seconds(left, self.pool.most_jobs()),
+            note="stopping" if self.pool.stopping else "",
+        )
+
+
+def _step(run: Run) -> int:
+    """Where its latest attempt began."""
+    starts = [e.get("step", 0) for e in run.read_history() if e.get("event") == "started"]
+    return starts[-1] if starts else 0
