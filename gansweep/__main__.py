@@ -58,6 +58,8 @@ def _checked(arguments: list[str]) -> list[str]:
     options = parser.parse_args(arguments)
     if options.shell_completion or options.info or options.hydra_help:
         return arguments  # these train nothing, and their arguments are Hydra's
+    if options.cfg and options.multirun:
+        _refuse("--cfg shows the configuration of one run: leave out -m")
     for word in options.overrides:
         if "=" not in word and not word.startswith("~"):
             _refuse(f"{word!r} is not name=value")
@@ -65,7 +67,7 @@ def _checked(arguments: list[str]) -> list[str]:
     given = {override.split("=")[0] for override in options.overrides}
     implied = {a.name: a.values[0] for a in axes if a.name not in given}
     # A sweep reads its axes itself; for one run Hydra has to be told what follows from them.
-    return arguments if options.multirun else [*arguments, *as_arguments(implied)]
+    return arguments if options.multirun else [*as_arguments(implied), *arguments]
 
 
 def _hydra_main() -> None:

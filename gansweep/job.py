@@ -8,7 +8,7 @@ imported when a job starts, not before.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 class SweepTask:
     """Hydra's task function in a sweep: train the run `cfg.run_id` as it was planned.
 
-    titles: what the screen calls the runs of this sweep, in the order of training. The other
-    fields are the launcher's settings; see `Config`.
+    Every launcher but our own calls it, on whatever machine. titles: what the screen calls the
+    runs of this sweep, in the order of training; isolated: train in a process of its own, as our
+    own launcher does, so that whatever happens to it is recorded. The other fields are the
+    launcher's settings; see `Config`.
     """
 
     titles: dict[str, str] = field(default_factory=dict)
@@ -42,8 +44,13 @@ class SweepTask:
     fail_fast: bool = False
     device: str = "auto"
     threads: int | None = None
+    isolated: bool = False
 
     def __call__(self, cfg: DictConfig) -> dict[str, Any]:
+        if self.isolated:
+            from gansweep.launch.local import train_isolated
+
+            return train_isolated(replace(self, out=cfg.out), cfg.run_id)
         run = Run(cfg.out, cfg.run_id)
         title = numbered(self.titles).get(run.id, run.id)
         try:
@@ -82,20 +89,26 @@ def summary(result: dict[str, Any]) -> str:
 
 
 def execute(
-    run: Run, title: str, *, wait: bool = False, place: dict[str, Any] | None = None
+    run: Run,
+    title: str,
+    *,
+    wait: bool = False,
+    place: dict[str, Any] | None = None,
+    tell: Callable[[str], object] = console.print,
 ) -> dict[str, Any]:
     """Train a planned run unless it is done; record a failure before raising it.
 
     place: where it runs, for its history; its `device` and `threads` are used where the
-    configuration leaves them open. Raises Held if another process holds the run (and `wait`
-    is not set), Stopped if asked to stop; neither is a failure.
+    configuration leaves them open. tell: hears, in a line each, what the user should know.
+    Raises Held if another process holds the run (and `wait` is not set), Stopped if asked to
+    stop; neither is a failure.
     """
     with run.owned(wait):
         result = read_json(run.result)
         if result is not None and run.complete():
             return result
         with _recorded(run):
-            return _train_or_redraw(run, title, result, place or {})
+            return _train_or_redraw(run, title, result, place or {}, tell)
 
 
 @contextmanager
@@ -141,7 +154,11 @@ def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
 
 
 def _train_or_redraw(
-    run: Run, title: str, result: dict[str, Any] | None, place: dict[str, Any]
+    run: Run,
+    title: str,
+    result: dict[str, Any] | None,
+    place: dict[str, Any],
+    tell: Callable[[str], object],
 ) -> dict[str, Any]:
     config, data = _load_plan(run)
     if config.device == "auto":
@@ -156,22 +173,22 @@ def _train_or_redraw(
             redraw(run, config, data)
         except Exception as error:
             why = f"{run.final.name} cannot be read ({one_line(error)})"
-            console.print(f"{title}  its picture is missing and {why}: training it again")
+            tell(f"{title}  its picture is missing and {why}: training it again")
         else:
-            console.print(f"{title}  its picture was missing: drawn again from the final weights")
+            tell(f"{title}  its picture was missing: drawn again from the final weights")
             return result
-    start = None if result is not None else _checkpoint(run, title)
+    start = None if result is not None else _checkpoint(run, title, tell)
     step = start.step if start else 0
     run.rewind(step)
     if step:
-        console.print(f"{title}  goes on from step {step}")
+        tell(f"{title}  goes on from step {step}")
     run.record("started", step=step, **place)
     result = train(run, config, data, title, start)
-    console.print(f"{title}  {summary(result)}")
+    tell(f"{title}  {summary(result)}")
     return result
 
 
-def _checkpoint(run: Run, title: str) -> Checkpoint | None:
+def _checkpoint(run: Run, title: str, tell: Callable[[str], object]) -> Checkpoint | None:
     """Where an interrupted run goes on; None to begin at the beginning, as after a failure."""
     from gansweep.checkpoint import load_checkpoint
 
@@ -181,7 +198,7 @@ def _checkpoint(run: Run, title: str) -> Checkpoint | None:
     try:
         return load_checkpoint(run)
     except ValueError as error:
-        console.print(f"{title}  its checkpoint is damaged ({error}): training it from the start")
+        tell(f"{title}  its checkpoint is damaged ({error}): training it from the start")
         return None
 
 

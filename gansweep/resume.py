@@ -1,4 +1,4 @@
-"""`python -m gansweep.resume SWEEP`: the sweep's own command again, which trains what is missing."""
+"""`python -m gansweep.resume SWEEP`: the sweep's own command again, for what is missing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     with one_line_errors():
         command = read_manifest(args.out, args.sweep).command
     arguments = shlex.split(command)[3:]

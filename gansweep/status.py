@@ -76,8 +76,7 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
     if not progress.running:
         progress.note = f"{interrupted} of them interrupted" if interrupted else ""
         return progress
-    threads = {line.threads for line in progress.running}
-    estimates = Estimates(out, threads.pop() if len(threads) == 1 else 1)
+    estimates = Estimates(out, progress.running[0].threads or 1)
     left: list[float | None] = [line.left for line in progress.running]
     for run in waiting:
         record = read_json(run.config) or {}

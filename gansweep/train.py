@@ -98,6 +98,7 @@ def train(
         },
     }
     write_json(run.result, result)
+    run.last.unlink(missing_ok=True)  # three times the weights, and nothing goes on from here
     return result
 
 

@@ -43,17 +43,26 @@ def shared() -> Path:
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _runner(folder: Path, *python: str) -> Cli:
+def _runner(folder: Path, fault: str = "") -> Cli:
     def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, *(python or ("-m", module)), *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=folder,
+            env=with_fault(fault),
             capture_output=True,
             text=True,
             timeout=300,
         )
 
     return run
+
+
+def with_fault(fault: str) -> dict[str, str]:
+    """The environment in which training processes meet a fault; see faults/sitecustomize.py."""
+    if not fault:
+        return dict(os.environ)
+    faults = Path(__file__).parent / "faults"
+    return {**os.environ, "PYTHONPATH": str(faults), "GANSWEEP_FAULT": fault}
 
 
 @pytest.fixture
@@ -63,21 +72,9 @@ def cli(tmp_path: Path) -> Cli:
 
 
 @pytest.fixture
-def broken_cli(tmp_path: Path) -> Cli:
-    """`cli` with a fault injected: at lr=0.001 the loss is not a number from step 7 on."""
-    fault = """
-import gansweep.gan
-whole = gansweep.gan.GAN.training_step
-def broken(self, batch):
-    whole(self, batch)
-    if self.optimizers(use_pl_optimizer=False)[0].param_groups[0]["lr"] == 0.001:
-        if self.steps_done >= 7:
-            self.losses["loss_d"] = self.losses["loss_d"] * float("nan")
-gansweep.gan.GAN.training_step = broken
-from gansweep.__main__ import main
-main()
-"""
-    return _runner(tmp_path, "-c", fault)
+def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
+    """`cli` with a fault injected into training: `faulty_cli("do=nan lr=0.001 step=7")`."""
+    return lambda fault: _runner(tmp_path, fault)
 
 
 def one_line_error(done: subprocess.CompletedProcess[str]) -> str:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Cli, one_line_error
@@ -191,8 +192,8 @@ def test_a_device_that_is_not_there(cli: Cli) -> None:
     assert "device=cuda, but PyTorch sees no GPU" in one_line_error(cli("device=cuda", "steps=2"))
 
 
-def test_divergence_is_recorded_and_is_exit_code_1(broken_cli: Cli, tmp_path: Path) -> None:
-    done = broken_cli("steps=40", "lr=0.001")
+def test_divergence_is_recorded_and_is_exit_code_1(faulty_cli: Any, tmp_path: Path) -> None:
+    done = faulty_cli(NAN)("steps=40", "lr=0.001")
     assert done.returncode == 1, done.stdout + done.stderr
     run = only_run(tmp_path)
     assert "failed: diverged: loss_d is nan at step 10" in done.stdout
@@ -201,6 +202,7 @@ def test_divergence_is_recorded_and_is_exit_code_1(broken_cli: Cli, tmp_path: Pa
     assert "Diverged" in run.log.read_text()
 
 
+NAN = "do=nan lr=0.001 step=7"
 GRID = ("-m", "lr=1e-4,5e-5", "beta1=0.3,0.9", "steps=4")
 
 
@@ -283,9 +285,9 @@ def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> Non
     assert strip.sub("", table.read_text()) == strip.sub("", text)
 
 
-def test_a_failing_row_costs_only_itself(broken_cli: Cli, cli: Cli, tmp_path: Path) -> None:
+def test_a_failing_row_costs_only_itself(faulty_cli: Any, cli: Cli, tmp_path: Path) -> None:
     grid = ("-m", "lr=0.001,1e-4", "steps=20", "data=mnist5k", "name=f")
-    done = broken_cli(*grid)
+    done = faulty_cli(NAN)(*grid)
     assert done.returncode == 1, done.stderr
     assert "1 of 2 runs trained" in done.stdout
     assert "failed: lr=0.001 data=mnist5k: diverged: loss_d is nan at step 10" in done.stdout
@@ -294,7 +296,10 @@ def test_a_failing_row_costs_only_itself(broken_cli: Cli, cli: Cli, tmp_path: Pa
     assert "images/row0-number.png) failed: diverged: loss\\_d is nan at step 10 |" in text
     assert "Runs: 1 failed, 1 done" in text
 
-    mended = cli(*grid)  # without the fault
+    again = cli(*grid)  # without the fault
+    assert again.returncode == 1
+    assert "1 done, 1 failed before (retry=failed trains them again), 0 to train" in again.stdout
+    mended = cli(*grid, "retry=failed")
     assert mended.returncode == 0
     assert "1 done, 1 to train" in mended.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -36,12 +38,15 @@ from gansweep.run import Run, read_json
 
 RETRIES = 2  # of a run that was killed without having come further meanwhile
 TICK = 0.25  # seconds between two looks at what happens
+LAST_WORDS = 20.0  # seconds for the checkpoints when this process has to end
 LOOK = 2.0  # seconds between two looks at runs that another sweep trains
 
 
-def train_run(out: str, run_id: str, title: str, place: dict[str, Any]) -> dict[str, Any]:
-    """In the job's process: train one run, on the device that it was given."""
-    return execute(Run(out, run_id), title, place=place)
+def train_run(out: str, run_id: str, title: str, place: dict[str, Any]) -> list[str]:
+    """In the job's process: train one run where it was given room. Returns what is to be told."""
+    said: list[str] = []
+    execute(Run(out, run_id), title, place=place, tell=said.append)
+    return said
 
 
 def prepare(task: Any) -> SweepTask:
@@ -61,6 +66,21 @@ def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobR
     sweep = LocalSweep(task, run_ids)
     sweep.run()
     return [_job_return(task, overrides) for overrides in job_overrides]
+
+
+def train_isolated(task: SweepTask, run_id: str) -> dict[str, Any]:
+    """In a cluster's job: one run on the devices that the scheduler has given to this job.
+
+    Raises RuntimeError if it failed, KeyboardInterrupt if it was asked to stop.
+    """
+    prepare(task)
+    sweep = LocalSweep(replace(task, fail_fast=False), [run_id])
+    sweep.run()
+    result = read_json(Run(task.out, run_id).result)
+    if result is None:
+        failure = read_json(Run(task.out, run_id).failure) or {}
+        raise RuntimeError(failure.get("error", "it ended without a result"))
+    return result
 
 
 def _value(overrides: Sequence[str], name: str) -> str:
@@ -142,7 +162,9 @@ class LocalSweep:
                         self.pool.stop()
                     if self.pool.stopping and not self.pool.running:
                         break
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, KeyboardInterrupt):  # a scheduler ends this process, or a bug
+                self._checkpoint_all()
             self.pool.kill()
             raise
         finally:
@@ -151,6 +173,12 @@ class LocalSweep:
             raise KeyboardInterrupt
         if self.fault is not None:
             raise self.fault
+
+    def _checkpoint_all(self) -> None:
+        self.pool.stop()
+        deadline = time.monotonic() + LAST_WORDS
+        while self.pool.running and time.monotonic() < deadline:
+            self.pool.wait(TICK)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -165,6 +193,9 @@ class LocalSweep:
             if self._signals > 1:
                 raise KeyboardInterrupt
 
+        if threading.current_thread() is not threading.main_thread():
+            yield  # only a main thread can hear signals
+            return
         heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
         # nohup says so by ignoring it.
         heeded = [s for s in heeded if signal.getsignal(s) is not signal.SIG_IGN]
@@ -188,7 +219,8 @@ class LocalSweep:
         error = ended.error
         if ended.returned or (error is None and run.complete()):
             self._end(run, "done")
-            console.print(f"{title}  {summary(ended.result or read_json(run.result) or {})}")
+            for line in ended.result or [f"{title}  {summary(read_json(run.result) or {})}"]:
+                console.print(line)
         elif isinstance(error, Held):
             self.elsewhere[run.id] = job
         elif isinstance(error, stop.Stopped) or (self.pool.stopping and ended.killed):

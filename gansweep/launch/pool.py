@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gansweep.launch.devices import HEADROOM, Device
-from gansweep.launch.processes import Ended, Process
+from gansweep.launch.processes import Ended, Process, keep_warm
 
 
 @dataclass
@@ -90,6 +90,8 @@ class Pool:
 
     def wait(self, seconds: float) -> list[tuple[Running, Ended]]:
         """Start what fits, then return what has ended, after at most so many seconds."""
+        if self.waiting and not self.stopping:
+            keep_warm()
         self._start()
         connections = [r.process.connection for r in self.running]
         if connections:

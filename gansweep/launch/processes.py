@@ -69,8 +69,12 @@ def warm_up(preload: str = PRELOAD) -> None:
         raise UserError("hydra/launcher=local needs fork; here use hydra/launcher=basic")
     _adopt_orphans()
     multiprocessing.set_forkserver_preload([preload])
-    with suppress(ChildProcessError):
-        forkserver.ensure_running()
+    keep_warm()
+
+
+def keep_warm() -> None:
+    """Start the server again if it was killed, so that it imports before it is needed."""
+    forkserver.ensure_running()
 
 
 def _adopt_orphans() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gansweep.console import console
-from gansweep.errors import INTERRUPTED, one_line_errors
-from gansweep.job import SweepTask
+from gansweep.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.job import SweepTask, one_line
 from gansweep.overrides import as_arguments, read_axes
 from gansweep.run import Run, damaged, read_json
 from gansweep.sweep.manifest import manifest_path
@@ -39,15 +40,14 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         interrupted = False
         try:
             if launcher is not None:
-                out = plan.settings.out
-                runs = [as_arguments({"out": out, "run_id": job.run.id}) for job in todo]
-                launcher.launch(runs, initial_job_idx=0)
+                _launch(launcher, todo)
         except KeyboardInterrupt:
             interrupted = True
             console.print("\ninterrupted: what is finished is kept")
         _report(plan, todo, time.monotonic() - started)
     if interrupted:
-        console.print(f"to go on: {plan.manifest.command}")
+        again = " retry=failed" if plan.settings.retry else ""
+        console.print(f"to go on: {plan.manifest.command}{again}")
         raise SystemExit(INTERRUPTED)
     if not all(job.run.complete() for job in plan.jobs):
         raise SystemExit(1)
@@ -66,7 +66,8 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
 
     # The launcher is part of the command, though Hydra keeps it from the sweeper.
     hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
-    command_line = shlex.join(["python", "-m", "gansweep", "-m", *hydras, *arguments])
+    lasting = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
+    command_line = shlex.join(["python", "-m", "gansweep", "-m", *hydras, *lasting])
     profile = master.hydra.runtime.choices["profile"]
     return make_plan(read_axes(arguments, multirun=True), compose, profile, command_line)
 
@@ -166,9 +167,34 @@ def _launcher(todo: list[Job], plan: Plan, master: DictConfig, context: HydraCon
     """Hydra's launcher, whichever is chosen."""
     from hydra.core.plugins import Plugins
 
+    chosen = master.hydra.runtime.choices["hydra/launcher"]
+    task = replace(_task(todo, plan), isolated=chosen != "basic")
     return Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=_task(todo, plan), config=master
+        hydra_context=context, task_function=task, config=master
     )
+
+
+def _launch(launcher: Any, todo: list[Job]) -> None:
+    """Train. A launcher that gives up at a job that it lost costs neither the others' results
+    nor the table."""
+    # Absolute: a cluster's jobs may start in another folder.
+    runs = [
+        as_arguments({"out": str(job.run.folder.parents[1].resolve()), "run_id": job.run.id})
+        for job in todo
+    ]
+    try:
+        returns = launcher.launch(runs, initial_job_idx=0)
+    except (UserError, OSError):
+        raise
+    except Exception as error:
+        first = one_line(error)[:300]
+        console.print(f"the launcher gave up: {type(error).__name__}: {first}")
+        console.print("what is not done goes on when you type the command again")
+        return
+    for job, returned in zip(todo, returns, strict=True):
+        # The others have said it themselves.
+        if returned.status.name == "FAILED" and job.run.status() in ("planned", "interrupted"):
+            console.print(f"{job.title}  was lost: {one_line(returned._return_value)[:300]}")
 
 
 def _report(plan: Plan, todo: list[Job], seconds: float) -> None:

@@ -1,0 +1,276 @@
+"""The pool: real processes that end in every way, slots, order, devices."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gansweep import stop
+from gansweep.errors import UserError
+from gansweep.launch import processes
+from gansweep.launch.devices import Device, cpu_cores, find_devices
+from gansweep.launch.estimate import total_seconds
+from gansweep.launch.pool import Job, Place, Pool, Running
+from gansweep.launch.processes import Ended
+
+CPU = Device("cpu", "", "CPU", cores=2, free_mib=8000)
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    processes.warm_up(preload="json")  # nothing here needs torch
+    made = Pool([CPU])
+    yield made
+    made.kill()
+    processes.shut_down()
+
+
+def drain(pool: Pool, seconds: float = 60) -> dict[str, Ended]:
+    ended, deadline = {}, time.monotonic() + seconds
+    while pool.waiting or pool.running:
+        assert time.monotonic() < deadline
+        ended |= {running.job.key: how for running, how in pool.wait(1)}
+    return ended
+
+
+class Odd(Exception):
+    """Survives pickling, but not unpickling."""
+
+    def __init__(self, a: int, b: int) -> None:
+        super().__init__("odd")
+
+
+def act(what: str, place: dict[str, Any]) -> Any:
+    """What a job may do, in its process."""
+    if what == "return":
+        return os.getpid(), place
+    if what == "raise":
+        raise ValueError("no such luck")
+    if what == "odd":
+        raise Odd(1, 2)
+    if what == "sys.exit":
+        sys.exit(4)
+    if what == "os._exit":
+        os._exit(3)
+    if what == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "environment":
+        return os.environ.get("CUDA_VISIBLE_DEVICES")
+    if what == "print":
+        print("from Python", flush=True)
+        os.system("echo from below")
+        raise ValueError("and a traceback")
+    deadline = time.monotonic() + 30
+    while not stop.requested() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    raise stop.Stopped("as asked")
+
+
+def test_jobs_end_in_every_way_and_the_others_go_on(pool: Pool) -> None:
+    ways = ["return", "raise", "odd", "sys.exit", "os._exit", "segfault", "kill", "return"]
+    for i, what in enumerate(ways):
+        pool.submit(Job(f"{i}", act, (what,)))
+    ended = drain(pool)
+    assert ended["0"].returned and ended["7"].returned
+    assert ended["0"].result[0] != ended["7"].result[0], "each has a process of its own"
+    assert isinstance(ended["1"].error, ValueError)
+    assert "Odd: odd" in str(ended["2"].error)
+    assert isinstance(ended["3"].error, SystemExit)
+    assert ended["4"].how() == "its process exited with code 3"
+    assert ended["5"].how() == "killed by SIGSEGV"
+    assert ended["6"].how() == "killed by SIGKILL"
+    assert [ended[str(i)].killed for i in range(8)] == [False] * 6 + [True, False]
+    assert {ended[i].result[1]["slot"] for i in "07"} <= {"cpu:0", "cpu:1"}
+
+
+def test_the_log_holds_what_is_printed_natively_too(pool: Pool, tmp_path: Path) -> None:
+    log = tmp_path / "run" / "log.txt"
+    pool.submit(Job("a", act, ("print",), log=log))
+    drain(pool)
+    words = ("from Python", "from below", "ValueError: and a traceback")
+    assert all(word in log.read_text() for word in words)
+
+
+def test_stop_asks_and_waits(pool: Pool) -> None:
+    for key in "abc":
+        pool.submit(Job(key, act, ("wait",)))
+    pool.wait(0.5)
+    assert len(pool.running) == 2
+    pool.stop()
+    ended = {}
+    while pool.running:
+        ended |= {running.job.key: how for running, how in pool.wait(1)}
+    assert {type(how.error) for how in ended.values()} == {stop.Stopped}
+    assert [job.key for job in pool.waiting] == ["c"], "nothing new is started"
+    pool.waiting.clear()
+
+
+def test_a_killed_server_costs_no_job(pool: Pool) -> None:
+    """Its jobs go on, their ends are told, and new ones start from a new server."""
+    pool.submit(Job("a", act, ("wait",)))
+    pool.submit(Job("b", act, ("wait",)))
+    pool.wait(0.5)
+    server = multiprocessing_server()
+    os.kill(server, signal.SIGKILL)
+    time.sleep(0.2)
+    assert pool.wait(0.2) == [], "they outlive it"
+    running = {r.job.key: r.process for r in pool.running}
+    running["a"].kill()
+    running["b"].stop()
+    pool.submit(Job("c", act, ("return",)))
+    ended = drain(pool)
+    assert ended["a"].how() == "killed by SIGKILL", "the exit code of an orphan is known"
+    assert isinstance(ended["b"].error, stop.Stopped)
+    assert ended["c"].returned
+    assert multiprocessing_server() != server
+    assert not Path(f"/proc/{server}").exists(), "no zombie"
+
+
+def multiprocessing_server() -> int:
+    from multiprocessing import forkserver
+
+    server: Any = forkserver._forkserver
+    return server._forkserver_pid
+
+
+def running(key: str, device: Device, slot: int, **facts: Any) -> Running:
+    class Started:
+        started = time.monotonic()
+
+    return Running(Job(key, act, **facts), Place(slot, device, 1), Started())  # type: ignore[arg-type]
+
+
+GPU = Device("cuda", "0", "a GPU", cores=16, free_mib=10_000)
+
+
+def test_a_gpu_takes_as_many_as_its_memory_holds() -> None:
+    pool = Pool([GPU])
+    unknown, small, big = (
+        Job("?", act),
+        Job("s", act, memory_mib=1400),
+        Job("b", act, memory_mib=6000),
+    )
+    assert pool._room_for(unknown) is GPU, "an empty device takes what is not measured yet"
+    pool.running = [running("?", GPU, 0)]
+    assert pool._room_for(small) is None, "what the first needs is not known"
+    pool.running[0].job.memory_mib = 1400  # its first steps have told
+    assert pool._room_for(small) is GPU
+    assert pool._room_for(big) is GPU  # 2000 + 6600 of 9000
+    pool.running.append(running("b", GPU, 1, memory_mib=6000))
+    assert pool._room_for(small) is None
+    assert pool._room_for(unknown) is None
+
+
+def test_a_number_of_jobs_per_device_is_obeyed_and_devices_are_balanced() -> None:
+    other = Device("cuda", "1", "a GPU", cores=16, free_mib=10_000)
+    pool = Pool([GPU, other], jobs_per_device=2)
+    places = []
+    for i in range(4):
+        room = pool._room_for(Job("x", act))
+        assert room is not None
+        places.append(room.label)
+        pool.running.append(running(str(i), room, i))
+    assert places == ["gpu0", "gpu1", "gpu0", "gpu1"]
+    assert pool._room_for(Job("x", act)) is None
+
+
+def test_who_must_be_alone_is_alone() -> None:
+    pool = Pool([CPU])
+    pool.running = [running("a", CPU, 0, memory_mib=10)]
+    assert pool._room_for(Job("x", act, memory_mib=10, alone=True)) is None
+    pool.running[0].job.alone = True
+    assert pool._room_for(Job("x", act, memory_mib=10)) is None
+    pool.running = []
+    assert pool._room_for(Job("x", act, alone=True)) is CPU
+
+
+def test_rows_start_in_order_but_a_long_one_is_not_left_to_the_end() -> None:
+    pool = Pool([CPU])
+
+    def order(*seconds: float | None) -> list[int]:
+        pool.waiting = [Job(str(i), act, seconds=s) for i, s in enumerate(seconds)]
+        started = []
+        while pool.waiting:
+            job = pool._next()
+            pool.waiting.remove(job)
+            started.append(int(job.key))
+        return started
+
+    assert order(10, 10, 10, 10) == [0, 1, 2, 3]
+    assert order(None, None, None) == [0, 1, 2]
+    assert order(10, 10, 10, 60) == [3, 0, 1, 2]
+    assert order(10, 10, 10, 10, 10, 10, 30)[0] == 0, "there is time yet"
+    assert 6 not in order(10, 10, 10, 10, 10, 10, 30)[-2:]
+
+
+FAKE_SMI = """#!/bin/sh
+echo "0, GPU-aaa, Fake Accelerator, 80000"
+echo "1, GPU-bbb, Fake Accelerator, 40000"
+"""
+
+
+@pytest.fixture
+def fake_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the driver's tool that tells of two GPUs."""
+    tool = tmp_path / "bin" / "nvidia-smi"
+    tool.parent.mkdir()
+    tool.write_text(FAKE_SMI)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def test_gpus_are_found_and_given_to_jobs(
+    fake_gpus: None, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_devices()
+    assert [(d.label, d.free_mib) for d in found] == [("gpu0", 80000), ("gpu1", 40000)]
+    for visible, labels in (("1", ["gpu1"]), ("GPU-aaa", ["gpu0"]), ("", [])):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert [d.label for d in find_devices() if d.kind == "cuda"] == labels
+    assert find_devices("cpu")[0].cores == cpu_cores()
+    pool.devices = found
+    for key in "ab":
+        pool.submit(Job(key, act, ("environment",)))
+    assert sorted(how.result for how in drain(pool).values()) == ["0", "1"]
+
+
+def test_gpus_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(UserError, match="device=cuda, but nvidia-smi tells of no GPU"):
+        find_devices("cuda")
+
+
+def test_the_time_left_of_a_sweep() -> None:
+    assert total_seconds([], 2) is None
+    assert total_seconds([None, None], 2) is None
+    assert total_seconds([10, None, 20, None], 2) == 30
+    assert total_seconds([10, 40], 2) == 40, "no less than its longest"
+    assert total_seconds([10], 8) == 10
+
+
+def test_starting_a_job_in_a_warm_server_is_quick() -> None:
+    """Half a second a job would be no fork of a warm server; measured: 0.03 s (make bench)."""
+    code = (
+        "import time, test_launch as t\n"
+        "t.processes.warm_up()\n"
+        "pool = t.Pool([t.CPU])\n"
+        "pool.submit(t.Job('first', t.act, ('return',)))\n"
+        "t.drain(pool)\n"
+        "began = time.monotonic()\n"
+        "for i in range(20): pool.submit(t.Job(str(i), t.act, ('return',)))\n"
+        "t.drain(pool)\n"
+        "assert (time.monotonic() - began) / 20 < 0.5\n"
+        "t.processes.shut_down()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)
