@@ -7,7 +7,7 @@ run that goes on ends with the very bits of the one that was never interrupted.
 
 from __future__ import annotations
 
-import os
+import io
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from gansweep.gan import GAN
-from gansweep.run import Run, write_file
+from gansweep.run import Run, write_bytes
 
 
 @dataclass
@@ -64,13 +64,18 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
         "dice": dice,
     }
 
-    def write(path: Path) -> None:
-        with path.open("wb") as stream:
-            torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+    save(run.last, state)
 
-    write_file(run.last, write)
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """`torch.save`, whose own writing hides a full disk behind a RuntimeError.
+
+    Given a path it would also put that (temporary) name into the file, and equal weights would
+    not be equal bytes.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_checkpoint(run: Run) -> Checkpoint | None:

@@ -46,6 +46,18 @@ def _umask() -> int:
     return mask
 
 
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write `data`, on the disk before the rename makes it the file."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    write_file(path, write)
+
+
 def write_text(path: Path, text: str) -> None:
     write_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
@@ -117,7 +129,8 @@ class Run:
             return "running"
         if read_json(self.failure) is not None:
             return "failed"
-        return "interrupted" if self.metrics.exists() else "planned"
+        begun = self.metrics.exists() or self.last.exists()
+        return "interrupted" if begun else "planned"
 
     def complete(self) -> bool:
         """Done, with everything a table needs: nothing to train or to draw again."""

@@ -7,7 +7,6 @@ import logging
 import signal
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 
 from gansweep.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
-from gansweep.checkpoint import Checkpoint
+from gansweep.checkpoint import Checkpoint, save
 from gansweep.config import Config, total_steps, widths
 from gansweep.data import Prepared
 from gansweep.data.batches import Batches
@@ -24,7 +23,7 @@ from gansweep.gan import GAN
 from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
 from gansweep.provenance import environment
-from gansweep.run import Run, write_file, write_json
+from gansweep.run import Run, write_json
 from gansweep.samples import fixed_latents, save_grid
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
@@ -81,7 +80,7 @@ def train(
         gan.load_state_dict(start.weights)
         trained = start.seconds
 
-    write_file(run.final, lambda path: _save_weights(gan, path))
+    save(run.final, gan.state_dict())
     result = {
         "status": "done",
         "steps": steps,
@@ -113,13 +112,6 @@ def _fit(trainer: pl.Trainer, gan: GAN, batches: Batches) -> None:
             raise
         signal.signal(signal.SIGINT, handler)
         raise KeyboardInterrupt from None
-
-
-def _save_weights(gan: GAN, path: Path) -> None:
-    # Into a stream: given a path, torch.save puts its (temporary) name into the file, and equal
-    # weights would not be equal bytes.
-    with path.open("wb") as stream:
-        torch.save(gan.state_dict(), stream)
 
 
 def redraw(run: Run, config: Config, data: Prepared) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def cli(tmp_path: Path) -> Cli:
 def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
     """`cli` with a fault injected into training: `faulty_cli("do=nan lr=0.001 step=7")`."""
     return lambda fault: _runner(tmp_path, fault)
+
+
+def wait_for(what: str, folder: Path, seconds: float = 120) -> None:
+    """Until a file is there."""
+    deadline = time.monotonic() + seconds
+    while not list(folder.glob(what)):
+        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
+        time.sleep(0.05)
 
 
 def one_line_error(done: subprocess.CompletedProcess[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error
+from conftest import Cli, one_line_error, wait_for
 from PIL import Image
 
 from gansweep.run import Run
@@ -313,13 +313,6 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-
-
-def wait_for(what: str, folder: Path, seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not list(folder.glob(what)):
-        assert time.monotonic() < deadline, f"no {what} within {seconds} s"
-        time.sleep(0.05)
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:

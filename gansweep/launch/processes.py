@@ -191,8 +191,10 @@ def _run(
     signal.signal(signal.SIGTERM, lambda *_: stop.request())
     os.environ.update(environment)  # before anything here has touched CUDA
     if log is not None:
-        with suppress(OSError):  # on a full disk the answer still tells
+        try:
             _redirect(log)
+        except OSError:  # of a disk that refuses it the answer tells
+            _redirect(Path(os.devnull))
     faulthandler.enable()
     threading.Thread(target=_listen, args=(connection,), daemon=True).start()
     try:

@@ -80,7 +80,7 @@ def render(progress: SweepProgress) -> RenderableType:
     table = Table(
         box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=True, header_style="dim"
     )
-    table.add_column("slot", justify="right")
+    table.add_column("slot", no_wrap=True)
     table.add_column("run", no_wrap=True, overflow="ellipsis", ratio=1)
     table.add_column("", width=12)
     for heading in ("step", "images/s", "loss D", "loss G", "left"):

@@ -1,0 +1,290 @@
+"""Going on: an interrupted run ends with the bits of one that was never interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cli, one_line_error, wait_for, with_fault
+
+from gansweep.run import Run
+
+GRID = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
+# One network of each kind of randomness: dropout in both, z drawn twice, file order, SGD.
+KINDS = {
+    "dropout": ("gen_drop=0.5", "disc_drop=0.5", "gen=3", "disc=3"),
+    "fresh z, SGD, unshuffled": ("fresh_z=true", "disc_opt=sgd", "shuffle=false"),
+    "bf16": ("precision=bf16", "memory_format=channels_last"),
+}
+
+
+def runs(folder: Path, name: str = "g") -> list[Run]:
+    manifest = json.loads((folder / f"outputs/sweeps/{name}/manifest.json").read_text())
+    return [Run(folder / "outputs", run_id) for run_id in manifest["titles"]]
+
+
+def events(run: Run, event: str) -> list[Any]:
+    key = "step" if event == "started" else "cause"
+    return [e[key] for e in run.read_history() if e["event"] == event]
+
+
+def same_as(run: Run, other: Run) -> None:
+    """Equal weights bit for bit, equal pictures, equal losses at equal steps."""
+    assert run.final.read_bytes() == other.final.read_bytes()
+    pictures = {p.name: p.read_bytes() for p in run.samples.iterdir()}
+    assert pictures == {p.name: p.read_bytes() for p in other.samples.iterdir()}
+    drop = ("seconds", "memory_mib")
+    for mine, its in zip(run.read_metrics(), other.read_metrics(), strict=True):
+        assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_a_killed_run_goes_on_bit_for_bit(
+    options: tuple[str, ...], cli: Cli, faulty_cli: Any, tmp_path: Path
+) -> None:
+    assert cli(*GRID, *options).returncode == 0
+    (tmp_path / "outputs").rename(tmp_path / "whole")
+    undisturbed = [Run(tmp_path / "whole", p.name) for p in (tmp_path / "whole/runs").iterdir()]
+
+    done = faulty_cli(f"do=kill step=27 lr=0.001 once={tmp_path}/once")(*GRID, *options)
+    assert done.returncode == 0, done.stderr
+    assert "killed by SIGKILL; goes on" in done.stdout
+    assert "goes on from step 20" in done.stdout
+    killed, other = runs(tmp_path)
+    assert events(killed, "started") == [0, 20]
+    assert events(killed, "ended") == ["killed", "done"]
+    assert events(other, "started") == [0]
+    for run in (killed, other):
+        same_as(run, next(u for u in undisturbed if u.id == run.id))
+
+
+def test_a_preempted_run_goes_on_from_where_it_was(faulty_cli: Any, tmp_path: Path) -> None:
+    done = faulty_cli(f"do=terminate step=27 lr=0.001 once={tmp_path}/once")(*GRID)
+    assert done.returncode == 0, done.stderr
+    assert "was preempted; goes on" in done.stdout
+    run = runs(tmp_path)[0]
+    assert events(run, "ended") == ["stopped", "done"]
+    # The handler only asks: the step that was running is ended, or the next.
+    assert events(run, "started")[1] in (27, 28)
+
+
+def test_out_of_memory_is_tried_once_more_alone(faulty_cli: Any, tmp_path: Path) -> None:
+    done = faulty_cli(f"do=memory step=5 lr=0.001 once={tmp_path}/once")(*GRID)
+    assert done.returncode == 0, done.stderr
+    assert "ran out of memory: once more, alone on its device" in done.stdout
+    assert events(runs(tmp_path)[0], "ended") == ["out of memory", "done"]
+
+    done = faulty_cli("do=memory step=5 lr=0.001")(*GRID[:-1], "seed=2", "name=again")
+    assert done.returncode == 1
+    assert "CUDA out of memory. Injected." in done.stdout
+    assert events(runs(tmp_path, "again")[0], "ended") == ["out of memory"] * 2
+
+
+def test_being_killed_again_and_again_is_bounded(faulty_cli: Any, tmp_path: Path) -> None:
+    done = faulty_cli("do=kill step=5 lr=0.001")(*GRID)
+    assert done.returncode == 1
+    first, second = runs(tmp_path)
+    assert events(first, "ended") == ["killed"] * 3
+    assert (first.status(), second.status()) == ("failed", "done")
+    # With a checkpoint in between, being killed is no reason to give up.
+    done = faulty_cli("do=kill step=11;do=kill step=21;do=kill step=31")(
+        "-m", "lr=2e-3", *GRID[2:-1], "name=far"
+    )
+    (far,) = runs(tmp_path, "far")
+    assert events(far, "started")[:2] == [0, 10]
+
+
+@pytest.mark.parametrize(
+    ("what", "says", "log"),
+    [
+        ("raise", "failed: injected", "AssertionError: injected"),
+        ("sys.exit", "failed: sys.exit('injected') was called", "SystemExit: injected"),
+        ("os._exit", "failed: its process exited with code 3", ""),
+        ("segfault", "failed: killed by SIGSEGV", "about to dereference nothing"),
+        ("nan", "failed: diverged: loss_d is nan at step 10", "Diverged"),
+    ],
+)
+def test_a_fault_costs_its_own_row_and_is_never_retried(
+    what: str, says: str, log: str, faulty_cli: Any, tmp_path: Path
+) -> None:
+    done = faulty_cli(f"do={what} step=7 lr=0.001")(*GRID)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"[1/2] lr=0.001 data=mnist5k  {says}" in done.stdout
+    assert "1 of 2 runs trained" in done.stdout
+    first, second = runs(tmp_path)
+    assert (first.status(), second.status()) == ("failed", "done")
+    assert len(events(first, "ended")) == 1
+    assert log in first.log.read_text()
+    assert says in (tmp_path / "reports/g/README.md").read_text().replace("\\_", "_")
+    if what == "segfault":  # its last words are told
+        assert "Fatal Python error: Segmentation fault" in first.log.read_text()
+        assert "\n    " in done.stdout
+    # The same command leaves it alone; asked to, it trains it, from the start.
+    faulty = faulty_cli("")
+    assert "0 to train" in faulty(*GRID).stdout
+    assert faulty(*GRID, "retry=failed").returncode == 0
+    assert events(first, "started") == [0, 0]
+
+
+def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: Path) -> None:
+    fault = "do=raise step=7 lr=0.001;do=slow seconds=0.2 lr=0.0005"
+    done = faulty_cli(fault)(*GRID, "fail_fast=true")
+    assert done.returncode == 1
+    assert "fail_fast: stopping the others" in done.stdout
+    failed, stopped = runs(tmp_path)
+    assert (failed.status(), stopped.status()) == ("failed", "interrupted")
+    assert events(stopped, "ended") == ["stopped"]
+
+
+def sweep(folder: Path, *arguments: str, fault: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "gansweep", *arguments],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True, env=with_fault(fault),
+    )  # fmt: skip
+
+
+SLOW = "do=slow seconds=0.05"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
+    number: signal.Signals, cli: Cli, tmp_path: Path
+) -> None:
+    process = sweep(tmp_path, *GRID, fault=SLOW)
+    wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    if number != signal.SIGHUP:  # the terminal is gone
+        assert "stopping: running runs write a checkpoint" in out
+        assert "to go on: python -m gansweep -m lr=1e-3,5e-4" in out
+    assert (tmp_path / "reports/g/README.md").exists()
+    first = runs(tmp_path)[0]
+    assert first.status() == "interrupted"
+    assert events(first, "ended") == ["stopped"]
+
+    status = cli("g", module="gansweep.status")
+    assert status.returncode == 3
+    assert "0/2 done  2 waiting" in status.stdout
+    done = cli("g", module="gansweep.resume")
+    assert done.returncode == 0, done.stderr
+    starts = events(first, "started")
+    assert len(starts) == 2
+    assert starts[1] >= 10
+    status = cli("g", module="gansweep.status")
+    assert (status.returncode, "2/2 done" in status.stdout) == (0, True)
+
+
+def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
+    process = sweep(tmp_path, *GRID, fault="do=slow seconds=20 step=12")
+    wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    os.kill(process.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):  # a step takes 20 s
+        process.communicate(timeout=3)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == 130, out + err
+    assert {run.status() for run in runs(tmp_path)} == {"interrupted"}
+
+
+def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
+    process = sweep(tmp_path, "steps=40", "sample_every=10", "threads=1", fault=SLOW)
+    wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert re.search(r"stopped at step \d+ of 40: type the command again to go on", out)
+    done = cli("steps=40", "sample_every=10", "threads=1")
+    assert "goes on from step" in done.stdout
+
+
+def test_two_sweeps_share_runs_and_train_none_twice(tmp_path: Path) -> None:
+    grid = ("-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:-1])
+    both = [sweep(tmp_path, *grid, f"name={name}", fault=SLOW) for name in "ab"]
+    outputs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    shared = runs(tmp_path, "a")
+    assert [run.id for run in shared] == [run.id for run in runs(tmp_path, "b")]
+    assert [events(run, "started") for run in shared] == [[0]] * 4
+    assert "done in another sweep" in "".join(outputs)
+
+
+def test_adding_values_trains_only_the_new_rows(cli: Cli, tmp_path: Path) -> None:
+    assert cli(*GRID).returncode == 0
+    more = cli("-m", "lr=1e-3,5e-4,1e-4", *GRID[2:])
+    assert "2 done, 1 to train" in more.stdout
+
+
+def test_a_plan_says_everything_and_writes_nothing(cli: Cli, tmp_path: Path) -> None:
+    plan = ("-m", "lr=1e-3,5e-4,5e-4", "gen=1,3", "gen_drop=0,0.5", *GRID[2:], "plan=true")
+    done = cli(*plan)
+    assert done.returncode == 0, done.stderr
+    assert "to run 6, done 0, failed 0, duplicate 3, invalid 3" in done.stdout
+    assert "estimated time: unknown, no earlier run is like these" in done.stdout
+    assert (
+        len(re.findall(r"-s1  lr=\S+ gen=\d gen_drop=\S+ data=mnist5k  to train", done.stdout)) == 6
+    )
+    assert not (tmp_path / "outputs").exists()
+
+    assert cli(*GRID).returncode == 0
+    again = cli("-m", "lr=1e-3,5e-4,1e-4,1e-5", *GRID[2:], "plan=true")
+    assert "to run 2, done 2, failed 0, duplicate 0, invalid 0" in again.stdout
+    assert re.search(
+        r"estimated time: 0:0\d in \d+ slots?, from earlier runs like 2 of the 2", again.stdout
+    )
+
+
+def test_status_and_resume_of_no_sweep(cli: Cli) -> None:
+    assert "no sweep 'x'" in one_line_error(cli("x", module="gansweep.status"))
+    assert "no sweep 'x'" in one_line_error(cli("x", module="gansweep.resume"))
+
+
+def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
+    process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,1e-4", *GRID[2:], "log_every=1", fault=SLOW)
+    try:
+        wait_for("outputs/runs/*/last.ckpt", tmp_path)
+        shown = cli("g", module="gansweep.status").stdout
+        assert re.search(r"cpu:0 \[\d/3\] lr=\S+ data=mnist5k", shown), shown
+        assert re.search(r"\d+/40 +[\d,]+ +\d\.\d\d", shown), shown
+        assert re.search(r"0/3 done  2 running  1 waiting  left 0:\d\d, until \d\d:\d\d", shown), (
+            shown
+        )
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_corrupted_checkpoint_is_told_and_not_gone_on_from(tmp_path: Path, cli: Cli) -> None:
+    process = sweep(tmp_path, *GRID, fault=SLOW)
+    wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    os.kill(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    whole, half = runs(tmp_path)
+    shutil.copy(whole.last, half.last)
+    flip(whole.last)
+    truncate(half.last)
+    done = cli(*GRID)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("its checkpoint is damaged") == 2
+    assert "checksum" in done.stdout
+    assert [events(run, "started")[-1] for run in (whole, half)] == [0, 0]
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x10
+    path.write_bytes(bytes(data))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1000])
