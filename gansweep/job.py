@@ -10,7 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gansweep import stop
@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 class SweepTask:
     """Hydra's task function in a sweep: train the run `cfg.run_id` as it was planned.
 
-    Every launcher but our own calls it, on whatever machine. titles: what the screen calls the
-    runs of this sweep, in the order of training; isolated: train in a process of its own, as our
-    own launcher does, so that whatever happens to it is recorded. The other fields are the
-    launcher's settings; see `Config`.
+    Every launcher but our own calls it, on whatever machine. name: the sweep's; isolated: train
+    in a process of its own, as our own launcher does, so that whatever happens to it is recorded.
+    The other fields are the launcher's settings; see `Config`.
     """
 
-    titles: dict[str, str] = field(default_factory=dict)
     name: str = ""
     out: str = ""
     jobs_per_device: int | None = None
@@ -52,7 +50,7 @@ class SweepTask:
 
             return train_isolated(replace(self, out=cfg.out), cfg.run_id)
         run = Run(cfg.out, cfg.run_id)
-        title = numbered(self.titles).get(run.id, run.id)
+        title = replace(self, out=cfg.out).titles().get(run.id, run.id)
         try:
             with stop.on_signals():
                 # Another sweep may be training it: what it makes of it is as good.
@@ -63,6 +61,15 @@ class SweepTask:
         except Exception as error:
             console.print(f"{title}  failed: {one_line(error)}")
             raise
+
+    def titles(self) -> dict[str, str]:
+        """What the screen calls each run; read from the manifest, which thousands of jobs need
+        not carry."""
+        if not self.name:
+            return {}
+        from gansweep.sweep.manifest import read_manifest
+
+        return numbered(read_manifest(self.out, self.name).titles)
 
 
 def numbered(titles: dict[str, str]) -> dict[str, str]:

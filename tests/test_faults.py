@@ -104,14 +104,15 @@ def kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def assert_as_undisturbed(folder: Path, undisturbed: Path) -> None:
+def assert_as_undisturbed(folder: Path, undisturbed: Path, again: str = "") -> None:
+    """again: the run that had to be trained twice."""
     assert run_ids(folder) == run_ids(undisturbed)
     for run_id in run_ids(folder):
         run, expected = Run(folder / "outputs", run_id), Run(undisturbed / "outputs", run_id)
         assert run.complete(), run.read_history()
         assert run.final.read_bytes() == expected.final.read_bytes()
         ends = [e["cause"] for e in run.read_history() if e["event"] == "ended"]
-        assert ends.count("done") <= 1, ends
+        assert ends.count("done") <= (2 if run_id == again else 1), ends
         steps = [line["step"] for line in run.read_metrics()]
         assert steps == [line["step"] for line in expected.read_metrics()]
     assert table(folder) == table(undisturbed)
@@ -283,5 +284,5 @@ def test_damaged_files_and_a_clock_that_steps_back(
     assert again.returncode == 0, again.stdout + again.stderr
     assert "is damaged: the run is trained again" in again.stdout
     assert "its checkpoint is damaged" in again.stdout
-    assert_as_undisturbed(tmp_path, undisturbed)
+    assert_as_undisturbed(tmp_path, undisturbed, again=done.id)
     assert not list(tmp_path.glob("outputs/runs/*/.*.ckpt"))

@@ -23,7 +23,6 @@ from gansweep.job import (
     SweepTask,
     cause_of,
     execute,
-    numbered,
     one_line,
     record_failure,
     summary,
@@ -122,7 +121,7 @@ class LocalSweep:
         self._kills: dict[str, tuple[int, int]] = {}  # in a row, and the step they came to
         self._looked = time.monotonic()
         self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
-        self._titles = numbered(task.titles)
+        self._titles = task.titles()
         for run_id in run_ids:
             run = Run(task.out, run_id)
             job = Job(run_id, train_run, (task.out, run_id, self._title(run_id)), log=run.log)
@@ -136,8 +135,10 @@ class LocalSweep:
     def _estimate(self, cost: Cost) -> None:
         """Tell the jobs of equal cost what the finished ones took."""
         memory = self.estimates.memory_mib(cost)
-        for job, steps in self._alike[cost]:
-            job.seconds = self.estimates.seconds(cost, steps)
+        alike = self._alike[cost]
+        seconds = {s: self.estimates.seconds(cost, s) for s in {steps for _, steps in alike}}
+        for job, steps in alike:
+            job.seconds = seconds[steps]
             job.memory_mib = memory
 
     def _title(self, run_id: str) -> str:

@@ -33,7 +33,7 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         if plan.settings.plan:
             _preview(plan, todo)
             return
-        launcher = _launcher(todo, plan, master, context) if todo else None
+        launcher = _launcher(plan, master, context) if todo else None
         _announce(plan, todo)
         plan.write()
         started = time.monotonic()
@@ -114,7 +114,7 @@ def _preview(plan: Plan, todo: list[Job]) -> None:
 
     _announce(plan, todo)
     records = {job.run.id: record for job, record in zip(plan.jobs, plan.records, strict=True)}
-    _, threads, most = slots(_task(todo, plan))
+    _, threads, most = slots(_task(plan))
     estimates = Estimates(plan.settings.out, threads)
     times = []
     for job in todo:
@@ -147,13 +147,12 @@ def _count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _task(todo: list[Job], plan: Plan) -> SweepTask:
+def _task(plan: Plan) -> SweepTask:
     settings = plan.settings
     params = [record["params"] for record in plan.records]
     devices = {p["device"] for p in params}
     threads = [p["threads"] for p in params if p["threads"] is not None]
     return SweepTask(
-        titles={job.run.id: job.title for job in todo},
         name=plan.manifest.name,
         out=settings.out,
         jobs_per_device=settings.jobs_per_device,
@@ -163,12 +162,12 @@ def _task(todo: list[Job], plan: Plan) -> SweepTask:
     )
 
 
-def _launcher(todo: list[Job], plan: Plan, master: DictConfig, context: HydraContext) -> Any:
+def _launcher(plan: Plan, master: DictConfig, context: HydraContext) -> Any:
     """Hydra's launcher, whichever is chosen."""
     from hydra.core.plugins import Plugins
 
     chosen = master.hydra.runtime.choices["hydra/launcher"]
-    task = replace(_task(todo, plan), isolated=chosen != "basic")
+    task = replace(_task(plan), isolated=chosen != "basic")
     return Plugins.instance().instantiate_launcher(
         hydra_context=context, task_function=task, config=master
     )
