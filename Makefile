@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint table clean
+.PHONY: help demo test lint table bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,6 +26,9 @@ table: .venv/ready ## train what is missing of the README's 39 rows (OLIVETTI=FO
 		data=mnist5k,images data.root=$(OLIVETTI)
 	$(BIN)/python -m gansweep.report readme_olivetti --update README.md
 
+bench: .venv/ready-bench ## measure against other launchers (ONLY="overhead demo"), into reports/benchmarks/
+	$(BIN)/python -m benchmarks $(ONLY)
+
 clean: ## remove .venv; runs and reports stay
 	rm -rf .venv
 
@@ -40,4 +43,8 @@ clean: ## remove .venv; runs and reports stay
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/ready-bench: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@touch $@

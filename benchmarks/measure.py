@@ -1,0 +1,66 @@
+"""Timing whole commands, interleaved, and writing the results as Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+REPORTS = Path("reports/benchmarks")
+
+
+@dataclass
+class Series:
+    """The values of one contestant, a round each."""
+
+    name: str
+    values: list[float] = field(default_factory=list)
+    note: str = ""
+
+    def spread(self, digits: int = 1) -> str:
+        """min–median–max"""
+        return "–".join(
+            f"{v:,.{digits}f}" for v in (min(self.values), median(self.values), max(self.values))
+        )
+
+
+def seconds(command: list[str], **environment: str) -> float:
+    """Wall time of a command in an empty folder. Raises RuntimeError if it fails."""
+    here = str(Path(__file__).parents[1])
+    variables = {**os.environ, "PYTHONPATH": here, **environment}
+    with tempfile.TemporaryDirectory() as folder:
+        started = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, *command], cwd=folder, env=variables, capture_output=True, text=True
+        )
+        took = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return took
+
+
+def machine() -> str:
+    """What the figures were measured on; no host name."""
+    from gansweep.launch.devices import cpu_cores, find_devices
+
+    devices = ", ".join(device.name for device in find_devices())
+    return f"{cpu_cores()} CPU cores ({platform.machine()}), devices: {devices}"
+
+
+def write(name: str, title: str, text: list[str], header: list[str], rows: list[list[str]]) -> None:
+    """`reports/benchmarks/NAME.md` and `.csv`; also prints the table."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    lines = [header, ["---"] * len(header), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    body = "\n\n".join([f"# {title}", table, *text, f"Measured on {machine()}."])
+    (REPORTS / f"{name}.md").write_text(body + "\n", encoding="utf-8")
+    with (REPORTS / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    print(f"\n{title}\n\n{table}\n", flush=True)

@@ -1,0 +1,25 @@
+"""N jobs that do nothing, each in its own process of gansweep's pool: `python pool.py N`."""
+
+import sys
+from typing import Any
+
+from gansweep.launch.devices import find_devices
+from gansweep.launch.pool import Job, Pool
+from gansweep.launch.processes import shut_down, warm_up
+
+
+def trivial(place: dict[str, Any]) -> int:
+    assert "torch" in sys.modules  # as in a real job: nothing is left out
+    return 0
+
+
+if __name__ == "__main__":
+    warm_up()
+    pool = Pool(find_devices("cpu"))
+    for i in range(int(sys.argv[1])):
+        pool.submit(Job(str(i), trivial))
+    done = []
+    while pool.waiting or pool.running:
+        done += pool.wait(1)
+    assert len(done) == int(sys.argv[1]) and all(how.returned for _, how in done)
+    shut_down()
