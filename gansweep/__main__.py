@@ -86,7 +86,15 @@ def _hydra_main() -> None:
         decorate(task)()
     except (HydraException, OmegaConfBaseException) as error:
         reasons = [str(e).split("\n\n")[0] for e in (error, error.__cause__) if e is not None]
-        raise UserError(" ".join(" ".join(reasons).split())) from None
+        raise UserError(" ".join(" ".join(reasons).split()) + _missing_extra(reasons[0])) from None
+
+
+def _missing_extra(reason: str) -> str:
+    """The remedy where Hydra cannot find a launcher that comes with an extra."""
+    for name, extra in (("submitit", "slurm"), ("ray", "ray")):
+        if f"hydra/launcher/{name}" in reason or f"hydra/launcher={name}" in reason:
+            return f"; it comes with pip install 'gansweep[{extra}]'"
+    return ""
 
 
 def task(cfg: DictConfig) -> None:

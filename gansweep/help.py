@@ -18,10 +18,13 @@ Train a GAN, or with -m a grid of them, and lay the samples side by side.
   python -m gansweep -m sweep=readme_table rows=0-5           rows of a list in sweeps/
   python -m gansweep data=images data.root=FOLDER             your own pictures
   python -m gansweep.data mnist --root DIR                    prepare a data set ahead
+  python -m gansweep.status [SWEEP]                           what sweeps are doing
+  python -m gansweep.resume SWEEP                             continue an interrupted sweep
   python -m gansweep.report SWEEP                             build a sweep's table again
 
-A command typed again trains only what is missing.
-Exit codes: 0 all done, 1 some runs failed, 2 bad input, 130 interrupted.
+A command typed again trains only what is missing; plan=true says what that is. A sweep trains on
+all GPUs or CPU cores of this machine; docs/clusters.md tells of Slurm and Ray.
+Exit codes: 0 all done, 1 some runs failed, 2 bad input or a disk that refuses, 130 interrupted.
 """
 
 OPTIONS = """\

@@ -69,6 +69,20 @@ def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
     assert "data.root=pics has no effect: mnist5k needs no files" in message
 
 
+def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
+    from gansweep.__main__ import _missing_extra
+
+    reason = "In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'"
+    assert _missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"
+    assert "gansweep[ray]" in _missing_extra("Could not find 'hydra/launcher/ray'")
+    assert _missing_extra("Could not find 'hydra/launcher/x'") == ""
+
+
+def test_configurations_are_shown_wherever_the_option_stands(cli: Cli) -> None:
+    assert "lr: 0.003" in cli("lr=0.003", "steps=4", "--cfg", "job").stdout
+    assert "leave out -m" in one_line_error(cli("-m", "lr=1,2", "--cfg", "job"))
+
+
 def test_options_may_stand_anywhere(cli: Cli) -> None:
     done = cli("steps=2", "-m", "lr=1e-4", "data=mnist5k")
     assert done.returncode == 0, done.stderr

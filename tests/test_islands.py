@@ -17,6 +17,8 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "optuna", "matplotlib")
         "gansweep.run", "gansweep.identity", "gansweep.job", "gansweep.data",
         "gansweep.data.__main__", "gansweep.sweep.grid", "gansweep.sweep.plan",
         "gansweep.report", "gansweep.report.__main__", "hydra_plugins.gansweep",
+        "gansweep.launch.local", "gansweep.launch.processes", "gansweep.status",
+        "gansweep.resume",
     ],
 )  # fmt: skip
 def test_import_is_light(module: str) -> None:

@@ -1,0 +1,202 @@
+"""Other launchers: identity, skipping, going on, failures and the table are as with our own.
+
+submitit_local and Ray for real; Slurm through an imitation of its commands, as none is here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cli, one_line_error, wait_for, with_fault
+
+from gansweep.run import Run
+
+pytestmark = pytest.mark.slow
+GRID = (
+    "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=20", "sample_every=5", "name=c", "threads=1",
+)  # fmt: skip
+
+
+def statuses(folder: Path) -> list[str]:
+    manifest = json.loads((folder / "outputs/sweeps/c/manifest.json").read_text())
+    return [Run(folder / "outputs", run_id).status() for run_id in manifest["titles"]]
+
+
+def history(folder: Path, row: int) -> list[Any]:
+    manifest = json.loads((folder / "outputs/sweeps/c/manifest.json").read_text())
+    run = Run(folder / "outputs", list(manifest["titles"])[row])
+    return [e.get("cause", e.get("step")) for e in run.read_history()]
+
+
+FAULTS = "do=raise step=7 lr=0.001;do=kill step=8 lr=0.0005 once="
+
+
+def check_failures_and_going_on(folder: Path, faulty: Cli, healthy: Cli, *launcher: str) -> None:
+    """One row raises, one is killed and goes on, one is well; then the failed one is mended."""
+    done = faulty(*GRID, *launcher)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert statuses(folder) == ["failed", "done", "done"]
+    assert history(folder, 0) == [0, "failed"]
+    assert history(folder, 1) == [0, "killed", 5, "done"]
+    text = (folder / "reports/c/README.md").read_text()
+    assert text.count(".png) |") == 2
+    assert "failed: injected" in text
+    again = healthy(*GRID, *launcher)
+    assert "2 done, 1 failed before (retry=failed trains them again), 0 to train" in again.stdout
+    assert healthy(*GRID, *launcher, "retry=failed").returncode == 0
+    assert statuses(folder) == ["done"] * 3
+    # Another launcher finds the same runs.
+    assert "3 done, 0 to train" in healthy(*GRID).stdout
+
+
+def test_submitit_local(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
+    faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
+    check_failures_and_going_on(tmp_path, faulty, cli, "hydra/launcher=submitit_local")
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The imitation's commands, first on the path."""
+    pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
+    commands, state = tmp_path / "bin", tmp_path / "state"
+    commands.mkdir()
+    state.mkdir()
+    imitation = Path(__file__).parent / "slurm" / "imitation.py"
+    for name in ("sbatch", "srun", "sacct", "scontrol", "scancel", "preempt"):
+        command = commands / name
+        command.write_text(f'#!/bin/sh\nexec {sys.executable} {imitation} {name} "$@"\n')
+        command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_IMITATION", str(state))
+    return state
+
+
+SLURM = ("hydra/launcher=slurm", "hydra.launcher.array_parallelism=2")
+
+
+def test_slurm_imitated(slurm: Path, cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
+    faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
+    check_failures_and_going_on(tmp_path, faulty, cli, *SLURM, "hydra.launcher.partition=gpu")
+    script = next(slurm.glob("*.script")).read_text()
+    for line in ("--partition=gpu", "--gpus-per-node=1", "--time=240", "--array=0-2%2"):
+        assert line in script
+
+
+def test_a_preempted_slurm_job_is_requeued_and_goes_on(slurm: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gansweep", *GRID, *SLURM], cwd=tmp_path, text=True,
+        env=with_fault("do=slow seconds=0.2"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    task = next(p for p in slurm.glob("*.pid"))
+    subprocess.run(["preempt", task.stem], check=True)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, out
+    assert statuses(tmp_path) == ["done"] * 3
+    row = int(task.stem.partition("_")[2])
+    first, stopped, later, ended = history(tmp_path, row)
+    assert (first, stopped, ended) == (0, "stopped", "done")
+    assert later >= 5
+
+
+@pytest.fixture
+def ray_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A Ray cluster on this machine, started elsewhere than the sweep, with a fault in it."""
+    pytest.importorskip("ray", reason="needs the extra gansweep[ray]")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    ray = str(Path(sys.executable).parent / "ray")
+    command = [
+        ray, "start", "--head", "--port=6399", "--num-cpus=2", "--include-dashboard=false",
+        "--disable-usage-stats", f"--temp-dir={short_folder()}",
+    ]  # fmt: skip
+    subprocess.run(
+        command, check=True, capture_output=True, cwd=tmp_path / "home",
+        env={**with_fault(f"{FAULTS}{tmp_path}/once"), "HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    yield "127.0.0.1:6399"
+    subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
+
+
+def short_folder() -> str:
+    """Ray puts sockets into it, whose paths must be short."""
+    import tempfile
+
+    return tempfile.mkdtemp(prefix="r", dir="/tmp")
+
+
+def test_ray_cluster(ray_cluster: str, cli: Cli, tmp_path: Path) -> None:
+    launcher = ("hydra/launcher=ray_cluster", f"hydra.launcher.ray.init.address={ray_cluster}")
+    # The fault is in the cluster's workers, which no later environment reaches.
+    done = cli(*GRID, *launcher)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert statuses(tmp_path) == ["failed", "done", "done"]
+    assert history(tmp_path, 1) == [0, "killed", 5, "done"]
+    assert "failed: injected" in (tmp_path / "reports/c/README.md").read_text()
+    assert cli(*GRID, "retry=failed").returncode == 0
+    assert "3 done, 0 to train" in cli(*GRID, *launcher).stdout
+
+
+def test_ray_of_its_own_and_a_worker_that_is_killed(tmp_path: Path, monkeypatch: Any) -> None:
+    """Ray's plugin gives up with the worker; the table is there, and the sweep goes on."""
+    pytest.importorskip("ray", reason="needs the extra gansweep[ray]")
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    init = "+hydra.launcher.ray.init."
+    command = [
+        sys.executable, "-m", "gansweep", *GRID, "hydra/launcher=ray", f"{init}address=local",
+        f"{init}include_dashboard=false", f"{init}log_to_driver=false",
+        "+hydra.launcher.ray.remote.num_cpus=1", "+hydra.launcher.ray.remote.max_retries=0",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=with_fault("do=slow seconds=0.5"), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    os.kill(ray_worker(tmp_path), signal.SIGKILL)
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 1, out
+    assert "the launcher gave up: WorkerCrashedError" in out
+    assert (tmp_path / "reports/c/README.md").exists()
+    wait_until_free(tmp_path)
+    again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert statuses(tmp_path) == ["done"] * 3
+    assert max(e for e in history(tmp_path, 0) + history(tmp_path, 1) if e in (5, 10, 15)) >= 5
+
+
+def ray_worker(folder: Path) -> int:
+    """A worker of the sweep's Ray, by its title."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            title = (entry / "cmdline").read_bytes()
+            if not title.startswith(b"ray::") or b"IDLE" in title:
+                continue
+            if f"{folder}".encode() in (entry / "environ").read_bytes():
+                return int(entry.name)
+    raise AssertionError("no Ray worker")
+
+
+def wait_until_free(folder: Path) -> None:
+    """The orphaned trainings notice the death of their worker and stop with a checkpoint."""
+    end = time.monotonic() + 30
+    while "running" in statuses(folder):
+        assert time.monotonic() < end, statuses(folder)
+        time.sleep(0.2)
+
+
+def test_our_launcher_refuses_other_sweepers(cli: Cli) -> None:
+    message = one_line_error(cli("-m", "hydra/sweeper=basic", "lr=1e-3,5e-4"))
+    assert "leave hydra/sweeper alone" in message
