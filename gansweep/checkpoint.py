@@ -88,5 +88,7 @@ def load_checkpoint(run: Run) -> Checkpoint | None:
         if broken is not None:
             raise ValueError(f"the checksum of {broken} is another")
         return Checkpoint(**torch.load(run.last, map_location="cpu", weights_only=True))
+    except (OSError, MemoryError):  # not the file's fault: it may be read another time
+        raise
     except Exception as error:  # whatever is wrong with the file, training anew is the remedy
         raise ValueError(f"{run.last.name}: {' '.join(str(error).split())[:200]}") from error

@@ -23,6 +23,10 @@ class Held(UserError):
     """A run belongs to another living process."""
 
 
+class FailedElsewhere(UserError):
+    """Another sweep has trained the run meanwhile, and it failed."""
+
+
 def choices_hint(value: str, choices: Iterable[str]) -> str:
     """`did you mean 'alpha'?` when something is near, and all the valid choices."""
     choices = list(choices)

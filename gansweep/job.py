@@ -17,9 +17,9 @@ from gansweep import stop
 from gansweep.config import Config, DataConfig
 from gansweep.console import console
 from gansweep.data import Prepared, prepare
-from gansweep.errors import UserError, refused_by_disk
+from gansweep.errors import FailedElsewhere, UserError, refused_by_disk
 from gansweep.networks import GENERATORS
-from gansweep.run import Run, read_json, write_json
+from gansweep.run import Run, now, read_json, write_json
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 class SweepTask:
     """Hydra's task function in a sweep: train the run `cfg.run_id` as it was planned.
 
-    Every launcher but our own calls it, on whatever machine. name: the sweep's; isolated: train
+    Every launcher but our own calls it, on whatever machine. name: the sweep's; planned: when
+    (`run.now()`), as what fails in another sweep after that is not trained again; isolated: train
     in a process of its own, as our own launcher does, so that whatever happens to it is recorded.
     The other fields are the launcher's settings; see `Config`.
     """
 
     name: str = ""
     out: str = ""
+    planned: str = ""
     jobs_per_device: int | None = None
     fail_fast: bool = False
     device: str = "auto"
@@ -54,7 +56,7 @@ class SweepTask:
         try:
             with stop.on_signals():
                 # Another sweep may be training it: what it makes of it is as good.
-                return execute(run, title, wait=True)
+                return execute(run, title, wait=True, planned=self.planned)
         except stop.Stopped as stopped:
             console.print(f"{title}  {stopped}")
             raise KeyboardInterrupt from None
@@ -100,6 +102,7 @@ def execute(
     title: str,
     *,
     wait: bool = False,
+    planned: str = "",
     place: dict[str, Any] | None = None,
     tell: Callable[[str], object] = console.print,
 ) -> dict[str, Any]:
@@ -107,13 +110,17 @@ def execute(
 
     place: where it runs, for its history; its `device` and `threads` are used where the
     configuration leaves them open. tell: hears, in a line each, what the user should know.
-    Raises Held if another process holds the run (and `wait` is not set), Stopped if asked to
-    stop; neither is a failure.
+    Raises Held if another process holds the run (and `wait` is not set), FailedElsewhere if it
+    has failed since it was `planned`, Stopped if asked to stop; none of these is recorded as its
+    failure.
     """
     with run.owned(wait):
         result = read_json(run.result)
         if result is not None and run.complete():
             return result
+        failure = read_json(run.failure)
+        if planned and failure is not None and failure.get("time", "") > planned:
+            raise FailedElsewhere(f"failed in another sweep: {failure.get('error')}")
         with _recorded(run):
             return _train_or_redraw(run, title, result, place or {}, tell)
 
@@ -127,13 +134,14 @@ def _recorded(run: Run) -> Iterator[None]:
         run.record("ended", cause="stopped", why=str(stopped))
         raise
     except BaseException as error:
-        cause = cause_of(error)
+        cause = cause_of(error, run)
         # A full disk refuses these too: whoever started this process is told by the exception.
         with suppress(OSError):
             run.record("ended", cause=cause, why=one_line(error))
             if cause not in ("interrupted", "disk"):
                 with run.log.open("a", encoding="utf-8") as log:
                     log.write(traceback.format_exc())
+                error.logged = True  # type: ignore[attr-defined]
                 record_failure(run, cause, one_line(error), type(error).__name__)
         if isinstance(error, SystemExit):  # costs this run, not the process
             raise RuntimeError(one_line(error)) from error
@@ -141,22 +149,27 @@ def _recorded(run: Run) -> Iterator[None]:
     run.record("ended", cause="done")
 
 
-def cause_of(error: BaseException) -> str:
+# torch.OutOfMemoryError, cuBLAS on a crowded GPU, the CPU's allocator, the kernel.
+OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate", "Cannot allocate memory")
+
+
+def cause_of(error: BaseException, run: Run) -> str:
     """Why a run ended: what decides whether trying again could help."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
-    if refused_by_disk(error):
-        return "disk"
-    # torch.OutOfMemoryError, and what the CPU's allocator raises.
-    words = str(error)
-    if isinstance(error, MemoryError) or "out of memory" in words or "can't allocate" in words:
+    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return "out of memory"
+    # Where every run writes; a picture that may not be read is its own row's fault.
+    written = str(getattr(error, "filename", None) or run.folder)
+    if refused_by_disk(error) and written.startswith(str(run.folder.parent)):
+        return "disk"
     return "failed"
 
 
 def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
     """Make the run `failed`. cause: `cause_of`'s, or `killed`; error: for the table."""
-    record = {"error": error, "type": kind, "cause": cause, "log": run.last_words()}
+    record: dict[str, Any] = {"error": error, "type": kind, "cause": cause, "time": now()}
+    record["log"] = run.last_words()
     write_json(run.failure, record)
 
 

@@ -7,6 +7,7 @@ sees the old file or the new one; the metrics stream is appended to, line by lin
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import math
@@ -83,7 +84,7 @@ def damaged(path: Path) -> bool:
 def _whole_png(path: Path) -> bool:
     """Is `path` there, down to a PNG's last chunk?"""
     try:
-        return path.read_bytes().endswith(b"IEND\xaeB`\x82")
+        return _tail(path, 8) == b"IEND\xaeB`\x82"
     except OSError:
         return False
 
@@ -137,15 +138,20 @@ class Run:
         return self.status() == "done" and _whole_png(self.picture)
 
     def _owned(self) -> bool:
-        if not self._lock.exists():
+        """Does a living process hold it? Asked with a shared lock: two who ask do not meet."""
+        try:
+            handle = os.open(self._lock, os.O_RDONLY)
+        except OSError:
             return False
         try:
-            with FileLock(self._lock, timeout=0):
-                return False
-        except Timeout:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
             return True
-        except OSError:  # a read-only folder: nobody can be writing there
+        except OSError:
             return False
+        finally:
+            os.close(handle)
+        return False
 
     @contextmanager
     def owned(self, wait: bool = False) -> Iterator[None]:
@@ -176,16 +182,15 @@ class Run:
         The history and the log stay: they tell of all attempts.
         """
         stale = [self.final, self.result, self.failure]
-        stale += [p for p in self.samples.glob("step_*.png") if p > self.sample(step)]
+        stale += [p for p in self.samples.glob("step_*.png") if int(p.stem[5:]) > step]
         # Half-written neighbours that a killed process left: hidden, and the lock is not one.
         stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
         for path in stale:
             path.unlink(missing_ok=True)
-        lines = self.read_metrics()
-        kept = [line for line in lines if line.get("step", 0) <= step]
-        if kept:
+        if self.metrics.exists():
+            kept = [line for line in self.read_metrics() if line.get("step", 0) <= step]
             write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
 
     def append_metrics(self, line: dict[str, float]) -> None:
@@ -202,8 +207,7 @@ class Run:
 
     def record(self, event: str, **facts: Any) -> None:
         """Add an event to the history: an attempt that `started`, or how it `ended`."""
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        _append(self.history, {"event": event, "time": now, **facts})
+        _append(self.history, {"event": event, "time": now(), **facts})
 
     def read_history(self) -> list[dict[str, Any]]:
         """What happened to this run, in order: every attempt's start and end."""
@@ -215,6 +219,11 @@ class Run:
             text = _tail(self.log, 8192).decode("utf-8", "replace")
             return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
         return []
+
+
+def now() -> str:
+    """The time, to be compared as text."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _append(path: Path, record: dict[str, Any]) -> None:

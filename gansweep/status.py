@@ -19,6 +19,7 @@ from gansweep.run import Run, read_json
 from gansweep.sweep.manifest import Manifest, read_manifest
 
 EVERY = 1.0  # seconds between two looks with --watch
+IDLE = 15  # looks at a sweep in which nothing runs, after which nobody seems to train it
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,7 +32,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
-    parser.add_argument("--watch", action="store_true", help="look again until nothing runs")
+    parser.add_argument(
+        "--watch", action="store_true", help="look again until it is done, or rests"
+    )
     args = parser.parse_args(argv)
     with one_line_errors():
         if args.sweep is None:
@@ -43,10 +46,12 @@ def main(argv: list[str] | None = None) -> None:
         progress = sweep_progress(manifest, args.out)
         if args.watch and console.is_terminal:
             with Live(console=console, auto_refresh=False, transient=True) as view:
-                while progress.running:
+                idle = 0
+                while progress.waiting + len(progress.running) and idle < IDLE:
                     view.update(render(progress), refresh=True)
                     time.sleep(EVERY)
                     progress = sweep_progress(manifest, args.out)
+                    idle = 0 if progress.running else idle + 1
         console.print(render(progress))
         _print_failures(manifest, args.out)
     if progress.running or progress.waiting:
@@ -76,7 +81,8 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
     if not progress.running:
         progress.note = f"{interrupted} of them interrupted" if interrupted else ""
         return progress
-    estimates = Estimates(out, progress.running[0].threads or 1)
+    line = progress.running[0]
+    estimates = Estimates(out, "cpu" if line.slot.startswith("cpu") else "cuda", line.threads or 1)
     left: list[float | None] = [line.left for line in progress.running]
     for run in waiting:
         record = read_json(run.config) or {}

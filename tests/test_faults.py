@@ -164,8 +164,7 @@ def test_sigkill_at_random_moments(seed: int, tmp_path: Path, undisturbed: Path)
     while (left := Processes(tmp_path, process.pid).alive()) and time.monotonic() < end:
         time.sleep(0.2)
     assert not left, "processes are left"
-    assert not Processes(tmp_path, os.getpid()).zombies
-    assert "Traceback" not in (tmp_path / "out.txt").read_text().replace("Fatal", "")
+    assert "Traceback" not in (tmp_path / "out.txt").read_text()
 
 
 def remember(folder: Path) -> dict[str, int]:

@@ -21,7 +21,7 @@ from gansweep.launch.estimate import total_seconds
 from gansweep.launch.pool import Job, Place, Pool, Running
 from gansweep.launch.processes import Ended
 
-CPU = Device("cpu", "", "CPU", cores=2, free_mib=8000)
+CPU = Device("cpu", "", "cpu", "CPU", cores=2, free_mib=8000)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def running(key: str, device: Device, slot: int, **facts: Any) -> Running:
     return Running(Job(key, act, **facts), Place(slot, device, 1), Started())  # type: ignore[arg-type]
 
 
-GPU = Device("cuda", "0", "a GPU", cores=16, free_mib=10_000)
+GPU = Device("cuda", "GPU-0", "gpu0", "a GPU", cores=16, free_mib=10_000)
 
 
 def test_a_gpu_takes_as_many_as_its_memory_holds() -> None:
@@ -172,7 +172,7 @@ def test_a_gpu_takes_as_many_as_its_memory_holds() -> None:
 
 
 def test_a_number_of_jobs_per_device_is_obeyed_and_devices_are_balanced() -> None:
-    other = Device("cuda", "1", "a GPU", cores=16, free_mib=10_000)
+    other = Device("cuda", "GPU-1", "gpu1", "a GPU", cores=16, free_mib=10_000)
     pool = Pool([GPU, other], jobs_per_device=2)
     places = []
     for i in range(4):
@@ -235,14 +235,17 @@ def test_gpus_are_found_and_given_to_jobs(
 ) -> None:
     found = find_devices()
     assert [(d.label, d.free_mib) for d in found] == [("gpu0", 80000), ("gpu1", 40000)]
-    for visible, labels in (("1", ["gpu1"]), ("GPU-aaa", ["gpu0"]), ("", [])):
+    for visible, labels in (("1", ["gpu1"]), ("GPU-aaa", ["gpu0"]), ("MIG-x", ["gpu0"]), ("", [])):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
         assert [d.label for d in find_devices() if d.kind == "cuda"] == labels
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-x")
+    (part,) = find_devices()
+    assert (part.id, part.free_mib) == ("MIG-x", 0), "its memory is unknown: a job at a time"
     assert find_devices("cpu")[0].cores == cpu_cores()
     pool.devices = found
     for key in "ab":
         pool.submit(Job(key, act, ("environment",)))
-    assert sorted(how.result for how in drain(pool).values()) == ["0", "1"]
+    assert sorted(how.result for how in drain(pool).values()) == ["GPU-aaa", "GPU-bbb"]
 
 
 def test_gpus_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +265,7 @@ def test_the_time_left_of_a_sweep() -> None:
 def test_starting_a_job_in_a_warm_server_is_quick() -> None:
     """Half a second a job would be no fork of a warm server; measured: 0.03 s (make bench)."""
     code = (
-        "import time, test_launch as t\n"
+        "import os, time, test_launch as t\n"
         "t.processes.warm_up()\n"
         "pool = t.Pool([t.CPU])\n"
         "pool.submit(t.Job('first', t.act, ('return',)))\n"
@@ -271,6 +274,10 @@ def test_starting_a_job_in_a_warm_server_is_quick() -> None:
         "for i in range(20): pool.submit(t.Job(str(i), t.act, ('return',)))\n"
         "t.drain(pool)\n"
         "assert (time.monotonic() - began) / 20 < 0.5\n"
+        "before = len(os.listdir('/proc/self/fd'))\n"
+        "for i in range(100): pool.submit(t.Job(str(i), t.act, ('return',)))\n"
+        "t.drain(pool)\n"
+        "assert len(os.listdir('/proc/self/fd')) == before, 'open files are left'\n"
         "t.processes.shut_down()\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent, check=True)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,13 @@ def test_being_killed_again_and_again_is_bounded(faulty_cli: Any, tmp_path: Path
     assert events(first, "ended") == ["killed"] * 3
     assert (first.status(), second.status()) == ("failed", "done")
     # With a checkpoint in between, being killed is no reason to give up.
-    done = faulty_cli("do=kill step=11;do=kill step=21;do=kill step=31")(
-        "-m", "lr=2e-3", *GRID[2:-1], "name=far"
-    )
+    kills = [
+        f"do=kill step={step} once={tmp_path}/{i}" for i, step in enumerate((5, 5, 11, 11, 21))
+    ]
+    done = faulty_cli(";".join(kills))("-m", "lr=2e-3", *GRID[2:-1], "name=far")
+    assert done.returncode == 0, done.stdout
     (far,) = runs(tmp_path, "far")
-    assert events(far, "started")[:2] == [0, 10]
+    assert events(far, "started") == [0, 0, 0, 10, 10, 20]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +146,8 @@ def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: 
     failed, stopped = runs(tmp_path)
     assert (failed.status(), stopped.status()) == ("failed", "interrupted")
     assert events(stopped, "ended") == ["stopped"]
+    assert "was lost" not in done.stdout
+    assert "to go on: python -m gansweep -m" in done.stdout
 
 
 def sweep(folder: Path, *arguments: str, fault: str = "") -> subprocess.Popen[str]:
@@ -185,6 +190,19 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     assert (status.returncode, "2/2 done" in status.stdout) == (0, True)
 
 
+@pytest.mark.parametrize("seconds", [1.5, 3.0, 4.0, 4.5, 5.0, 5.5, 6.0])
+def test_ctrl_c_at_any_moment_fails_no_run(seconds: float, tmp_path: Path) -> None:
+    """A terminal sends it to every process: while the server imports, while jobs are forked."""
+    process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:], fault=SLOW)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "Traceback" not in err
+    if "to train" in out:
+        assert "failed" not in {run.status() for run in runs(tmp_path)}
+
+
 def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
     process = sweep(tmp_path, *GRID, fault="do=slow seconds=20 step=12")
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
@@ -217,6 +235,23 @@ def test_two_sweeps_share_runs_and_train_none_twice(tmp_path: Path) -> None:
     assert [run.id for run in shared] == [run.id for run in runs(tmp_path, "b")]
     assert [events(run, "started") for run in shared] == [[0]] * 4
     assert "done in another sweep" in "".join(outputs)
+
+
+def test_what_fails_in_one_sweep_is_not_trained_again_by_the_other(tmp_path: Path) -> None:
+    """While the second waits for it, or comes to it later."""
+    grid = ("-m", "lr=5e-4,1e-3", *GRID[2:-1])
+    fault = SLOW + ";do=nan step=17 lr=0.001"
+    both = [
+        sweep(tmp_path, *(grid if name == "a" else ("-m", "lr=2e-3,1e-3", *GRID[2:-1])),
+              "jobs_per_device=1", f"name={name}", fault=fault)
+        for name in "ab"
+    ]  # fmt: skip
+    outputs = [process.communicate(timeout=120)[0] for process in both]
+    assert [process.returncode for process in both] == [1, 1], outputs
+    shared = runs(tmp_path, "a")[1]
+    assert shared.id == runs(tmp_path, "b")[1].id
+    assert events(shared, "ended") == ["failed"]
+    assert "in another sweep" in "".join(outputs)
 
 
 def test_adding_values_trains_only_the_new_rows(cli: Cli, tmp_path: Path) -> None:

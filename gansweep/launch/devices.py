@@ -21,17 +21,17 @@ HEADROOM = 0.9  # the share of the free memory that is given away
 
 @dataclass(frozen=True)
 class Device:
-    """kind: `cpu` or `cuda`; id: what CUDA_VISIBLE_DEVICES calls it; cores: its CPU cores."""
+    """kind: `cpu` or `cuda`; id: what CUDA_VISIBLE_DEVICES calls it; cores: its CPU cores.
+
+    free_mib: 0 if nobody tells: then it takes one job at a time.
+    """
 
     kind: str
     id: str
+    label: str
     name: str
     cores: int
     free_mib: int
-
-    @property
-    def label(self) -> str:
-        return "cpu" if self.kind == "cpu" else f"gpu{self.id}"
 
     def most_jobs(self, threads: int) -> int:
         """Jobs at a time if memory is no matter: a CPU core a thread, a few on a GPU."""
@@ -57,7 +57,7 @@ def find_devices(wanted: str = "auto") -> list[Device]:
     gpus = [] if wanted == "cpu" else _gpus()
     if wanted == "cuda" and not gpus:
         raise UserError("device=cuda, but nvidia-smi tells of no GPU; use device=cpu or auto")
-    return gpus or [Device("cpu", "", "CPU", cpu_cores(), _free_memory())]
+    return gpus or [Device("cpu", "", "cpu", "CPU", cpu_cores(), _free_memory())]
 
 
 def _gpus() -> list[Device]:
@@ -69,18 +69,24 @@ def _gpus() -> list[Device]:
         ).stdout  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return []
-    found = []
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    allowed = None if visible is None else [v.strip() for v in visible.split(",")]
     lines = [[part.strip() for part in line.split(",")] for line in listed.splitlines() if line]
-    lines = [line for line in lines if len(line) == 4 and line[3].isdigit()]
-    for index, uuid, name, free in lines:
-        # Within a scheduler's share of a node, ids are what it says; MIG slices are not packed.
-        chosen = allowed is None or any(a and (a == index or uuid.startswith(a)) for a in allowed)
-        if chosen:
-            cores = max(1, cpu_cores() // len(lines))
-            found.append(Device("cuda", index, name, cores, int(free)))
-    return found
+    cores = max(1, cpu_cores() // max(1, len(lines)))
+    # By UUID: CUDA may count in another order than the driver's tool.
+    gpus = {
+        index: Device("cuda", uuid, f"gpu{index}", name, cores, int(free) if free.isdigit() else 0)
+        for index, uuid, name, free in (line for line in lines if len(line) == 4)
+    }
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return list(gpus.values())
+    found = []
+    for i, wanted in enumerate(v.strip() for v in visible.split(",") if v.strip()):
+        known = gpus.get(wanted) or next(
+            (g for g in gpus.values() if g.id.startswith(wanted)), None
+        )
+        # A part of a GPU (MIG), or one that only the scheduler knows.
+        found.append(known or Device("cuda", wanted, f"gpu{i}", "GPU", cores, 0))
+    return found if "-1" not in visible else []
 
 
 def cpu_cores() -> int:
@@ -97,8 +103,11 @@ def _free_memory() -> int:
     free = 1 << 20
     with suppress(OSError, ValueError, IndexError):
         free = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) >> 10
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, IndexError):
         group = Path("/sys/fs/cgroup")
         limit = int((group / "memory.max").read_text())
-        free = min(free, (limit - int((group / "memory.current").read_text())) >> 20)
+        used = int((group / "memory.current").read_text())
+        stat = (group / "memory.stat").read_text()
+        cached = int(stat.split("inactive_file ")[1].split()[0])  # given back when it is needed
+        free = min(free, (limit - used + cached) >> 20)
     return free

@@ -23,11 +23,12 @@ Cost = tuple[Any, ...]
 
 
 class Estimates:
-    """Costs per step of finished runs. out: the folder of runs; threads: of the runs to come."""
+    """Costs per step of finished runs. out: the folder of runs; kind, threads: where the runs to
+    come will be trained."""
 
-    def __init__(self, out: str | Path, threads: int) -> None:
+    def __init__(self, out: str | Path, kind: str, threads: int) -> None:
+        self.kind = kind
         self.threads = threads
-        self.runs = 0
         self._paces: dict[Cost, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=9))
         self._memory: dict[Cost, int] = {}
         for run in _latest(out):
@@ -37,13 +38,14 @@ class Estimates:
         """Take a finished run into account."""
         record, result = read_json(run.config) or {}, read_json(run.result) or {}
         environment = read_json(run.environment) or {}
+        if environment.get("device") != self.kind:
+            return
         cost = cost_of(record)
         with suppress(KeyError, TypeError, ZeroDivisionError):
             pace = result["training_seconds"] / result["steps"]
             fixed = max(0.0, result["seconds"] - result["training_seconds"])
             if environment["threads"] == self.threads:
                 self._paces[cost].appendleft((pace, fixed))
-                self.runs += 1
             self._memory[cost] = max(self._memory.get(cost, 0), result["peak_memory_mib"])
 
     def seconds(self, cost: Cost, steps: int) -> float | None:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from types import FrameType
 from typing import Any
@@ -18,7 +18,7 @@ from rich.live import Live
 
 from gansweep import stop
 from gansweep.console import console
-from gansweep.errors import Held, UserError
+from gansweep.errors import FailedElsewhere, Held, UserError
 from gansweep.job import (
     SweepTask,
     cause_of,
@@ -28,23 +28,23 @@ from gansweep.job import (
     summary,
 )  # fmt: skip
 from gansweep.launch import processes
-from gansweep.launch.devices import Device, find_devices
+from gansweep.launch.devices import find_devices
 from gansweep.launch.estimate import Cost, Estimates, cost_of, total_seconds
 from gansweep.launch.pool import Job, Pool, Running
 from gansweep.launch.processes import Ended
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.run import Run, read_json
 
-RETRIES = 2  # of a run that was killed without having come further meanwhile
+RETRIES = 2  # of a run that was killed without having written a checkpoint meanwhile
 TICK = 0.25  # seconds between two looks at what happens
 LAST_WORDS = 20.0  # seconds for the checkpoints when this process has to end
 LOOK = 2.0  # seconds between two looks at runs that another sweep trains
 
 
-def train_run(out: str, run_id: str, title: str, place: dict[str, Any]) -> list[str]:
+def train_run(out: str, run_id: str, title: str, planned: str, place: dict[str, Any]) -> list[str]:
     """In the job's process: train one run where it was given room. Returns what is to be told."""
     said: list[str] = []
-    execute(Run(out, run_id), title, place=place, tell=said.append)
+    execute(Run(out, run_id), title, planned=planned, place=place, tell=said.append)
     return said
 
 
@@ -70,11 +70,17 @@ def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobR
 def train_isolated(task: SweepTask, run_id: str) -> dict[str, Any]:
     """In a cluster's job: one run on the devices that the scheduler has given to this job.
 
-    Raises RuntimeError if it failed, KeyboardInterrupt if it was asked to stop.
+    Raises RuntimeError if it failed, Stopped if it was asked to stop.
     """
     prepare(task)
-    sweep = LocalSweep(replace(task, fail_fast=False), [run_id])
-    sweep.run()
+    if task.threads is None:
+        cores = os.environ.get("SLURM_CPUS_PER_TASK") or os.environ.get("OMP_NUM_THREADS") or "1"
+        task = replace(task, threads=int(cores))
+    sweep = LocalSweep(task, [run_id])
+    try:
+        sweep.run()
+    except KeyboardInterrupt:  # which would end this job without an answer
+        raise stop.Stopped("was asked to stop") from None
     result = read_json(Run(task.out, run_id).result)
     if result is None:
         failure = read_json(Run(task.out, run_id).failure) or {}
@@ -90,19 +96,26 @@ def _job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
     run = Run(task.out, _value(overrides, "run_id"))
     done = JobReturn(overrides=overrides, task_name=run.id)
     result = read_json(run.result)
-    done.status = JobStatus.COMPLETED if result is not None else JobStatus.FAILED
-    done.return_value = result or RuntimeError((read_json(run.failure) or {}).get("error"))
-    return done
+    failure = read_json(run.failure)
+    if result is not None:
+        done.status, done.return_value = JobStatus.COMPLETED, result
+    elif failure is not None:
+        done.status, done.return_value = JobStatus.FAILED, RuntimeError(failure.get("error"))
+    return done  # else unknown: it was not trained to its end
 
 
-def slots(task: SweepTask) -> tuple[list[Device], int, int]:
-    """The devices for a sweep, the threads of a job, and the most jobs at a time."""
+def make_pool(task: SweepTask) -> Pool:
+    """The slots for a sweep: a core each on a CPU, or as the task says."""
     devices = find_devices(task.device)
     threads = task.threads or 1
     if task.threads is None and task.jobs_per_device is not None:
         threads = max(1, devices[0].cores // task.jobs_per_device)
-    pool = Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
-    return devices, threads, pool.most_jobs()
+    return Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
+
+
+def make_estimates(task: SweepTask, pool: Pool) -> Estimates:
+    """What runs cost in these slots."""
+    return Estimates(task.out, pool.devices[0].kind, pool.threads)
 
 
 class LocalSweep:
@@ -111,23 +124,25 @@ class LocalSweep:
     def __init__(self, task: SweepTask, run_ids: Sequence[str]) -> None:
         self.task = task
         self.name = task.name
-        devices, threads, _ = slots(task)
-        self.pool = Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
-        self.estimates = Estimates(task.out, threads)
+        self.pool = make_pool(task)
+        self.estimates = make_estimates(task, self.pool)
         self.outcomes: dict[str, str] = {}
         self.elsewhere: dict[str, Job] = {}
         self.fault: UserError | None = None
         self._signals = 0
-        self._kills: dict[str, tuple[int, int]] = {}  # in a row, and the step they came to
+        self._kills: dict[str, tuple[int, int]] = {}  # in a row, with the same checkpoint
         self._looked = time.monotonic()
+        self._costs: dict[str, Cost] = {}
         self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
         self._titles = task.titles()
         for run_id in run_ids:
             run = Run(task.out, run_id)
-            job = Job(run_id, train_run, (task.out, run_id, self._title(run_id)), log=run.log)
+            arguments = (task.out, run_id, self._title(run_id), task.planned)
+            job = Job(run_id, train_run, arguments, log=run.log)
             record = read_json(run.config) or {}
             steps = record.get("identity", {}).get("steps", 0)
-            self._alike[cost_of(record)].append((job, steps))
+            self._costs[run_id] = cost_of(record)
+            self._alike[self._costs[run_id]].append((job, steps))
             self.pool.submit(job)
         for cost in self._alike:
             self._estimate(cost)
@@ -153,14 +168,15 @@ class LocalSweep:
         try:
             with self._listening(), self._view() as view:
                 while self.pool.waiting or self.pool.running or self.elsewhere:
-                    for running, ended in self.pool.wait(TICK):
+                    over = self.pool.wait(TICK)
+                    if self._signals and not self.pool.stopping:
+                        console.print("stopping: running runs write a checkpoint (again: at once)")
+                        self.pool.stop()
+                    for running, ended in over:
                         self._handle(running, ended)
                     self._look_around()
                     if view is not None:
                         view.update(render(self.progress()), refresh=True)
-                    if self._signals and not self.pool.stopping:
-                        console.print("stopping: running runs write a checkpoint (again: at once)")
-                        self.pool.stop()
                     if self.pool.stopping and not self.pool.running:
                         break
         except BaseException as error:
@@ -183,23 +199,28 @@ class LocalSweep:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Ctrl-C, SIGTERM or a closed terminal: the first time in good order, then at once."""
+        """Ctrl-C, SIGTERM or a closed terminal: stop in good order; a second Ctrl-C: at once.
+
+        Schedulers and terminals send theirs more than once for one event.
+        """
 
         def heard(number: int, _: FrameType | None) -> None:
-            self._signals += 1
-            if number == signal.SIGHUP:  # nobody reads what is printed
+            if self._signals and number == signal.SIGINT:
+                raise KeyboardInterrupt
+            if number == signal.SIGHUP and not self._signals:  # nobody reads what is printed
                 null = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(null, 1)
                 os.dup2(null, 2)
-            if self._signals > 1:
-                raise KeyboardInterrupt
+                os.close(null)
+            self._signals += 1
 
         if threading.current_thread() is not threading.main_thread():
             yield  # only a main thread can hear signals
             return
         heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-        # nohup says so by ignoring it.
-        heeded = [s for s in heeded if signal.getsignal(s) is not signal.SIG_IGN]
+        # Not those that somebody has a use for: nohup ignores one, submitit waits for another.
+        default = (signal.SIG_DFL, signal.default_int_handler)
+        heeded = [s for s in heeded if signal.getsignal(s) in default]
         before = [signal.signal(number, heard) for number in heeded]
         try:
             yield
@@ -224,7 +245,9 @@ class LocalSweep:
                 console.print(line)
         elif isinstance(error, Held):
             self.elsewhere[run.id] = job
-        elif isinstance(error, stop.Stopped) or (self.pool.stopping and ended.killed):
+        elif isinstance(error, FailedElsewhere):
+            self._failed(run, one_line(error))
+        elif isinstance(error, stop.Stopped) or (self.pool.stopping and error is None):
             if self.pool.stopping:
                 self._end(run, "stopped")
             else:  # somebody else asked it to stop: a scheduler, a person
@@ -236,7 +259,7 @@ class LocalSweep:
 
     def _raised(self, running: Running, error: BaseException) -> None:
         run = Run(self.task.out, running.job.key)
-        cause = cause_of(error)
+        cause = cause_of(error, run)
         if cause == "disk":
             assert isinstance(error, OSError)
             where = f"{error.filename}: " if error.filename else ""
@@ -248,6 +271,8 @@ class LocalSweep:
             self.pool.stop()
         elif cause == "out of memory" and not running.job.alone:
             running.job.alone = True
+            with suppress(OSError, Held), run.owned():  # it is not yet the last word
+                run.failure.unlink(missing_ok=True)
             self._again(running, "ran out of memory: once more, alone on its device")
         else:
             self._failed(run, one_line(error))
@@ -259,10 +284,10 @@ class LocalSweep:
         try:
             with run.owned():
                 run.record("ended", cause="killed" if ended.killed else "crashed", why=how)
-                step = _step(run)
+                written = _checkpointed(run)
                 kills, before = self._kills.get(run.id, (0, 0))
-                kills = kills + 1 if step <= before else 1
-                self._kills[run.id] = (kills, step)
+                kills = kills + 1 if written == before else 1
+                self._kills[run.id] = (kills, written)
                 again = ended.killed and kills <= RETRIES
                 if not again:
                     record_failure(run, "killed" if ended.killed else "crashed", how, "Died")
@@ -293,7 +318,7 @@ class LocalSweep:
         self.outcomes[run.id] = outcome
         if outcome == "done":
             self.estimates.learn(run)
-            self._estimate(cost_of(read_json(run.config) or {}))
+            self._estimate(self._costs[run.id])
 
     def _look_around(self) -> None:
         """The memory of what runs; what other sweeps have made of the runs that we share."""
@@ -301,9 +326,10 @@ class LocalSweep:
             return
         self._looked = time.monotonic()
         for running in self.pool.running:
-            if running.job.memory_mib is None:
-                lines = Run(self.task.out, running.job.key).latest_metrics(1)
-                running.job.memory_mib = lines[-1].get("memory_mib") if lines else None
+            lines = Run(self.task.out, running.job.key).latest_metrics(1)
+            if running.job.memory_mib is None and lines:
+                for job, _ in self._alike[self._costs[running.job.key]]:
+                    job.memory_mib = lines[-1].get("memory_mib")
         for run_id, job in list(self.elsewhere.items()):
             run = Run(self.task.out, run_id)
             status = run.status()
@@ -338,7 +364,8 @@ class LocalSweep:
         )
 
 
-def _step(run: Run) -> int:
-    """Where its latest attempt began."""
-    starts = [e.get("step", 0) for e in run.read_history() if e.get("event") == "started"]
-    return starts[-1] if starts else 0
+def _checkpointed(run: Run) -> int:
+    """When its checkpoint was written; 0 if there is none."""
+    with suppress(OSError):
+        return run.last.stat().st_mtime_ns
+    return 0

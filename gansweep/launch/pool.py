@@ -44,11 +44,9 @@ class Place:
 
     def describe(self) -> dict[str, Any]:
         """For a run's history, and what the job is to use."""
-        return {
-            "slot": f"{self.device.label}:{self.slot}",
-            "device": self.device.kind,
-            "threads": self.threads,
-        }
+        told = {"slot": f"{self.device.label}:{self.slot}", "threads": self.threads}
+        # Where the driver tells of no GPU, torch may still know one.
+        return told | ({"device": "cuda"} if self.device.kind == "cuda" else {})
 
 
 @dataclass

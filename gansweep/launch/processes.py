@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gansweep import stop
-from gansweep.errors import UserError
+from gansweep.errors import Held, UserError
 
 PRELOAD = "gansweep.launch.preload"
 STOP = "stop"
@@ -123,7 +123,7 @@ class Process:
             except (EOFError, ConnectionError, FileNotFoundError):  # the server was killed
                 self.connection.close()
                 if attempt == 4:
-                    raise
+                    raise RuntimeError("the fork server dies while it imports; see above") from None
                 time.sleep(0.1 * 2**attempt)
             finally:
                 theirs.close()
@@ -137,8 +137,12 @@ class Process:
             self.connection.send(STOP)
 
     def kill(self) -> None:
+        """End it at once, with whatever it has started."""
         with suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            if os.getpgid(self.pid) == self.pid:
+                os.killpg(self.pid, signal.SIGKILL)
+            else:  # it has only just been forked
+                os.kill(self.pid, signal.SIGKILL)
 
     def ended(self) -> Ended | None:
         """How it ended; None while it runs. Reaps the process."""
@@ -200,7 +204,8 @@ def _run(
     try:
         answer = Ended(result=function(*arguments), returned=True)
     except BaseException as error:
-        traceback.print_exc()
+        if not isinstance(error, stop.Stopped | Held) and not hasattr(error, "logged"):
+            traceback.print_exc()
         answer = Ended(error=_portable(error))
     with suppress(OSError):
         sys.stdout.flush()

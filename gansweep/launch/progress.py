@@ -26,7 +26,6 @@ class RunProgress:
     rate: float | None = None
     left: float | None = None
     losses: dict[str, float] = field(default_factory=dict)
-    memory_mib: int | None = None
 
 
 @dataclass
@@ -57,7 +56,6 @@ def run_progress(run: Run, title: str) -> RunProgress:
     if lines:
         last, first = lines[-1], lines[0]
         progress.step = max(progress.step, last.get("step", 0))
-        progress.memory_mib = last.get("memory_mib")
         progress.losses = {k: v for k, v in last.items() if k.startswith("loss") and v is not None}
         steps, seconds = last["step"] - first["step"], last["seconds"] - first["seconds"]
         if steps > 0 and seconds > 0:

@@ -70,6 +70,9 @@ def read_outcome(run: Run) -> Outcome:
     if status in ("running", "interrupted"):
         lines = run.read_metrics()
         note += f" (step {lines[-1].get('step')})" if lines else ""
+    failure = read_json(run.failure) or {}
+    if status == "failed" and failure.get("cause") in ("killed", "crashed") and failure.get("log"):
+        note += f"; its last words: {failure['log'][-1]}"
     broken = [p.name for p in (run.config, run.result, run.failure) if damaged(p)]
     if broken:
         note = f"{', '.join(broken)} damaged: run the sweep again"

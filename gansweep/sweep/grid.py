@@ -12,9 +12,9 @@ from gansweep.console import console
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.job import SweepTask, one_line
 from gansweep.overrides import as_arguments, read_axes
-from gansweep.run import Run, damaged, read_json
+from gansweep.run import Run, damaged, now, read_json
 from gansweep.sweep.manifest import manifest_path
-from gansweep.sweep.plan import Job, Plan, make_plan
+from gansweep.sweep.plan import Plan, PlannedRun, make_plan
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext
@@ -28,19 +28,23 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
     Ctrl-C or SIGTERM; the table is written in each case but the third.
     """
     with one_line_errors():
+        chosen = master.hydra.runtime.choices["hydra/launcher"]
         plan = _plan(arguments, master, context)
+        for name in ("fail_fast", "jobs_per_device"):
+            if chosen != "local" and getattr(plan.settings, name):
+                raise UserError(f"{name} is for hydra/launcher=local, not for {chosen}")
         todo = _todo(plan)
         if plan.settings.plan:
-            _preview(plan, todo)
+            _preview(plan, todo, chosen)
             return
-        launcher = _launcher(plan, master, context) if todo else None
+        launcher = _launcher(plan, chosen, master, context) if todo else None
         _announce(plan, todo)
         plan.write()
         started = time.monotonic()
         interrupted = False
         try:
             if launcher is not None:
-                _launch(launcher, todo)
+                _launch(launcher, chosen, todo)
         except KeyboardInterrupt:
             interrupted = True
             console.print("\ninterrupted: what is finished is kept")
@@ -50,6 +54,8 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         console.print(f"to go on: {plan.manifest.command}{again}")
         raise SystemExit(INTERRUPTED)
     if not all(job.run.complete() for job in plan.jobs):
+        if any(job.run.status() in ("planned", "interrupted") for job in plan.jobs):
+            console.print(f"to go on: {plan.manifest.command}")
         raise SystemExit(1)
 
 
@@ -67,19 +73,22 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
     # The launcher is part of the command, though Hydra keeps it from the sweeper.
     hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
     lasting = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
-    command_line = shlex.join(["python", "-m", "gansweep", "-m", *hydras, *lasting])
+    sources = master.hydra.runtime.config_sources
+    folders = [s.path for s in sources if s.provider == "command-line"]
+    options = [word for folder in folders for word in ("--config-dir", folder)]
+    command_line = shlex.join(["python", "-m", "gansweep", "-m", *options, *hydras, *lasting])
     profile = master.hydra.runtime.choices["profile"]
     return make_plan(read_axes(arguments, multirun=True), compose, profile, command_line)
 
 
-def _todo(plan: Plan) -> list[Job]:
+def _todo(plan: Plan) -> list[PlannedRun]:
     """What is not done; what failed before only if it is asked for."""
     again = plan.settings.retry == "failed"
     missing = [job for job in plan.jobs if not job.run.complete()]
     return [job for job in missing if again or job.run.status() != "failed"]
 
 
-def _announce(plan: Plan, todo: list[Job]) -> None:
+def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
     manifest = plan.manifest
     rows = _count(len(manifest.rows), "row")
     if len(plan.chosen) < len(manifest.rows):
@@ -106,16 +115,20 @@ def _announce(plan: Plan, todo: list[Job]) -> None:
             console.print(f"  row {i} is left out: {why}")
 
 
-def _preview(plan: Plan, todo: list[Job]) -> None:
+def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     """`plan=true`: every row that would be trained, the counts, and how long it would take."""
-    from gansweep.launch.estimate import Estimates, cost_of, total_seconds
-    from gansweep.launch.local import slots
+    from gansweep.launch.estimate import cost_of, total_seconds
+    from gansweep.launch.local import make_estimates, make_pool
     from gansweep.launch.progress import clock
 
     _announce(plan, todo)
     records = {job.run.id: record for job, record in zip(plan.jobs, plan.records, strict=True)}
-    _, threads, most = slots(_task(plan))
-    estimates = Estimates(plan.settings.out, threads)
+    task = _task(plan)
+    if launcher != "local":  # the devices are somewhere else
+        task = replace(task, device="cpu")
+    pool = make_pool(task)
+    estimates = make_estimates(task, pool)
+    most = pool.most_jobs() if launcher == "local" else 1
     times = []
     for job in todo:
         record = records[job.run.id]
@@ -133,13 +146,14 @@ def _preview(plan: Plan, todo: list[Job]) -> None:
         f"duplicate {plan.doubles}, invalid {invalid}"
     )
     if todo:
+        where = _count(most, "slot") if launcher == "local" else "one job after the other"
         total = total_seconds(times, most)
         known = sum(seconds is not None for seconds in times)
         console.print(
-            f"estimated time: {clock(total)} in {_count(most, 'slot')}, "
+            f"estimated time: {clock(total)} in {where}, "
             f"from earlier runs like {known} of the {len(todo)}"
             if total is not None
-            else f"estimated time: unknown, no earlier run is like these ({_count(most, 'slot')})"
+            else f"estimated time: unknown, no earlier run is like these ({where})"
         )
 
 
@@ -155,6 +169,7 @@ def _task(plan: Plan) -> SweepTask:
     return SweepTask(
         name=plan.manifest.name,
         out=settings.out,
+        planned=now(),
         jobs_per_device=settings.jobs_per_device,
         fail_fast=settings.fail_fast,
         device=devices.pop() if len(devices) == 1 else "auto",
@@ -162,18 +177,17 @@ def _task(plan: Plan) -> SweepTask:
     )
 
 
-def _launcher(plan: Plan, master: DictConfig, context: HydraContext) -> Any:
+def _launcher(plan: Plan, chosen: str, master: DictConfig, context: HydraContext) -> Any:
     """Hydra's launcher, whichever is chosen."""
     from hydra.core.plugins import Plugins
 
-    chosen = master.hydra.runtime.choices["hydra/launcher"]
     task = replace(_task(plan), isolated=chosen != "basic")
     return Plugins.instance().instantiate_launcher(
         hydra_context=context, task_function=task, config=master
     )
 
 
-def _launch(launcher: Any, todo: list[Job]) -> None:
+def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
     """Train. A launcher that gives up at a job that it lost costs neither the others' results
     nor the table."""
     # Absolute: a cluster's jobs may start in another folder.
@@ -183,9 +197,9 @@ def _launch(launcher: Any, todo: list[Job]) -> None:
     ]
     try:
         returns = launcher.launch(runs, initial_job_idx=0)
-    except (UserError, OSError):
-        raise
     except Exception as error:
+        if chosen in ("local", "basic") or isinstance(error, UserError | OSError):
+            raise  # a bug of ours, or what the user can mend
         first = one_line(error)[:300]
         console.print(f"the launcher gave up: {type(error).__name__}: {first}")
         console.print("what is not done goes on when you type the command again")
@@ -196,7 +210,7 @@ def _launch(launcher: Any, todo: list[Job]) -> None:
             console.print(f"{job.title}  was lost: {one_line(returned._return_value)[:300]}")
 
 
-def _report(plan: Plan, todo: list[Job], seconds: float) -> None:
+def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
     from gansweep.report import write_report
     from gansweep.report.terminal import print_table
 

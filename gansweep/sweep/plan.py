@@ -29,7 +29,7 @@ Compose = Callable[[dict[str, str]], dict[str, Any]]
 
 
 @dataclass
-class Job:
+class PlannedRun:
     """A planned run and how the screen calls it: `lr=0.0001 beta1=0.3 data=mnist5k`."""
 
     run: Run
@@ -55,7 +55,7 @@ class Plan:
 
     manifest: Manifest
     chosen: list[int]
-    jobs: list[Job]
+    jobs: list[PlannedRun]
     records: list[dict[str, Any]]
     settings: Config
     doubles: int = 0
@@ -132,7 +132,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
 
     rows: list[Row] = []
     sources: list[int] = []  # of each row, its place in the row list
-    jobs: dict[str, Job] = {}
+    jobs: dict[str, PlannedRun] = {}
     records: dict[str, dict[str, Any]] = {}
     doubles = 0
     refused: list[UserError] = []
@@ -156,7 +156,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
                     continue
                 records[run.id] = record
                 parts = as_arguments({**values, **cell.shown})
-                jobs[run.id] = Job(run, " ".join(parts))
+                jobs[run.id] = PlannedRun(run, " ".join(parts))
         rows.append(row)
         sources.append(source)
     if not jobs and refused:

@@ -96,7 +96,7 @@ def preempt(arguments: list[str]) -> None:
     """Warn one task as a scheduler does."""
     pid = int((STATE / f"{arguments[0]}.pid").read_text())
     os.kill(pid, signal.SIGTERM)
-    time.sleep(0.1)
+    time.sleep(2)
     os.kill(pid, signal.SIGUSR2)
 
 
