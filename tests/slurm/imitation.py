@@ -24,7 +24,7 @@ def sbatch(arguments: list[str]) -> None:
     copy = STATE / f"{job}.script"
     copy.write_text(script.read_text())
     for i in range(count):
-        (STATE / f"{job}_{i}.state").write_text("PENDING")
+        (STATE / f"{_key(job, i, array is not None)}.state").write_text("PENDING")
     command = [sys.executable, __file__, "daemon", job, str(count), str(parallel), str(bool(array))]
     log = (STATE / "daemon.log").open("a")
     subprocess.Popen(
@@ -33,47 +33,61 @@ def sbatch(arguments: list[str]) -> None:
     print("Submitted batch job", job)
 
 
+def _key(job: str, task: int, array: bool) -> str:
+    """What sacct calls it: a lone job has no task."""
+    return f"{job}_{task}" if array else job
+
+
 def daemon(arguments: list[str]) -> None:
-    job, count, parallel, array = arguments[0], int(arguments[1]), int(arguments[2]), arguments[3]
+    job, count, parallel = arguments[0], int(arguments[1]), int(arguments[2])
+    array = arguments[3] == "True"
     waiting, running = list(range(count)), []
     while waiting or running:
         while waiting and len(running) < parallel:
             i = waiting.pop(0)
             variables = {
-                **os.environ, "SLURM_JOB_ID": str(int(job) * 100 + i), "SLURM_NTASKS": "1",
+                **os.environ, "SLURM_NTASKS": "1",
+                "SLURM_JOB_ID": str(int(job) * 100 + i) if array else job,
                 "SLURM_JOB_NUM_NODES": "1", "SLURM_NODEID": "0", "SLURM_PROCID": "0",
                 "SLURM_LOCALID": "0", "SLURM_JOB_NODELIST": "here", "SLURM_JOB_NAME": "gansweep",
                 "SLURM_NTASKS_PER_NODE": "1",
             }  # fmt: skip
-            if array == "True":
+            if array:
                 variables |= {"SLURM_ARRAY_JOB_ID": job, "SLURM_ARRAY_TASK_ID": str(i)}
-            (STATE / f"{job}_{i}.state").write_text("RUNNING")
+            (STATE / f"{_key(job, i, array)}.state").write_text("RUNNING")
             script = ["/bin/bash", str(STATE / f"{job}.script")]
             running.append((i, subprocess.Popen(script, env=variables, start_new_session=True)))
         time.sleep(0.1)
         for i, process in list(running):
             if process.poll() is not None:
                 running.remove((i, process))
-                requeue = STATE / f"{job}_{i}.requeue"
+                requeue = STATE / f"{_key(job, i, array)}.requeue"
                 if requeue.exists():
                     requeue.unlink()
                     waiting.append(i)
                     continue
                 state = "COMPLETED" if process.returncode == 0 else "FAILED"
-                (STATE / f"{job}_{i}.state").write_text(state)
+                (STATE / f"{_key(job, i, array)}.state").write_text(state)
 
 
 def srun(arguments: list[str]) -> None:
-    job, task = os.environ["SLURM_ARRAY_JOB_ID"], os.environ["SLURM_ARRAY_TASK_ID"]
+    task = os.environ.get("SLURM_ARRAY_TASK_ID", "")
+    job = os.environ["SLURM_ARRAY_JOB_ID" if task else "SLURM_JOB_ID"]
     files = {}
     while arguments[0].startswith("--"):
         option = arguments.pop(0)
         if option in ("--output", "--error"):
-            name = arguments.pop(0).replace("%A", job).replace("%a", task).replace("%t", "0")
+            name = (
+                arguments.pop(0)
+                .replace("%A", job)
+                .replace("%j", job)
+                .replace("%a", task)
+                .replace("%t", "0")
+            )
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             files[option] = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     process = subprocess.Popen(arguments, stdout=files.get("--output"), stderr=files.get("--error"))
-    (STATE / f"{job}_{task}.pid").write_text(str(process.pid))
+    (STATE / f"{_key(job, int(task or 0), bool(task))}.pid").write_text(str(process.pid))
     sys.exit(1 if process.wait() else 0)
 
 
