@@ -67,7 +67,11 @@ def _checked(arguments: list[str]) -> list[str]:
     given = {override.split("=")[0] for override in options.overrides}
     implied = {a.name: a.values[0] for a in axes if a.name not in given}
     # A sweep reads its axes itself; for one run Hydra has to be told what follows from them.
-    return arguments if options.multirun else [*as_arguments(implied), *arguments]
+    if options.multirun:
+        return arguments
+    # Together: argparse takes what is no option from one place alone.
+    rest = [a for a in arguments if a not in options.overrides]
+    return [*rest, *options.overrides, *as_arguments(implied)]
 
 
 def _hydra_main() -> None:

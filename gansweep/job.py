@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep import stop
@@ -160,8 +161,8 @@ def cause_of(error: BaseException, run: Run) -> str:
     if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return "out of memory"
     # Where every run writes; a picture that may not be read is its own row's fault.
-    written = str(getattr(error, "filename", None) or run.folder)
-    if refused_by_disk(error) and written.startswith(str(run.folder.parent)):
+    place = Path(getattr(error, "filename", None) or run.folder).resolve()
+    if refused_by_disk(error) and place.is_relative_to(run.folder.parent.resolve()):
         return "disk"
     return "failed"
 

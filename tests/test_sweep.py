@@ -56,6 +56,7 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     assert manifest.tables[0].columns == ["lr", "beta1"]
     assert manifest.common["gen"] == "5"
     assert manifest.name.startswith("lr-beta1-")
+    made.write()
     record = read_json(made.jobs[0].run.config)
     assert record is not None
     assert record["params"]["lr"] == 1e-4
@@ -99,6 +100,7 @@ def test_profiles_bring_their_own_widths_and_data_sets(plan: Any, shared: Path) 
     made = plan("profile=paper", f"data.root={shared}")
     assert made.manifest.pictures == ["Number Output", "Celeb Output"]
     assert made.manifest.common["width"] == 1.0
+    made.write()
     records = [read_json(job.run.config) for job in made.jobs]
     steps = [r["identity"]["steps"] for r in records if r]
     assert steps == [2 * (60000 // 128)]  # 32 faces are fewer than a batch of 128
@@ -201,6 +203,7 @@ def test_rows_are_chosen_and_the_others_stay_in_the_table(plan: Any) -> None:
 
 def test_the_command_line_overrides_a_row_list(plan: Any) -> None:
     made = plan("sweep=equilibrium_cases", "epochs=1", "seed=4")
+    made.write()
     records = [read_json(job.run.config) for job in made.jobs]
     assert [r["identity"]["steps"] for r in records if r] == [7, 7, 7]
     first = records[0]

@@ -175,6 +175,7 @@ class LocalSweep:
                     for running, ended in over:
                         self._handle(running, ended)
                     self._look_around()
+                    processes.reap_strays({r.process.pid for r in self.pool.running})
                     if view is not None:
                         view.update(render(self.progress()), refresh=True)
                     if self.pool.stopping and not self.pool.running:

@@ -88,7 +88,7 @@ class Pool:
 
     def wait(self, seconds: float) -> list[tuple[Running, Ended]]:
         """Start what fits, then return what has ended, after at most so many seconds."""
-        if self.waiting and not self.stopping:
+        if not self.stopping:
             keep_warm()
         self._start()
         connections = [r.process.connection for r in self.running]

@@ -83,6 +83,19 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def reap_strays(known: set[int]) -> None:
+    """Reap orphans that nobody waits for: forked by a server that died before it said so.
+
+    known: the jobs that are waited for, as the server is by `keep_warm`.
+    """
+    server: Any = forkserver._forkserver
+    with suppress(ChildProcessError):
+        while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if found.si_pid in known | {server._forkserver_pid}:
+                return  # it is told of only once it is reaped; its turn comes
+            os.waitpid(found.si_pid, os.WNOHANG)
+
+
 def shut_down() -> None:
     """End the server. Its jobs must have ended."""
     server: Any = forkserver._forkserver  # multiprocessing has no public end for it
