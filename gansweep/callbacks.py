@@ -77,7 +77,7 @@ class Metrics(_Writer):
         self.latest = {name: value.item() for name, value in gan.losses.items()}
         line: dict[str, float] = {"step": step, "epoch": round(step / self.steps_per_epoch, 4)}
         line |= {"seconds": round(self.seconds(), 3), "memory_mib": peak_memory(gan.device)}
-        self.run.append_metrics({**line, **self.latest})
+        self.run.append_metrics({**line, **self.latest, **gan.health()})
         for name, value in self.latest.items():
             if not math.isfinite(value):
                 raise Diverged(f"diverged: {name} is {value} at step {step}")
@@ -101,6 +101,7 @@ class Checkpoints(_Writer):
         super().__init__(run, every, total)
         self.metrics = metrics
         self._saved = time.monotonic()
+        self._step = -1
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -115,8 +116,9 @@ class Checkpoints(_Writer):
             raise stop.Stopped(f"stopped at step {gan.steps_done} of {self.total}")
 
     def write(self, trainer: pl.Trainer, gan: GAN) -> None:
-        save_checkpoint(self.run, gan, self.metrics.seconds())
-        self._saved = time.monotonic()
+        if gan.steps_done != self._step:
+            save_checkpoint(self.run, gan, self.metrics.seconds())
+            self._saved, self._step = time.monotonic(), gan.steps_done
 
 
 class Bar(pl.Callback):

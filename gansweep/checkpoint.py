@@ -21,7 +21,8 @@ from gansweep.run import Run, write_bytes
 
 @dataclass
 class Checkpoint:
-    """step: batches done; seconds: trained so far; losses: the latest; threads: of the CPU."""
+    """step: batches done; seconds: trained so far; losses: the latest; threads: of the CPU;
+    watched: steps since the judge's last look, and how many of them were saturated."""
 
     step: int
     seconds: float
@@ -29,6 +30,7 @@ class Checkpoint:
     threads: int
     weights: dict[str, Any]
     optimizers: list[dict[str, Any]]
+    watched: list[int]
     dice: dict[str, torch.Tensor]
 
     def restore(self, gan: GAN) -> None:
@@ -36,6 +38,7 @@ class Checkpoint:
         gan.load_state_dict(self.weights)
         gan.steps_done = self.step
         gan.losses = {name: torch.tensor(value) for name, value in self.losses.items()}
+        gan.watched, gan.saturated = self.watched
         for optimizer, state in zip(_optimizers(gan), self.optimizers, strict=True):
             optimizer.load_state_dict(state)
         torch.set_rng_state(self.dice["cpu"])
@@ -61,6 +64,7 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
         "threads": torch.get_num_threads(),
         "weights": gan.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in _optimizers(gan)],
+        "watched": [gan.watched, int(gan.saturated)],
         "dice": dice,
     }
 

@@ -201,6 +201,31 @@ class Config:
         choices=MEMORY_FORMATS,
         group="machine",
     )
+    judge: bool = _param(
+        True,
+        "measure the distance to the real images while training, keep the best weights",
+        "judged",
+        group="judging",
+        identity=False,
+    )
+    ema_decay: float | None = _param(
+        None,
+        "also keep an exponential moving average of the generator's weights",
+        "EMA decay",
+        low=0,
+        high=1,
+        open_low=True,
+        open_high=True,
+        null="none, as in the documents",
+        null_label="–",
+        group="judging",
+    )
+    early_stop: bool = _param(
+        False,
+        "end a run that has diverged: 1.5 times its best distance, three looks running",
+        "stopped early",
+        group="judging",
+    )
     device: str = _param("auto", "where to train", choices=DEVICES, group="machine", identity=False)
     threads: int | None = _param(
         None,
@@ -255,6 +280,13 @@ class Config:
         identity=False,
     )
     faces: str = _param("toyfaces", "the profile's faces", group="files and sweeps", identity=False)
+    thumbnail: str = _param(
+        "equilibrium",
+        "the pictures of a report: where a run was best, or its last",
+        choices=("equilibrium", "last"),
+        group="files and sweeps",
+        identity=False,
+    )
     retry: str | None = _param(
         None,
         "also train again what failed before",

@@ -5,6 +5,7 @@ It receives built networks and knows none of them by name.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytorch_lightning as pl
@@ -14,6 +15,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gansweep.data.batches import normalise
 
+SATURATED = 0.01  # D's loss, below which it teaches nothing
+
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
 
 
@@ -21,6 +24,11 @@ def cross_entropy(logits: Tensor, label: float) -> Tensor:
     """Mean sigmoid cross entropy of `logits` against one label for all, in float32."""
     logits = logits.float()
     return binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+def _gradient_norm(net: nn.Module) -> float:
+    norms = [p.grad.norm() for p in net.parameters() if p.grad is not None]
+    return torch.stack(norms).norm().item() if norms else 0.0
 
 
 class GAN(pl.LightningModule):
@@ -47,6 +55,7 @@ class GAN(pl.LightningModule):
         gen_optimizer: MakeOptimizer,
         disc_optimizer: MakeOptimizer,
         memory_format: torch.memory_format = torch.contiguous_format,
+        ema_decay: float | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -58,10 +67,19 @@ class GAN(pl.LightningModule):
         self.fresh_z = fresh_z
         self.reuse_fake = reuse_fake and not fresh_z
         self.memory_format = memory_format
+        self.ema_decay = ema_decay
+        # Its own copy: averaged weights and batch-norm statistics (Yazıcı et al. 2019).
+        self.averaged = (
+            None if ema_decay is None else copy.deepcopy(generator).requires_grad_(False)
+        )
         self._make_optimizers = (gen_optimizer, disc_optimizer)
         # Lightning's global_step counts every optimizer's steps: this one counts batches.
         self.steps_done = 0
         self.losses: dict[str, Tensor] = {}
+        self._logits: tuple[Tensor, Tensor] | None = None
+        # Steps since the last look, and those of them with next to no loss of D.
+        self.watched = 0
+        self.saturated: Tensor | int = 0
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         make_gen, make_disc = self._make_optimizers
@@ -95,23 +113,66 @@ class GAN(pl.LightningModule):
         self.manual_backward(gen_loss, inputs=list(self.generator.parameters()))
         gen_optimizer.step()
 
+        self._average()
         self.steps_done += 1
         self.losses = {"loss_d": disc_loss.detach(), "loss_g": gen_loss.detach()}
+        self.watched += 1
+        self.saturated = self.saturated + (disc_loss.detach() < SATURATED)
 
     def disc_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """D's loss on real and fake images, B×C×H×W in [−1, 1] each."""
-        if not self.joint_d:
-            on_real = cross_entropy(self.discriminator(real), 1 - self.smooth)
-            return on_real + cross_entropy(self.discriminator(fake), 0.0)
-        real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).chunk(2)
-        return (cross_entropy(real_logits, 1 - self.smooth) + cross_entropy(fake_logits, 0.0)) / 2
+        if self.joint_d:
+            real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).chunk(2)
+        else:
+            real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+        self._logits = real_logits.detach(), fake_logits.detach()
+        loss = cross_entropy(real_logits, 1 - self.smooth) + cross_entropy(fake_logits, 0.0)
+        return loss / 2 if self.joint_d else loss
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        if self.averaged is None or self.ema_decay is None:
+            return
+        weights = zip(self.averaged.parameters(), self.generator.parameters(), strict=True)
+        for mean, weight in weights:
+            mean.lerp_(weight, 1 - self.ema_decay)
+        statistics = zip(self.averaged.buffers(), self.generator.buffers(), strict=True)
+        for ours, its in statistics:
+            ours.copy_(its)
+
+    def health(self) -> dict[str, float]:
+        """What tells how the game stands after a step: D(x), D(G(z)), norms of the gradients."""
+        if self._logits is None:
+            return {}
+        real, fake = (torch.sigmoid(logits.float()).mean().item() for logits in self._logits)
+        return {
+            "d_real": real,
+            "d_fake": fake,
+            "grad_d": _gradient_norm(self.discriminator),
+            "grad_g": _gradient_norm(self.generator),
+        }
+
+    def take_saturation(self) -> float:
+        """Share of the steps since the last call in which D's loss was next to nothing."""
+        share = float(self.saturated) / max(1, self.watched)
+        self.watched, self.saturated = 0, 0
+        return round(share, 4)
 
     @torch.no_grad()
     def sample(self, z: Tensor) -> Tensor:
         """Images N×C×H×W in [−1, 1], drawn with batch norm's moving averages, no dropout."""
-        was_training = self.generator.training
-        self.generator.eval()
+        return self._draw(self.generator, z)
+
+    @torch.no_grad()
+    def sample_averaged(self, z: Tensor) -> Tensor:
+        """The same by the averaged generator."""
+        assert self.averaged is not None
+        return self._draw(self.averaged, z)
+
+    def _draw(self, generator: nn.Module, z: Tensor) -> Tensor:
+        was_training = generator.training
+        generator.eval()
         try:
-            return self.generator(z.to(self.device)).float()
+            return generator(z.to(self.device)).float()
         finally:
-            self.generator.train(was_training)
+            generator.train(was_training)

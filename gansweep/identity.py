@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from gansweep import __version__
-from gansweep.config import PARAMS, Config, effective, total_steps, validate, widths
+from gansweep.config import DEFAULTS, PARAMS, Config, effective, total_steps, validate, widths
 from gansweep.data import DATASETS, Prepared
 from gansweep.errors import UserError
 from gansweep.overrides import command
 from gansweep.run import Run
 
+# Declared after ids were first given out: in the hash only where they are set.
+LATER = ("early_stop", "ema_decay")
 # Kept out of the hash as they are: resolved into others below, or the replicate key.
 _RESOLVED = {"epochs", "steps", "limit", "width", "seed"}
 
@@ -50,6 +52,9 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
         for name, value in effective(config).items()
         if PARAMS[name].identity and name not in _RESOLVED
     }
+    for name in LATER:
+        if values[name] == DEFAULTS[name]:
+            del values[name]
     values["reuse_fake"] = config.reuse_fake and not config.fresh_z
     values["gen_width"], values["disc_width"] = widths(config)
     values["steps"] = total_steps(config, data.images)

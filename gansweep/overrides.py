@@ -18,7 +18,7 @@ GROUPS = ("data", "profile")
 # Which group of conf/ a name is chosen from.
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 SWEEP_ONLY = (
-    "sweep", "rows", "name", "reports", "digits", "faces", "retry", "fail_fast",
+    "sweep", "rows", "name", "reports", "digits", "faces", "thumbnail", "retry", "fail_fast",
     "jobs_per_device", "plan",
 )  # fmt: skip
 

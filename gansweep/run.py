@@ -106,6 +106,11 @@ class Run:
         self.metrics = self.folder / "metrics.jsonl"
         self.samples = self.folder / "samples"
         self.picture = self.folder / "samples.png"
+        self.evaluations = self.folder / "judge.jsonl"
+        self.best = self.folder / "best.ckpt"
+        self.best_picture = self.folder / "best.png"
+        self.dirty = self.folder / "dirty.png"
+        self.clean = self.folder / "clean.png"
         self.last = self.folder / "last.ckpt"
         self.final = self.folder / "final.ckpt"
         self.result = self.folder / "result.json"
@@ -187,15 +192,28 @@ class Run:
         stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
+            stale += [self.evaluations, self.best, self.best_picture, self.dirty, self.clean]
         for path in stale:
             path.unlink(missing_ok=True)
-        if self.metrics.exists():
-            kept = [line for line in self.read_metrics() if line.get("step", 0) <= step]
-            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+        for stream in (self.metrics, self.evaluations):
+            if stream.exists():
+                kept = [line for line in _read_lines(stream) if line.get("step", 0) <= step]
+                write_text(stream, "".join(json.dumps(line) + "\n" for line in kept))
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Add a line to the stream; what is not finite is null, as JSON has no NaN."""
         _append(self.metrics, {k: v if math.isfinite(v) else None for k, v in line.items()})
+
+    def append_evaluation(self, line: dict[str, Any]) -> None:
+        """Add what the judge saw at one step; what is not finite is null."""
+        finite = {
+            k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()
+        }
+        _append(self.evaluations, finite)
+
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """What the judge saw so far, in order."""
+        return _read_lines(self.evaluations)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The metrics so far; a line that is only half written is left out."""

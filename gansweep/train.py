@@ -20,6 +20,8 @@ from gansweep.data import Prepared
 from gansweep.data.batches import Batches
 from gansweep.errors import UserError
 from gansweep.gan import GAN
+from gansweep.judge.callback import Judging
+from gansweep.judge.evaluate import Judge
 from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
 from gansweep.provenance import environment
@@ -46,6 +48,7 @@ def train(
         torch.backends.cudnn.allow_tf32 = False
     _quiet_lightning()
     reset_peak_memory(device)
+    judge = Judge(data) if config.judge else None  # before the dice are set: it draws too
     pl.seed_everything(config.seed, verbose=False)
     write_json(run.environment, environment(device))
 
@@ -61,12 +64,18 @@ def train(
     every = config.sample_every or max(1, steps // 10)
     samples = Samples(run, every, steps)
     checkpoints = Checkpoints(run, every, steps, metrics)
+    callbacks: list[pl.Callback] = [Restore(start), metrics, samples]
+    judging = None
+    if judge is not None:
+        judging = Judging(run, judge, config.z_dim, steps, config.batch_size, config.early_stop)
+        callbacks.append(judging)
+    callbacks += [checkpoints, Bar(title, steps, metrics)]
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         max_epochs=1,  # one pass over `batches`, which holds all epochs
         precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
-        callbacks=[Restore(start), metrics, samples, checkpoints, Bar(title, steps, metrics)],
+        callbacks=callbacks,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -81,21 +90,27 @@ def train(
         trained = start.seconds
 
     save(run.final, gan.state_dict())
-    result = {
+    done = gan.steps_done if first < steps else steps
+    if judging is not None:
+        trained -= judging.seconds
+    result: dict[str, Any] = {
         "status": "done",
-        "steps": steps,
-        "epochs": round(steps / batches.per_epoch, 4),
-        "images": steps * config.batch_size,
+        "steps": done,
+        "epochs": round(done / batches.per_epoch, 4),
+        "images": done * config.batch_size,
         **metrics.latest,
         "training_seconds": round(trained, 3),
         "seconds": round(time.perf_counter() - started + (start.seconds if start else 0), 3),
-        "images_per_second": round(steps * config.batch_size / max(trained, 1e-3), 1),
+        "images_per_second": round(done * config.batch_size / max(trained, 1e-3), 1),
         "peak_memory_mib": peak_memory(device),
         "parameters": {
             "generator": sum(p.numel() for p in gan.generator.parameters()),
             "discriminator": sum(p.numel() for p in gan.discriminator.parameters()),
         },
     }
+    if judging is not None:
+        result["judge"] = judging.verdict(gan, batches.per_epoch)
+        result["seconds"] = round(result["seconds"] + judging.scoring_seconds, 3)
     write_json(run.result, result)
     run.last.unlink(missing_ok=True)  # three times the weights, and nothing goes on from here
     return result
@@ -155,6 +170,7 @@ def build_gan(config: Config, channels: int) -> GAN:
         gen_optimizer=functools.partial(make_optimizer, config.gen_opt, config),
         disc_optimizer=functools.partial(make_optimizer, config.disc_opt, config),
         memory_format=layout,
+        ema_decay=config.ema_decay,
     )
 
 

@@ -24,7 +24,8 @@ from gansweep.run import Run
 
 pytestmark = pytest.mark.slow
 GRID = (
-    "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=20", "sample_every=5", "name=c", "threads=1",
+    "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=20", "sample_every=5", "name=c",
+    "threads=1", "judge=false",
 )  # fmt: skip
 
 

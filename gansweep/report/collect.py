@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import PARAMS
+from gansweep.report.judged import verdict
 from gansweep.run import Run, damaged, read_json
-from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, Manifest, Table
+from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, SINGLES, Manifest, Table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Outcome:
-    """What became of one run. picture: its sample grid, if there is one; note: what to say."""
+    """What became of one run.
+
+    picture: its sample grid, if there is one, of the equilibrium or the last; note: what went
+    wrong; judged: what the judge says.
+    """
 
     run_id: str
     status: str
@@ -26,6 +31,7 @@ class Outcome:
     config: dict[str, Any]
     result: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=dict)
+    judged: str = ""
 
     @property
     def seed(self) -> int:
@@ -45,18 +51,23 @@ class ReportTable:
     pictures: list[str]
 
 
-def collect(manifest: Manifest, out: str | Path) -> list[ReportTable]:
-    """The manifest's tables with what the run folders say now."""
+def collect(
+    manifest: Manifest, out: str | Path, thumbnail: str = "equilibrium"
+) -> list[ReportTable]:
+    """The manifest's tables with what the run folders say now.
+
+    thumbnail: the picture of the `equilibrium` (where there is one) or of the `last` step.
+    """
     outcomes = {
-        run_id: read_outcome(Run(out, run_id))
+        run_id: read_outcome(Run(out, run_id), thumbnail)
         for row in manifest.rows
         for runs in row.runs.values()
         for run_id in runs
     }
-    return [_table(manifest, table, outcomes) for table in manifest.tables]
+    return [_table(manifest, table, outcomes, out) for table in manifest.tables]
 
 
-def read_outcome(run: Run) -> Outcome:
+def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
     """What the folder of one run tells; a file that cannot be read is named in the note."""
     status = run.status()
     result = read_json(run.result) or {}
@@ -79,15 +90,23 @@ def read_outcome(run: Run) -> Outcome:
     return Outcome(
         run.id,
         status,
-        run.picture if run.picture.exists() else None,
+        _picture(run, thumbnail),
         note,
         read_json(run.config) or {},
         result,
         read_json(run.environment) or {},
+        verdict(result) if status == "done" else "",
     )
 
 
-def _table(manifest: Manifest, table: Table, outcomes: dict[str, Outcome]) -> ReportTable:
+def _picture(run: Run, thumbnail: str) -> Path | None:
+    chosen = [run.best_picture] if thumbnail == "equilibrium" else []
+    return next((path for path in (*chosen, run.picture) if path.exists()), None)
+
+
+def _table(
+    manifest: Manifest, table: Table, outcomes: dict[str, Outcome], out: str | Path
+) -> ReportTable:
     import pandas as pd
 
     records = []
@@ -103,11 +122,28 @@ def _table(manifest: Manifest, table: Table, outcomes: dict[str, Outcome]) -> Re
         }
         for result in table.results:
             cells[RESULTS[result]] = _result(result, found)
+        for single in table.singles:
+            cells[SINGLES[single]] = [
+                _single(Run(out, o.run_id), o, single) for of in found.values() for o in of
+            ]
         for picture, outcome in found.items():
             cells[picture] = outcome or row.invalid.get(picture, "not part of this row")
         records.append(cells)
     frame = pd.DataFrame(records, index=table.rows)
-    return ReportTable(table.remark, frame, manifest.pictures)
+    singles = [SINGLES[single] for single in table.singles]
+    return ReportTable(table.remark, frame, [*singles, *manifest.pictures])
+
+
+def _single(run: Run, outcome: Outcome, name: str) -> Outcome:
+    """One picture of a run, to stand in a column of its own."""
+    path: Path = getattr(run, name)
+    return replace(
+        outcome,
+        run_id=f"{name}-{run.id}",
+        picture=path if path.exists() else None,
+        note="" if path.exists() else "–",
+        judged="",
+    )
 
 
 def _heading(column: str) -> str:
@@ -144,6 +180,9 @@ def _result(name: str, found: dict[str, list[Outcome]]) -> str:
     done = [o.result for outcomes in found.values() for o in outcomes if o.status == "done"]
     if name == "epochs_trained":
         values = [format_value(round(result["epochs"], 1)) for result in done]
+    elif name == "equilibrium_epoch":
+        judged = [(result.get("judge") or {}).get("equilibrium") for result in done]
+        values = [f"{e['epoch']:.4g} ({e['label']})" if e else "–" for e in judged]
     else:
         values = [format_seconds(result["training_seconds"]) for result in done]
     return " / ".join(dict.fromkeys(values)) or "–"

@@ -66,6 +66,8 @@ def _outcome(outcome: Outcome, images: dict[str, str], alt: str, tell_seed: bool
     parts = [f"![{escape(alt)}]({image})"] if image else []
     if tell_seed:
         parts.append(f"seed {outcome.seed}")
+    if outcome.judged:
+        parts.append(f"<br>{escape(outcome.judged)}")
     if outcome.note:
         parts.append(escape(outcome.note))
     return " ".join(parts)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from gansweep.console import console
 from gansweep.report.collect import Outcome, ReportTable, format_seconds
+from gansweep.sweep.manifest import SINGLES
 
 STYLES = {"done": "green", "failed": "red", "running": "cyan"}
 
@@ -23,12 +24,16 @@ def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) 
         view = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         view.add_column("row", justify="right")
         for heading in table.frame.columns:
+            if heading in SINGLES.values():
+                continue
             if heading in table.pictures:
                 view.add_column(Text(heading.removesuffix(" Output")))
             else:
                 view.add_column(Text(heading), justify="right")
         for row, cells in zip(frame.index, frame.itertuples(index=False), strict=True):
-            view.add_row(str(row), *(_cell(cell) for cell in cells))
+            named = zip(table.frame.columns, cells, strict=True)
+            shown = (_cell(cell) for heading, cell in named if heading not in SINGLES.values())
+            view.add_row(str(row), *shown)
         console.print(view)
 
 
@@ -41,7 +46,8 @@ def _cell(cell: Any) -> Text:
 def _outcome(outcome: Outcome) -> Text:
     style = STYLES.get(outcome.status, "yellow")
     if outcome.status == "done" and not outcome.note:
-        return Text(f"done {format_seconds(outcome.result['training_seconds'])}", style=style)
+        took = format_seconds(outcome.result["training_seconds"])
+        return Text(f"{outcome.judged or 'done'}, {took}", style=style)
     if outcome.status == "planned":
         return Text("–", style=style)
     return Text(outcome.note, style=style)

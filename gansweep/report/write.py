@@ -27,13 +27,17 @@ class Report:
     images: dict[str, str]
 
 
-def write_report(name: str, *, out: str | Path, reports: str | Path) -> Report:
+def write_report(
+    name: str, *, out: str | Path, reports: str | Path, thumbnail: str = "equilibrium"
+) -> Report:
     """Build the report of a sweep from its files, as far as they are.
+
+    thumbnail: see `collect`.
 
     Raises UserError if there is no such sweep or the folder cannot be written.
     """
     manifest = read_manifest(out, name)
-    tables = collect(manifest, out)
+    tables = collect(manifest, out, thumbnail)
     folder = Path(reports) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -215,7 +215,12 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
     from gansweep.report.terminal import print_table
 
     settings, manifest = plan.settings, plan.manifest
-    report = write_report(manifest.name, out=settings.out, reports=settings.reports)
+    report = write_report(
+        manifest.name,
+        out=settings.out,
+        reports=settings.reports,
+        thumbnail=settings.thumbnail,
+    )
     print_table(report.tables, rows=plan.chosen)
     done = [job for job in todo if job.run.complete()]
     failed = [job for job in plan.jobs if job.run.status() == "failed"]

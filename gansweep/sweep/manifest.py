@@ -15,8 +15,14 @@ from gansweep.run import damaged, read_json, write_json
 
 FORMAT = 1
 NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
+# Pictures of a run that a row list may ask for beside its samples.
+SINGLES = {"clean": "clean", "dirty": "dirty"}
 # Columns that come from the runs' results, for the row lists that ask for them, with headings.
-RESULTS = {"epochs_trained": "epochs trained", "training_time": "training time"}
+RESULTS = {
+    "epochs_trained": "epochs trained",
+    "training_time": "training time",
+    "equilibrium_epoch": "equilibrium epoch",
+}
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Table:
     """Some of the rows under one heading line; `remark` stands before it.
 
     columns: parameter names; `a / b` shows two in one column. headings: a column's heading where
-    it is not the parameter's label. results: columns from the runs' results.
+    it is not the parameter's label. results: columns from the runs' results; singles: of pictures.
     """
 
     columns: list[str]
@@ -45,6 +51,7 @@ class Table:
     remark: str = ""
     headings: dict[str, str] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
+    singles: list[str] = field(default_factory=list)
 
 
 @dataclass

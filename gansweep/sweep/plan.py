@@ -21,7 +21,7 @@ from gansweep.sweep.recipe import ROLES, Recipe, read_recipe, select_rows
 
 # Of the sweep as a whole: one value each, no part of a row.
 SETTINGS = (
-    "out", "reports", "sweep", "rows", "name", "digits", "faces", "retry", "fail_fast",
+    "out", "reports", "sweep", "rows", "name", "digits", "faces", "thumbnail", "retry", "fail_fast",
     "jobs_per_device", "plan", "run_id",
 )  # fmt: skip
 

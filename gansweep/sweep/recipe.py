@@ -22,11 +22,11 @@ from typing import Any
 from gansweep.config import DATA_PARAMS, PARAMS, check
 from gansweep.errors import UserError, choices_hint
 from gansweep.resources import choices, sweeps_folder
-from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, Table
+from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, SINGLES, Table
 
 ROLES = ("digits", "faces")
 KEYS = ("title", "data", "set", "profiles", "tables")
-TABLE_KEYS = ("remark", "columns", "headings", "results", "rows")
+TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "rows")
 # What a row may say: everything that can change a run's numbers but the replicate.
 COLUMNS = [name for name, param in PARAMS.items() if param.identity and name != "seed"]
 
@@ -124,6 +124,10 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
     for result in results:
         if result not in RESULTS:
             raise UserError(f"results: no {result!r}: {choices_hint(result, RESULTS)}")
+    singles = [str(single) for single in _list(table.get("singles") or [], "singles")]
+    for single in singles:
+        if single not in SINGLES:
+            raise UserError(f"singles: no {single!r}: {choices_hint(single, SINGLES)}")
     for column in columns:
         for name in column.split(" / "):
             if name not in COLUMNS:
@@ -141,6 +145,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             remark=str(table.get("remark") or "").strip(),
             headings=_mapping(table.get("headings") or {}, "headings", columns),
             results=results,
+            singles=singles,
         )
     )
 

@@ -1,0 +1,133 @@
+"""Feature nets: images to vectors in which distances mean something."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+DIMENSIONS = 64
+SEEDS = (0, 1, 2)  # of the random-convolution nets: a distance is the mean over them
+
+
+class FeatureNet(Protocol):
+    """name, hash: which net it is, for captions and caches."""
+
+    name: str
+    hash: str
+
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        """uint8 N×C×H×W → for each of its (first so many) nets N×64 float32."""
+        ...
+
+
+class LeNet(nn.Module):
+    """A small classifier of 28×28 grey digits; its 64 penultimate activations are the features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        )  # fmt: skip
+        self.penultimate = nn.Linear(32 * 5 * 5, DIMENSIONS)
+        self.classes = nn.Linear(DIMENSIONS, 10)
+
+    def features(self, images: Tensor) -> Tensor:
+        """float N×1×28×28 in [0, 1] → N×64."""
+        return torch.relu(self.penultimate(self.convolutions(images)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits, N×10."""
+        return self.classes(self.features(images))
+
+
+def grey28(images: Tensor) -> Tensor:
+    """uint8 N×C×H×W → float N×1×28×28 in [0, 1]."""
+    grey = images.float().mean(1, keepdim=True) / 255
+    return grey if grey.shape[-1] == 28 else F.interpolate(grey, (28, 28), mode="area")
+
+
+class RandomConvolutions(nn.Module):
+    """Four random 3×3 convolutions (stride 2, He normal, leaky ReLU 0.2; 32-64-128-128).
+
+    Per level the spatial mean and standard deviation; a random orthogonal projection to 64.
+    They see any images, labelled or not (Naeem et al. 2020).
+    """
+
+    def __init__(self, channels: int, seed: int) -> None:
+        super().__init__()
+        dice = torch.Generator().manual_seed(1000 + seed)
+        widths = (32, 64, 128, 128)
+        self.weights = nn.ParameterList()
+        previous = channels
+        gain = math.sqrt(2 / (1 + 0.2**2))
+        for width in widths:
+            weight = torch.randn(width, previous, 3, 3, generator=dice)
+            self.weights.append(
+                nn.Parameter(weight * gain / math.sqrt(previous * 9), requires_grad=False)
+            )
+            previous = width
+        raw = torch.randn(2 * sum(widths), DIMENSIONS, generator=dice, dtype=torch.float64)
+        orthogonal, _ = torch.linalg.qr(raw)
+        self.projection = nn.Parameter(orthogonal.float(), requires_grad=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """float N×C×H×W in [−1, 1] → N×64."""
+        statistics = []
+        for weight in self.weights:
+            images = F.leaky_relu(F.conv2d(images, weight, stride=2, padding=1), 0.2)
+            statistics += [images.mean((2, 3)), images.flatten(2).std(2, correction=0)]
+        return torch.cat(statistics, 1) @ self.projection
+
+
+class DigitFeatures:
+    """LeNet's features of any images, seen as 28×28 grey."""
+
+    name = "LeNet"
+
+    def __init__(self, net: LeNet, accuracy: float) -> None:
+        self.net = net.eval()
+        self.accuracy = accuracy
+        self.hash = _hash(net)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        return [torch.cat([self.net.features(grey28(b)) for b in images.split(500)])]
+
+    @torch.no_grad()
+    def labels(self, features: Tensor) -> Tensor:
+        """The digit that the image of each feature vector looks like most."""
+        return self.net.classes(features).argmax(1)
+
+
+class ImageFeatures:
+    """The features of three random-convolution nets."""
+
+    name = "random convolutions"
+
+    def __init__(self, channels: int) -> None:
+        self.nets = [RandomConvolutions(channels, seed) for seed in SEEDS]
+        self.hash = _hash(*self.nets)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        batches = [b.float() / 127.5 - 1 for b in images.split(500)]
+        return [torch.cat([net(batch) for batch in batches]) for net in self.nets[:nets]]
+
+
+def _hash(*nets: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for net in nets:
+        for value in net.state_dict().values():
+            digest.update(value.numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def as_bytes(images: Tensor) -> Tensor:
+    """Generated images in [−1, 1] as the uint8 that a picture file would hold."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

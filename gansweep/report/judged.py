@@ -1,0 +1,49 @@
+"""What the judge says of a run, in the words of a table, and what these words mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gansweep.judge.equilibrium import FLAGS
+from gansweep.judge.metrics import METRICS
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """`FLD 93.10 at epoch 2.4, still improving ⊘`; nothing for a run that was not judged."""
+    judge = result.get("judge")
+    if not judge:
+        return ""
+    metric = METRICS[judge["primary"]]
+    value = judge["score"][judge["primary"]]
+    parts = [f"{metric.label} {value:,.{metric.digits}f}"]
+    equilibrium = judge.get("equilibrium")
+    if equilibrium and equilibrium["step"] > 0:
+        parts.append(f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
+    if "ema" in judge:
+        parts.append(f"(EMA, at the end: {judge['ema'][judge['primary']]:,.{metric.digits}f})")
+    return " ".join([*parts, *marks(judge)])
+
+
+def marks(judge: dict[str, Any]) -> list[str]:
+    """The flags' signs."""
+    return [FLAGS[flag].mark for flag in judge["flags"]]
+
+
+def legend(results: Iterable[dict[str, Any]]) -> list[str]:
+    """What the metrics and the marks of these runs mean, a sentence each."""
+    judged = [r["judge"] for r in results if r.get("judge")]
+    sentences = []
+    for primary in dict.fromkeys(judge["primary"] for judge in judged):
+        of = [judge["score"] for judge in judged if judge["primary"] == primary]
+        metric = METRICS[primary]
+        counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
+        reals = "held-out real images" if all(s["held_out"] for s in of) else "the real images"
+        nets = " and ".join(sorted({score["net"] for score in of}))
+        sentences.append(
+            f"{metric.label}: {metric.help}, less is better; {counts} generated images against "
+            f"{reals}, at the equilibrium, with fresh latents; {nets}"
+        )
+    found = dict.fromkeys(flag for judge in judged for flag in judge["flags"])
+    sentences += [f"{FLAGS[flag].mark} {FLAGS[flag].what}" for flag in FLAGS if flag in found]
+    return sentences

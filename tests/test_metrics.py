@@ -1,0 +1,308 @@
+"""May a metric rank runs? Distances by hand-computed values, and on disturbed real images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SHARED
+from PIL import Image, ImageFilter
+from torch import Tensor
+
+from gansweep.config import Config, DataConfig
+from gansweep.data import Prepared, prepare
+from gansweep.judge.equilibrium import Evaluation, flags
+from gansweep.judge.evaluate import Judge, distance, generate, latents
+from gansweep.judge.features import DigitFeatures, as_bytes
+from gansweep.judge.lenet import digit_features
+from gansweep.judge.metrics import (
+    Moments,
+    Neighbourhood,
+    coverage,
+    density,
+    distances,
+    diversity,
+    frechet,
+    kid_with_error,
+    sliced_wasserstein,
+    total_variation,
+)  # fmt: skip
+from gansweep.judge.reference import Reference, reference
+
+DICE = np.random.default_rng(0)
+
+
+def normal(n: int, d: int = 8, shift: float = 0.0, scale: float = 1.0) -> np.ndarray:
+    return np.random.default_rng(n).normal(shift, scale, (n, d))
+
+
+def test_frechet_of_known_gaussians() -> None:
+    eye = np.eye(3)
+    a, b = Moments(np.zeros(3), eye), Moments(np.array([3.0, 4, 0]), eye)
+    assert frechet(a, a) == pytest.approx(0, abs=1e-9)
+    assert frechet(a, b) == pytest.approx(25)
+    # tr(1 + 4 − 2·√4) in each of three dimensions
+    assert frechet(a, Moments(np.zeros(3), 4 * eye)) == pytest.approx(3)
+    # commuting covariances: Σ (√λ − √μ)²
+    c = Moments(np.zeros(3), np.diag([1.0, 4, 9]))
+    d = Moments(np.zeros(3), np.diag([4.0, 4, 1]))
+    assert frechet(c, d) == pytest.approx(1 + 0 + 4)
+    assert frechet(c, d) == pytest.approx(frechet(d, c))
+    singular = Moments(np.zeros(3), np.diag([1.0, 0, 0]))
+    assert frechet(singular, singular) == pytest.approx(0, abs=1e-9)
+
+
+def test_frechet_against_scipys_matrix_root() -> None:
+    linalg = pytest.importorskip("scipy.linalg")
+    one, two = Moments.of(normal(200)), Moments.of(normal(300, shift=0.5, scale=2) ** 2)
+    root = linalg.sqrtm(one.covariance @ two.covariance).real
+    gap = one.mean - two.mean
+    expected = gap @ gap + np.trace(one.covariance + two.covariance - 2 * root)
+    assert frechet(one, two) == pytest.approx(expected, rel=1e-6)
+
+
+def test_moments_refuse_what_is_not_finite() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Moments.of(np.array([[1.0], [np.nan]]))
+
+
+def test_kid_is_unbiased_and_has_an_error() -> None:
+    same, error = kid_with_error(normal(2000), normal(2001)[:2000])
+    assert abs(same) < 3 * error
+    other, _ = kid_with_error(normal(2000), normal(2001, shift=0.5)[:2000])
+    assert other > 10 * error
+
+
+def test_coverage_density_diversity_by_hand() -> None:
+    real = np.arange(12.0)[:, None]  # twelve points in a row; balls of radius 3 to 5
+    assert coverage(real, real) == 1
+    assert coverage(real, np.array([[0.0]])) == pytest.approx(4 / 12)  # 0, 1, 2 and 3 see it
+    assert density(real, real) > 1
+    assert coverage(real, np.array([[100.0]])) == 0
+    assert diversity(real, real) == pytest.approx(1)
+    assert diversity(real, real / 2) == pytest.approx(0.5)
+    assert diversity(real, np.zeros((5, 1))) == 0
+    assert distances(np.array([[0.0, 0]]), np.array([[3.0, 4]]))[0, 0] == 5
+    assert total_variation(np.array([1.0, 0]), np.array([0.5, 0.5])) == 0.5
+
+
+def test_sliced_wasserstein_of_a_shift() -> None:
+    x = normal(500)
+    assert sliced_wasserstein(x, x) == 0
+    near, far = (sliced_wasserstein(x, x + step) for step in (0.1, 1.0))
+    assert far == pytest.approx(10 * near, rel=0.01)
+
+
+def test_lenet_knows_real_digits(shared: Path) -> None:
+    """On the 10,000 test digits of MNIST, which it has never seen."""
+    import gzip
+
+    from gansweep.data.mnist import read_idx
+
+    images = read_idx(shared / "mnist" / "t10k-images-idx3-ubyte.gz")
+    labels = gzip.decompress((shared / "mnist" / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
+    net = digit_features()
+    assert net.accuracy >= 0.985
+    found = net.labels(net(torch.from_numpy(images[:, None].copy()))[0]).numpy()
+    assert (found == np.frombuffer(labels, np.uint8)).mean() >= 0.985
+
+
+# --- The validation suite: real images, disturbed -------------------------------------------------
+
+
+def noise(images: Tensor, amount: float) -> Tensor:
+    grain = torch.from_numpy(DICE.integers(0, 256, images.shape)).float()
+    return ((1 - amount) * images.float() + amount * grain).round().to(torch.uint8)
+
+
+def blur(images: Tensor, radius: float) -> Tensor:
+    tool = ImageFilter.GaussianBlur(radius)
+    done = [
+        [np.asarray(Image.fromarray(c).filter(tool)) for c in image] for image in images.numpy()
+    ]
+    return torch.from_numpy(np.array(done))
+
+
+def rectangles(images: Tensor, size: float) -> Tensor:
+    done, side = images.clone(), round(28 * size)
+    for image in done:
+        for _ in range(3):
+            top, left = DICE.integers(0, 29 - side, 2)
+            image[:, top : top + side, left : left + side] = 0
+    return done
+
+
+def swirl(images: Tensor, turn: float) -> Tensor:
+    axis = torch.linspace(-1, 1, 28)
+    y, x = torch.meshgrid(axis, axis, indexing="ij")
+    angle = turn * torch.exp(-2 * (x**2 + y**2).sqrt())
+    places = torch.stack([x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos()], -1)
+    places = places[None].expand(len(images), -1, -1, -1)
+    turned = torch.nn.functional.grid_sample(
+        images.float(), places, align_corners=True, padding_mode="border"
+    )
+    return turned.round().to(torch.uint8)
+
+
+def salt_and_pepper(images: Tensor, share: float) -> Tensor:
+    hit = torch.from_numpy(DICE.random(images.shape) < share)
+    grains = torch.from_numpy((DICE.random(images.shape) < 0.5).astype(np.uint8) * 255)
+    return torch.where(hit, grains, images)
+
+
+def contaminate(images: Tensor, share: float) -> Tensor:
+    """Some are of another kind: noise with the same histogram, pixel by pixel."""
+    count = int(len(images) * share)
+    done = images.clone()
+    mixed = done[:count].flatten(1)
+    done[:count] = mixed[:, torch.randperm(mixed.shape[1])].reshape(done[:count].shape)
+    return done
+
+
+DISTURBANCES: dict[str, tuple[Callable[[Tensor, float], Tensor], tuple[float, ...]]] = {
+    "noise": (noise, (0.1, 0.25, 0.5, 0.75)),
+    "blur": (blur, (0.5, 1, 1.5, 2.5)),
+    "rectangles": (rectangles, (0.2, 0.3, 0.4, 0.6)),
+    "swirl": (swirl, (0.5, 1, 1.5, 2.5)),
+    "salt and pepper": (salt_and_pepper, (0.02, 0.05, 0.15, 0.4)),
+    "contamination": (contaminate, (0.1, 0.25, 0.5, 0.75)),
+}
+CASES = [("fld", "digits"), ("rfd", "digits"), ("rfd", "faces"), ("rfd", "drawn faces")]
+
+
+def prepared(what: str) -> Prepared:
+    if what == "digits":
+        return prepare(DataConfig("mnist5k"), 28)
+    if what == "drawn faces":
+        return prepare(DataConfig("toyfaces"), 28)
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared/data beside this checkout: no photographs")
+    return prepare(DataConfig("images", root=str(SHARED / "olivetti")), 28)
+
+
+class Bench:
+    """One metric on one kind of real images: how far are other images from their other half?"""
+
+    def __init__(self, metric: str, what: str) -> None:
+        self.metric = metric
+        data = prepared(what)
+        self.of: Reference = reference(data, metric)
+        images = torch.from_numpy(data.array().copy())
+        # The held-out half, in the order in which its features were computed; all if there are few.
+        self.images = images[
+            torch.randperm(len(images), generator=torch.Generator().manual_seed(5))
+        ]
+        self.images = self.images[:1500]
+
+    def __call__(self, images: Tensor) -> float:
+        return distance(self.metric, self.of, [f.numpy() for f in self.of.net(images)])
+
+    def error(self) -> float:
+        """Standard error of a distance: real images, other ones each time."""
+        third = len(self.images) // 3
+        parts = [self(self.images[i * third : (i + 1) * third]) for i in range(3)]
+        return float(np.std(parts, ddof=1)) / np.sqrt(3)
+
+
+@pytest.fixture(scope="module", params=CASES, ids=[" of ".join(case) for case in CASES])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    return Bench(*request.param)
+
+
+def test_every_disturbance_is_seen_and_more_of_it_is_worse(bench: Bench) -> None:
+    floor, error = bench(bench.images), bench.error()
+    for name, (disturb, levels) in DISTURBANCES.items():
+        seen = [floor, *(bench(disturb(bench.images, level)) for level in levels)]
+        for less, more in pairwise(seen):
+            assert more - less > 2 * error, (name, seen, error)
+
+
+def test_darker_images_are_seen(bench: Bench) -> None:
+    darker = (bench.images.float() * 0.7).to(torch.uint8)
+    assert bench(darker) > bench(bench.images) + 10 * bench.error()
+
+
+def test_a_collapse_is_flagged_and_the_real_images_never(bench: Bench) -> None:
+    real = bench.of.held_out[0][:1000]
+    features = bench.of.net(bench.images)[0].numpy()
+
+    def found(m: int) -> list[str]:
+        copies = features[np.arange(min(1000, len(features))) % m]
+        look = Evaluation(50, 1.0, Neighbourhood(real).measure(copies))
+        return flags([Evaluation(0, 100.0), look, Evaluation(60, 1.0, look.facts)], 60)
+
+    for m in (1, 2, 5, 10):
+        assert found(m) == ["collapse"], m
+    assert found(len(features)) == []
+
+
+def test_dropping_digits_is_seen_one_by_one() -> None:
+    bench = Bench("fld", "digits")
+    assert isinstance(bench.of.net, DigitFeatures)
+    images = torch.from_numpy(prepared("digits").array().copy())
+    labels = bench.of.net.labels(bench.of.net(images)[0])
+    seen = [bench(images[labels >= dropped][:2000]) for dropped in range(0, 9, 2)]
+    assert all(more > less for less, more in pairwise(seen)), seen
+
+
+def test_the_same_seed_gives_the_same_value_on_one_and_two_threads() -> None:
+    before = torch.get_num_threads()
+    values = {}
+    try:
+        for what in ("digits", "drawn faces"):
+            for threads in (1, 2):
+                torch.set_num_threads(threads)
+                judge = Judge(prepared(what))
+                score = judge.score(as_bytes(noise_images(what)))
+                values[what, threads] = score[judge.primary]
+            assert values[what, 1] == pytest.approx(values[what, 2], rel=1e-5)
+    finally:
+        torch.set_num_threads(before)
+
+
+def noise_images(what: str) -> Tensor:
+    channels = 1 if what == "digits" else 3
+    return torch.rand(500, channels, 28, 28, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.mark.slow
+def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
+    """A GAN that learns digits, at steps 0 to 500; the ranks agree between two draws.
+
+    Up to step 50 nothing can be seen yet: batch norm's moving averages have not caught up, and a
+    sample is as good as untrained. The distance says so.
+    """
+    from gansweep.data.batches import Batches
+    from gansweep.train import build_gan
+
+    torch.manual_seed(1)
+    config, data = Config(), prepared("digits")
+    judge = Judge(data)
+    gan = build_gan(config, 1)
+    optimizers = gan.configure_optimizers()
+    gan.optimizers = lambda use_pl_optimizer=False: optimizers  # type: ignore[method-assign,assignment]
+    gan.manual_backward = lambda loss, **kwargs: loss.backward(**kwargs)  # type: ignore[method-assign]
+    images = torch.from_numpy(data.array().copy())
+    ladder: dict[int, list[float]] = {}
+    batches = iter(Batches(images, 32, 500, shuffle=True, seed=1))
+    for step in range(501):
+        if step in (0, 25, 50, 100, 200, 350, 500):
+            draws = [generate(gan.sample, latents(100, 1000, seed)) for seed in (1, 2)]
+            ladder[step] = [judge.score(draw)[judge.primary] for draw in draws]
+        if step < 500:
+            gan.training_step(next(batches))
+    for draw in (0, 1):
+        assert ladder[50][draw] == pytest.approx(ladder[0][draw], rel=0.03), ladder
+        rungs = [ladder[step][draw] for step in (50, 200, 350, 500)]
+        assert rungs == sorted(rungs, reverse=True), ladder
+        assert rungs[-1] < 0.3 * rungs[0]
+    assert kendall(*zip(*ladder.values(), strict=True)) >= 0.9, ladder
+
+
+def kendall(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    pairs = [(i, j) for i in range(len(a)) for j in range(i)]
+    return float(np.mean([np.sign((a[i] - a[j]) * (b[i] - b[j])) for i, j in pairs]))
