@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from benchmarks.judging import judging_cost
 from benchmarks.overhead import demo_sweep, trivial_jobs
 
-BENCHMARKS = {"overhead": trivial_jobs, "demo": demo_sweep}
+BENCHMARKS = {"overhead": trivial_jobs, "demo": demo_sweep, "judging": judging_cost}
 
 
 def main(names: list[str]) -> None:

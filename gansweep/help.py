@@ -20,6 +20,7 @@ Train a GAN, or with -m a grid of them, and lay the samples side by side.
   python -m gansweep.data mnist --root DIR                    prepare a data set ahead
   python -m gansweep.status [SWEEP]                           what sweeps are doing
   python -m gansweep.resume SWEEP                             continue an interrupted sweep
+  python -m gansweep.judge RUN|FOLDER                         score weights or pictures
   python -m gansweep.report SWEEP                             build a sweep's table again
 
 A command typed again trains only what is missing; plan=true says what that is. A sweep trains on

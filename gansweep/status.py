@@ -88,7 +88,8 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
         record = read_json(run.config) or {}
         steps = record.get("identity", {}).get("steps", 0)
         left.append(estimates.seconds(cost_of(record), steps))
-    progress.left = total_seconds(left, len(progress.running))
+    whole = [run.whole for run in progress.running if run.whole is not None]
+    progress.left = total_seconds(left, len(progress.running), whole)
     return progress
 
 

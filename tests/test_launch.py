@@ -258,6 +258,7 @@ def test_the_time_left_of_a_sweep() -> None:
     assert total_seconds([], 2) is None
     assert total_seconds([None, None], 2) is None
     assert total_seconds([10, None, 20, None], 2) == 30
+    assert total_seconds([5, None, None], 1, whole=[50]) == 105, "5 are left of the first's 50"
     assert total_seconds([10, 40], 2) == 40, "no less than its longest"
     assert total_seconds([10], 8) == 10
 

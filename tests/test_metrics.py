@@ -196,7 +196,7 @@ class Bench:
         self.images = images[
             torch.randperm(len(images), generator=torch.Generator().manual_seed(5))
         ]
-        self.images = self.images[:1500]
+        self.images = self.images[:900]
 
     def __call__(self, images: Tensor) -> float:
         return distance(self.metric, self.of, [f.numpy() for f in self.of.net(images)])

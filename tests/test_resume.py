@@ -197,7 +197,7 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     assert (status.returncode, "2/2 done" in status.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("seconds", [1.5, 3.0, 4.0, 4.5, 5.0, 5.5, 6.0])
+@pytest.mark.parametrize("seconds", [1.5, 4.0, 4.5, 5.5])
 def test_ctrl_c_at_any_moment_fails_no_run(seconds: float, tmp_path: Path) -> None:
     """A terminal sends it to every process: while the server imports, while jobs are forked."""
     process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:], fault=SLOW)

@@ -53,8 +53,8 @@ def _short(value: Any) -> str:
 def _scores(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     what = Path(args.what)
     checkpoint = what if what.suffix == ".ckpt" else None
-    folder = what.parent if checkpoint else what
-    run = Run(args.out, what.name) if not what.exists() else Run(folder.parents[1], folder.name)
+    folder = (what.parent if checkpoint else what).resolve()
+    run = Run(folder.parent.parent, folder.name) if what.exists() else Run(args.out, what.name)
     record = read_json(run.config)
     if record is not None:
         return _of_run(run, record, checkpoint, args.images)

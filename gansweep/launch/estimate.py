@@ -79,11 +79,16 @@ def _latest(out: str | Path) -> list[Run]:
     return [run for _, _, run in heapq.nlargest(LATEST, found)]
 
 
-def total_seconds(known: list[float | None], slots: int) -> float | None:
-    """Of several runs on so many slots; what is unknown is taken for the mean of the others."""
+def total_seconds(
+    known: list[float | None], slots: int, whole: list[float] | None = None
+) -> float | None:
+    """Of several runs on so many slots; what is unknown is taken for the mean of the others.
+
+    whole: what runs take from start to end, where `known` has only what is left of them.
+    """
     there = [seconds for seconds in known if seconds is not None]
     if not there:
         return None
-    mean = sum(there) / len(there)
+    mean = sum(whole or there) / len(whole or there)
     total = sum(there) + mean * (len(known) - len(there))
     return max(total / max(1, min(slots, len(known))), max(there))

@@ -352,7 +352,9 @@ class LocalSweep:
             line.slot = r.place.describe()["slot"]  # its history may still tell of an earlier one
             running.append(line)
         left: list[float | None] = [line.left for line in running]
-        left += [job.seconds for job in self.pool.waiting]
+        waiting = [job.seconds for job in self.pool.waiting]
+        whole = [s for s in (*(line.whole for line in running), *waiting) if s is not None]
+        left += waiting
         return SweepProgress(
             self.name,
             done=counts.count("done"),
@@ -360,7 +362,7 @@ class LocalSweep:
             waiting=len(self.pool.waiting),
             running=running,
             elsewhere=len(self.elsewhere),
-            left=total_seconds(left, self.pool.most_jobs()),
+            left=total_seconds(left, self.pool.most_jobs(), whole),
             note="stopping" if self.pool.stopping else "",
         )
 

