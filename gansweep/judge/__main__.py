@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
     args = parser.parse_args(argv)
+    console.stderr = args.json  # what is told on the way is no JSON
     with one_line_errors():
         if args.images < 100:
             raise UserError(f"--images {args.images} are too few for a distance; use 100 or more")
