@@ -48,7 +48,7 @@ def train(
         torch.backends.cudnn.allow_tf32 = False
     _quiet_lightning()
     reset_peak_memory(device)
-    judge = Judge(data) if config.judge else None  # before the dice are set: it draws too
+    judge = Judge(data, device) if config.judge else None  # before the dice are set: it draws too
     pl.seed_everything(config.seed, verbose=False)
     write_json(run.environment, environment(device))
 

@@ -69,6 +69,18 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     assert re.match(r"final.ckpt: n 200  held_out True  fld \d", one.stdout), one.stdout
 
 
+def test_the_caption_says_whether_two_opinions_agree() -> None:
+    from gansweep.report.judged import opinions
+
+    scores = [{"fld": float(i), "rfd": float(i * i)} for i in range(6)]
+    assert opinions(scores) == [
+        "a second opinion agrees: FLD and RFD rank these 6 runs with Spearman 1.00"
+    ]
+    upside_down = [{"fld": s["fld"], "rfd": -s["rfd"]} for s in scores]
+    assert opinions(upside_down)[0].startswith("metrics disagree: ")
+    assert opinions(scores[:4]) == []
+
+
 def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> None:
     options = ("steps=20", "threads=1", "gen_drop=0.5", "disc_drop=0.5")
     for out, judge in (("a", "true"), ("b", "false")):

@@ -132,7 +132,8 @@ class Judging(pl.Callback):
 
     def _draw_single(self, gan: GAN) -> None:
         """Document 000's pictures: one image raw, and whitened."""
-        dirty = generate(gan.sample, fixed_latents(gan.z_dim, 1)).float().mean(1).byte().numpy()
+        single = generate(gan.sample, fixed_latents(gan.z_dim, 1)).float().mean(1)
+        dirty = single.byte().cpu().numpy()
         for path, pixels in ((self.run.dirty, dirty), (self.run.clean, whiten(dirty))):
             picture = Image.fromarray(pixels[0])
             write_file(path, functools.partial(picture.save, format="PNG"))

@@ -30,12 +30,17 @@ BATCH = 500
 
 
 class Judge:
-    """Judges generators on one data set. primary, second: the names of its two metrics."""
+    """Judges generators on one data set, on one device.
 
-    def __init__(self, data: Prepared) -> None:
+    primary, second: the names of its two metrics.
+    """
+
+    def __init__(self, data: Prepared, device: torch.device | None = None) -> None:
         self.data = data
+        self.device = device or torch.device("cpu")
         self.primary, self.second = metric_of(data)
         self.reference = reference(data, self.primary)
+        self.reference.net.to(self.device)
         seen = self.reference.seen
         self._moments = [Moments.of(_scaled(f, f, self.primary)) for f in seen]
         self._near = Neighbourhood(seen[0][:NEAR])
@@ -66,6 +71,7 @@ class Judge:
         for metric in (self.primary, self.second):
             primary = metric == self.primary
             of = self.reference if primary else reference(self.data, metric)
+            of.net.to(self.device)
             features = of.net(images, None if primary else 1)
             fakes = [f.numpy() for f in features]
             result[metric] = distance(metric, of, fakes)
@@ -107,8 +113,8 @@ def _scaled(real: Features, features: Features, metric: str) -> Features:
 
 @torch.no_grad()
 def generate(sample: Sample, z: Tensor) -> Tensor:
-    """Images of latents as bytes, on the CPU."""
-    return torch.cat([as_bytes(sample(part)).cpu() for part in z.split(BATCH)])
+    """Images of latents as bytes, on the generator's device."""
+    return torch.cat([as_bytes(sample(part)) for part in z.split(BATCH)])
 
 
 def latents(z_dim: int, count: int, seed: int) -> Tensor:

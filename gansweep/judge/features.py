@@ -21,7 +21,11 @@ class FeatureNet(Protocol):
     hash: str
 
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        """uint8 N×C×H×W → for each of its (first so many) nets N×64 float32."""
+        """uint8 N×C×H×W → for each of its (first so many) nets N×64 float32, on the CPU."""
+        ...
+
+    def to(self, device: torch.device) -> None:
+        """Compute there from now on."""
         ...
 
 
@@ -94,15 +98,21 @@ class DigitFeatures:
         self.net = net.eval()
         self.accuracy = accuracy
         self.hash = _hash(net)
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> None:
+        self.device = device
+        self.net.to(device)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        return [torch.cat([self.net.features(grey28(b)) for b in images.split(500)])]
+        batches = [grey28(b.to(self.device)) for b in images.split(500)]
+        return [torch.cat([self.net.features(batch) for batch in batches]).cpu()]
 
     @torch.no_grad()
     def labels(self, features: Tensor) -> Tensor:
         """The digit that the image of each feature vector looks like most."""
-        return self.net.classes(features).argmax(1)
+        return self.net.classes(features.to(self.device)).argmax(1).cpu()
 
 
 class ImageFeatures:
@@ -113,11 +123,17 @@ class ImageFeatures:
     def __init__(self, channels: int) -> None:
         self.nets = [RandomConvolutions(channels, seed) for seed in SEEDS]
         self.hash = _hash(*self.nets)
+        self.device = torch.device("cpu")
+
+    def to(self, device: torch.device) -> None:
+        self.device = device
+        for net in self.nets:
+            net.to(device)
 
     @torch.no_grad()
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        batches = [b.float() / 127.5 - 1 for b in images.split(500)]
-        return [torch.cat([net(batch) for batch in batches]) for net in self.nets[:nets]]
+        batches = [b.to(self.device).float() / 127.5 - 1 for b in images.split(500)]
+        return [torch.cat([net(batch) for batch in batches]).cpu() for net in self.nets[:nets]]
 
 
 def _hash(*nets: nn.Module) -> str:

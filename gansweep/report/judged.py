@@ -8,6 +8,9 @@ from typing import Any
 from gansweep.judge.equilibrium import FLAGS
 from gansweep.judge.metrics import METRICS
 
+FEWEST = 5  # runs to compare ranks of
+AGREE = 0.7  # Spearman's correlation of two opinions that are called one
+
 
 def verdict(result: dict[str, Any]) -> str:
     """`FLD 93.10 at epoch 2.4, still improving ⊘`; nothing for a run that was not judged."""
@@ -30,6 +33,18 @@ def marks(judge: dict[str, Any]) -> list[str]:
     return [FLAGS[flag].mark for flag in judge["flags"]]
 
 
+def opinions(scores: list[dict[str, Any]]) -> list[str]:
+    """Whether the two distances rank these runs alike; nothing for a handful of runs."""
+    import pandas as pd
+
+    table = pd.DataFrame([{m: score[m] for m in ("fld", "rfd")} for score in scores])
+    if len(table) < FEWEST:
+        return []
+    rho = table["fld"].rank().corr(table["rfd"].rank())  # Spearman's, without SciPy
+    verdict = "metrics disagree" if not rho >= AGREE else "a second opinion agrees"
+    return [f"{verdict}: FLD and RFD rank these {len(table)} runs with Spearman {rho:.2f}"]
+
+
 def legend(results: Iterable[dict[str, Any]]) -> list[str]:
     """What the metrics and the marks of these runs mean, a sentence each."""
     judged = [r["judge"] for r in results if r.get("judge")]
@@ -44,6 +59,7 @@ def legend(results: Iterable[dict[str, Any]]) -> list[str]:
             f"{metric.label}: {metric.help}, less is better; {counts} generated images against "
             f"{reals}, at the equilibrium, with fresh latents; {nets}"
         )
+        sentences += opinions(of)
     found = dict.fromkeys(flag for judge in judged for flag in judge["flags"])
     sentences += [f"{FLAGS[flag].mark} {FLAGS[flag].what}" for flag in FLAGS if flag in found]
     return sentences
