@@ -51,7 +51,9 @@ def print_help() -> None:
     print(USAGE)
     group = ""
     defaults = {**DEFAULTS, **DATA_DEFAULTS, **_demo()}
-    for name, param in {**PARAMS, **DATA_PARAMS}.items():
+    params = {**PARAMS, **DATA_PARAMS}
+    groups = list(dict.fromkeys(param.group for param in params.values()))
+    for name, param in sorted(params.items(), key=lambda item: groups.index(item[1].group)):
         if param.group != group:
             group = param.group
             print(f"{group}:")

@@ -181,7 +181,7 @@ def _train_or_redraw(
     place: dict[str, Any],
     tell: Callable[[str], object],
 ) -> dict[str, Any]:
-    config, data = _load_plan(run)
+    config, data = load_plan(run)
     if config.device == "auto":
         config = replace(config, device=place.get("device", "auto"))
     if config.threads is None:
@@ -223,7 +223,7 @@ def _checkpoint(run: Run, title: str, tell: Callable[[str], object]) -> Checkpoi
         return None
 
 
-def _load_plan(run: Run) -> tuple[Config, Prepared]:
+def load_plan(run: Run) -> tuple[Config, Prepared]:
     """The configuration of a planned run and its data set, the one it was planned with."""
     record = read_json(run.config)
     if record is None:

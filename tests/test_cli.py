@@ -33,6 +33,8 @@ def test_help_is_quick_and_names_everything(cli: Cli) -> None:
     for word in ("lr=0.0005", "0 < lr <= 1", "gen=conv2", "data=celeba", "profile=paper", "-m"):
         assert word in done.stdout
     assert "\x1b" not in done.stdout
+    headings = [line for line in done.stdout.splitlines() if re.fullmatch(r"\w[\w ]*:", line)]
+    assert len(headings) == len(set(headings))
 
 
 def test_help_into_a_closed_pipe_is_no_error() -> None:

@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import DEFAULTS, Config, DataConfig
+from gansweep.config import DEFAULTS, DataConfig
 from gansweep.console import console
-from gansweep.data import DATASETS, Prepared, prepare
+from gansweep.data import DATASETS, prepare
 from gansweep.errors import UserError, one_line_errors
-from gansweep.run import Run, read_json
+from gansweep.job import load_plan
+from gansweep.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -56,9 +57,8 @@ def _scores(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     checkpoint = what if what.suffix == ".ckpt" else None
     folder = (what.parent if checkpoint else what).resolve()
     run = Run(folder.parent.parent, folder.name) if what.exists() else Run(args.out, what.name)
-    record = read_json(run.config)
-    if record is not None:
-        return _of_run(run, record, checkpoint, args.images)
+    if run.config.exists():
+        return _of_run(run, checkpoint, args.images)
     if not what.is_dir():
         raise UserError(f"{args.what}: neither a run in {args.out}/runs, a checkpoint nor a folder")
     if args.data is None:
@@ -67,20 +67,14 @@ def _scores(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return _of_folder(what, args)
 
 
-def _of_run(
-    run: Run, record: dict[str, Any], checkpoint: Path | None, count: int
-) -> dict[str, dict[str, Any]]:
+def _of_run(run: Run, checkpoint: Path | None, count: int) -> dict[str, dict[str, Any]]:
     import torch
 
     from gansweep.judge.callback import SCORE_LATENTS, load_best
     from gansweep.judge.evaluate import Judge, generate, latents
     from gansweep.train import build_gan
 
-    params = record["params"]
-    config = Config(**{**params, "data": DataConfig(**params["data"])})
-    data = Prepared.of(record["data"])
-    if not data.ready():
-        data = prepare(config.data, data.size, config.limit)
+    config, data = load_plan(run)
     judge = Judge(data)
     gan = build_gan(config, data.channels)
     wanted = [checkpoint] if checkpoint else [run.best, run.final]
