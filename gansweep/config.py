@@ -22,6 +22,7 @@ OPTIMIZERS = ("adam", "sgd")
 PRECISIONS = ("fp32", "bf16")
 MEMORY_FORMATS = ("contiguous", "channels_last")
 DEVICES = ("auto", "cpu", "cuda")
+JUDGES = ("true", "false", "inception")
 
 
 @dataclass(frozen=True)
@@ -201,10 +202,19 @@ class Config:
         choices=MEMORY_FORMATS,
         group="machine",
     )
-    judge: bool = _param(
-        True,
-        "measure the distance to the real images while training, keep the best weights",
+    judge: str = _param(
+        "true",
+        "measure the distance to the real images while training, keep the best weights; inception: "
+        "also FID, at the end",
         "judged",
+        choices=JUDGES,
+        group="judging",
+        identity=False,
+    )
+    inception_weights: str | None = _param(
+        None,
+        "file of the weights of judge=inception",
+        null="downloaded once",
         group="judging",
         identity=False,
     )
@@ -356,6 +366,8 @@ def _typed(name: str, value: Any, hint: Any, valid: str) -> Any:
     kind, optional = _split_optional(hint)
     if value is None and optional:
         return None
+    if str(value) in ("True", "False") and name in PARAMS and PARAMS[name].names():
+        value = str(value).lower()  # one of several words, which YAML took for a truth value
     good = {
         bool: isinstance(value, bool),
         int: isinstance(value, int) and not isinstance(value, bool),

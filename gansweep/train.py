@@ -22,6 +22,7 @@ from gansweep.errors import UserError
 from gansweep.gan import GAN
 from gansweep.judge.callback import Judging
 from gansweep.judge.evaluate import Judge
+from gansweep.judge.inception import InceptionFeatures, find_weights
 from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
 from gansweep.provenance import environment
@@ -48,7 +49,7 @@ def train(
         torch.backends.cudnn.allow_tf32 = False
     _quiet_lightning()
     reset_peak_memory(device)
-    judge = Judge(data, device) if config.judge else None  # before the dice are set: it draws too
+    judge = make_judge(config, data, device)  # before the dice are set: it draws too
     pl.seed_everything(config.seed, verbose=False)
     write_json(run.environment, environment(device))
 
@@ -114,6 +115,16 @@ def train(
     write_json(run.result, result)
     run.last.unlink(missing_ok=True)  # three times the weights, and nothing goes on from here
     return result
+
+
+def make_judge(config: Config, data: Prepared, device: torch.device) -> Judge | None:
+    """The judge that `config.judge` asks for. Raises UserError if its weights are not there."""
+    if config.judge == "false":
+        return None
+    inception = None
+    if config.judge == "inception":
+        inception = InceptionFeatures(find_weights(config.inception_weights))
+    return Judge(data, device, inception)
 
 
 def _fit(trainer: pl.Trainer, gan: GAN, batches: Batches) -> None:

@@ -73,12 +73,12 @@ def test_the_caption_says_whether_two_opinions_agree() -> None:
     from gansweep.report.judged import opinions
 
     scores = [{"fld": float(i), "rfd": float(i * i)} for i in range(6)]
-    assert opinions(scores) == [
+    assert opinions(scores, "fld", "rfd") == [
         "a second opinion agrees: FLD and RFD rank these 6 runs with Spearman 1.00"
     ]
     upside_down = [{"fld": s["fld"], "rfd": -s["rfd"]} for s in scores]
-    assert opinions(upside_down)[0].startswith("metrics disagree: ")
-    assert opinions(scores[:4]) == []
+    assert opinions(upside_down, "fld", "rfd")[0].startswith("metrics disagree: ")
+    assert opinions(scores[:4], "fld", "rfd") == []
 
 
 def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> None:

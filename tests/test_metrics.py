@@ -28,10 +28,10 @@ from gansweep.judge.metrics import (
     diversity,
     frechet,
     kid_with_error,
-    sliced_wasserstein,
     total_variation,
 )  # fmt: skip
-from gansweep.judge.reference import Reference, reference
+from gansweep.judge.pyramid import sliced_wasserstein
+from gansweep.judge.reference import feature_net, real_images, reference
 
 DICE = np.random.default_rng(0)
 
@@ -90,11 +90,17 @@ def test_coverage_density_diversity_by_hand() -> None:
     assert total_variation(np.array([1.0, 0]), np.array([0.5, 0.5])) == 0.5
 
 
-def test_sliced_wasserstein_of_a_shift() -> None:
-    x = normal(500)
-    assert sliced_wasserstein(x, x) == 0
-    near, far = (sliced_wasserstein(x, x + step) for step in (0.1, 1.0))
-    assert far == pytest.approx(10 * near, rel=0.01)
+@pytest.mark.parametrize("what", ["digits", "drawn faces"])
+def test_the_second_opinion_sees_textures_but_no_brightness(what: str) -> None:
+    bench = Bench("swd", what)
+    floor = bench(bench.images)
+    for name, (disturb, levels) in DISTURBANCES.items():
+        seen = [floor, *(bench(disturb(bench.images, level)) for level in levels[:3])]
+        assert seen == sorted(seen), (name, seen)
+        assert seen[-1] > 1.2 * floor, (name, seen)
+    darker = (bench.images.float() * 0.7).to(torch.uint8)
+    assert bench(darker) < 1.2 * floor
+    assert sliced_wasserstein(bench.images, bench.images) < floor
 
 
 def test_lenet_knows_real_digits(shared: Path) -> None:
@@ -190,15 +196,16 @@ class Bench:
     def __init__(self, metric: str, what: str) -> None:
         self.metric = metric
         data = prepared(what)
-        self.of: Reference = reference(data, metric)
         images = torch.from_numpy(data.array().copy())
-        # The held-out half, in the order in which its features were computed; all if there are few.
-        self.images = images[
-            torch.randperm(len(images), generator=torch.Generator().manual_seed(5))
-        ]
-        self.images = self.images[:900]
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(5))
+        self.images = images[order][:900]
+        self.real = real_images(data, "held", 500)
+        if metric != "swd":
+            self.of = reference(data, feature_net(metric, data.channels), "held")
 
     def __call__(self, images: Tensor) -> float:
+        if self.metric == "swd":
+            return sliced_wasserstein(self.real, images)
         return distance(self.metric, self.of, [f.numpy() for f in self.of.net(images)])
 
     def error(self) -> float:
@@ -227,7 +234,7 @@ def test_darker_images_are_seen(bench: Bench) -> None:
 
 
 def test_a_collapse_is_flagged_and_the_real_images_never(bench: Bench) -> None:
-    real = bench.of.held_out[0][:1000]
+    real = bench.of.features[0][:1000]
     features = bench.of.net(bench.images)[0].numpy()
 
     def found(m: int) -> list[str]:

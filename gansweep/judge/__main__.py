@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DEFAULTS, DataConfig
 from gansweep.console import console
-from gansweep.data import DATASETS, prepare
+from gansweep.data import DATASETS, Prepared, prepare
 from gansweep.errors import UserError, one_line_errors
 from gansweep.job import load_plan
 from gansweep.run import Run
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from gansweep.judge.evaluate import Judge
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,6 +34,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=28, help="pixels (default %(default)s)")
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    parser.add_argument(
+        "--inception",
+        nargs="?",
+        const="",
+        metavar="WEIGHTS",
+        help="also FID and KID in Inception's features, with these weights or downloaded ones",
     )
     parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
     args = parser.parse_args(argv)
@@ -58,7 +67,7 @@ def _scores(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     folder = (what.parent if checkpoint else what).resolve()
     run = Run(folder.parent.parent, folder.name) if what.exists() else Run(args.out, what.name)
     if run.config.exists():
-        return _of_run(run, checkpoint, args.images)
+        return _of_run(run, checkpoint, args)
     if not what.is_dir():
         raise UserError(f"{args.what}: neither a run in {args.out}/runs, a checkpoint nor a folder")
     if args.data is None:
@@ -67,15 +76,28 @@ def _scores(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return _of_folder(what, args)
 
 
-def _of_run(run: Run, checkpoint: Path | None, count: int) -> dict[str, dict[str, Any]]:
+def _judge(data: Prepared, args: argparse.Namespace) -> Judge:
+    from gansweep.judge.evaluate import Judge
+    from gansweep.judge.inception import InceptionFeatures, find_weights
+
+    wanted = args.inception is not None
+    return Judge(
+        data,
+        inception=InceptionFeatures(find_weights(args.inception or None)) if wanted else None,
+    )
+
+
+def _of_run(
+    run: Run, checkpoint: Path | None, args: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
     import torch
 
     from gansweep.judge.callback import SCORE_LATENTS, load_best
-    from gansweep.judge.evaluate import Judge, generate, latents
+    from gansweep.judge.evaluate import generate, latents
     from gansweep.train import build_gan
 
     config, data = load_plan(run)
-    judge = Judge(data)
+    judge = _judge(data, args)
     gan = build_gan(config, data.channels)
     wanted = [checkpoint] if checkpoint else [run.best, run.final]
     scores = {}
@@ -90,7 +112,7 @@ def _of_run(run: Run, checkpoint: Path | None, count: int) -> dict[str, dict[str
                 gan.load_state_dict(state.get("weights", state))
         except Exception as error:
             raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
-        images = generate(gan.sample, latents(gan.z_dim, count, SCORE_LATENTS))
+        images = generate(gan.sample, latents(gan.z_dim, args.images, SCORE_LATENTS))
         scores[path.name] = judge.score(images)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} is not there")
@@ -100,8 +122,6 @@ def _of_run(run: Run, checkpoint: Path | None, count: int) -> dict[str, dict[str
 def _of_folder(folder: Path, args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     import torch
 
-    from gansweep.judge.evaluate import Judge
-
     data = prepare(DataConfig(args.data, root=args.root), args.size)
     pictures = prepare(DataConfig("images", root=str(folder), channels=data.channels), args.size)
     images: Tensor = torch.from_numpy(pictures.array().copy())
@@ -109,7 +129,7 @@ def _of_folder(folder: Path, args: argparse.Namespace) -> dict[str, dict[str, An
         raise UserError(
             f"{folder}: {len(images)} pictures are too few for a distance; 100 at least"
         )
-    return {str(folder): Judge(data).score(images)}
+    return {str(folder): _judge(data, args).score(images)}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from gansweep.checkpoint import save
 from gansweep.gan import GAN
 from gansweep.judge.equilibrium import Evaluation, Tracker, flags
 from gansweep.judge.evaluate import Judge, generate, latents
+from gansweep.judge.inception import IMAGES
 from gansweep.judge.whitening import whiten
 from gansweep.run import Run, write_file
 from gansweep.samples import fixed_latents, save_grid
@@ -60,6 +61,8 @@ class Judging(pl.Callback):
         self.steps = set(schedule(steps, batch_size))
         self.early_stop = early_stop
         look, self.scored = sizes(steps * batch_size)
+        if judge.inception is not None:
+            self.scored = max(self.scored, IMAGES)
         self.z = latents(z_dim, look, LATENTS)
         self.tracker = Tracker()
         self.seconds = 0.0

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gansweep.data import Prepared
-from gansweep.judge.features import DigitFeatures, as_bytes
+from gansweep.judge.features import DigitFeatures, ImageFeatures, as_bytes
+from gansweep.judge.inception import InceptionFeatures
 from gansweep.judge.metrics import (
     Features,
     Moments,
@@ -21,7 +22,16 @@ from gansweep.judge.metrics import (
     kid_with_error,
     total_variation,
 )
-from gansweep.judge.reference import Reference, metric_of, reference
+from gansweep.judge.pyramid import MOST as PYRAMID_IMAGES
+from gansweep.judge.pyramid import sliced_wasserstein
+from gansweep.judge.reference import (
+    Reference,
+    feature_net,
+    is_split,
+    metrics_of,
+    real_images,
+    reference,
+)
 
 Sample = Callable[[Tensor], Tensor]  # z → images in [−1, 1]
 
@@ -32,18 +42,24 @@ BATCH = 500
 class Judge:
     """Judges generators on one data set, on one device.
 
-    primary, second: the names of its two metrics.
+    primary, second: the names of its two metrics. inception: the net of a third, `fid`.
     """
 
-    def __init__(self, data: Prepared, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        data: Prepared,
+        device: torch.device | None = None,
+        inception: InceptionFeatures | None = None,
+    ) -> None:
         self.data = data
         self.device = device or torch.device("cpu")
-        self.primary, self.second = metric_of(data)
-        self.reference = reference(data, self.primary)
-        self.reference.net.to(self.device)
-        seen = self.reference.seen
-        self._moments = [Moments.of(_scaled(f, f, self.primary)) for f in seen]
-        self._near = Neighbourhood(seen[0][:NEAR])
+        self.primary, self.second = metrics_of(data)
+        self.inception = inception
+        self.net = self._placed(feature_net(self.primary, data.channels))
+        self.reference = reference(data, self.net, "seen")
+        real = self.reference.features[0]
+        self._moments = Moments.of(_scaled(real, real, self.primary))
+        self._near = Neighbourhood(real[:NEAR])
 
     def look(self, sample: Sample, z: Tensor) -> dict[str, Any]:
         """The primary metric and the diversity of the images of fixed latents, quickly.
@@ -51,45 +67,64 @@ class Judge:
         By the first of the feature nets: values of one run and one sweep can be compared with
         each other, not with a score.
         """
-        images = generate(sample, z)
-        net = self.reference.net
-        features = net(images, 1)[0]
+        features = self.net(generate(sample, z), 1)[0]
         fake = features.numpy()
         if not np.isfinite(fake).all():
             return {self.primary: math.nan}
-        real = self.reference.seen[0]
-        moments = Moments.of(_scaled(real, fake, self.primary))
-        facts: dict[str, Any] = {self.primary: frechet(self._moments[0], moments)}
+        moments = Moments.of(_scaled(self.reference.features[0], fake, self.primary))
+        facts: dict[str, Any] = {self.primary: frechet(self._moments, moments)}
         facts |= self._near.measure(fake)
-        if isinstance(net, DigitFeatures) and self.reference.shares is not None:
-            facts |= classes(self.reference.shares, net.labels(features).numpy())
+        facts |= self._classes(self.reference, features)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
 
     def score(self, images: Tensor) -> dict[str, Any]:
         """Everything that is known of some generated images, uint8 N×C×H×W, by held-out reals."""
-        result: dict[str, Any] = {"n": len(images), "held_out": self.reference.split}
-        for metric in (self.primary, self.second):
-            primary = metric == self.primary
-            of = self.reference if primary else reference(self.data, metric)
-            of.net.to(self.device)
-            features = of.net(images, None if primary else 1)
-            fakes = [f.numpy() for f in features]
-            result[metric] = distance(metric, of, fakes)
-            if primary:
-                result["kid"], result["kid_error"] = kid_with_error(of.held_out[0], fakes[0])
-                result |= Neighbourhood(of.held_out[0][:NEAR]).measure(fakes[0][:NEAR])
-                result["net"] = f"{of.net.name} {of.net.hash}"
-                if isinstance(of.net, DigitFeatures) and of.shares is not None:
-                    result |= classes(of.shares, of.net.labels(features[0]).numpy())
-                    result["net"] += f", accuracy {of.net.accuracy:.3f}"
+        held = reference(self.data, self.net, "held")
+        features = self.net(images)
+        fakes = [of.numpy() for of in features]
+        result: dict[str, Any] = {"n": len(images), "held_out": is_split(self.data)}
+        result[self.primary] = distance(self.primary, held, fakes)
+        result["kid"], result["kid_error"] = kid_with_error(held.features[0], fakes[0])
+        result |= Neighbourhood(held.features[0][:NEAR]).measure(fakes[0][:NEAR])
+        result |= self._classes(held, features[0])
+        result["net"] = f"{self.net.name} {self.net.hash}"
+        if isinstance(self.net, DigitFeatures):
+            result["net"] += f", accuracy {self.net.accuracy:.3f}"
+        result[self.second] = self._second_opinion(images)
+        if self.inception is not None:
+            result |= self._by_inception(images, self.inception)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
+
+    def _placed(self, net: DigitFeatures | ImageFeatures) -> DigitFeatures | ImageFeatures:
+        net.to(self.device)
+        return net
+
+    def _classes(self, real: Reference, features: Tensor) -> dict[str, Any]:
+        if real.shares is None or not isinstance(self.net, DigitFeatures):
+            return {}
+        return classes(real.shares, self.net.labels(features).numpy())
+
+    def _second_opinion(self, images: Tensor) -> float:
+        if self.second == "swd":
+            return sliced_wasserstein(real_images(self.data, "held", PYRAMID_IMAGES), images)
+        net = self._placed(feature_net(self.second, self.data.channels))
+        held = reference(self.data, net, "held")
+        return distance(self.second, held, [of.numpy() for of in net(images, 1)])
+
+    def _by_inception(self, images: Tensor, net: InceptionFeatures) -> dict[str, Any]:
+        net.to(self.device)
+        held = reference(self.data, net, "held")
+        fakes = net(images)[0].numpy()
+        found: dict[str, Any] = {"fid": distance("fid", held, [fakes])}
+        found["fid_kid"], found["fid_kid_error"] = kid_with_error(held.features[0], fakes)
+        return found | {"fid_net": f"{net.name} {net.hash}", "fid_reals": len(held.features[0])}
 
 
 def distance(metric: str, of: Reference, fakes: list[Features]) -> float:
-    """A Fréchet distance to the held-out images, the mean over the feature nets."""
+    """A Fréchet distance to these real images, the mean over the feature nets."""
     values = [
         frechet(Moments.of(_scaled(real, real, metric)), Moments.of(_scaled(real, fake, metric)))
-        for real, fake in zip(of.held_out, fakes, strict=False)  # the nets that were asked
+        for real, fake in zip(of.features, fakes, strict=False)  # the nets that were asked
     ]
     return float(np.mean(values))
 
@@ -106,7 +141,7 @@ def classes(shares: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 def _scaled(real: Features, features: Features, metric: str) -> Features:
     """Random features, standardised by the real ones: their scale means nothing by itself."""
-    if metric == "fld":
+    if metric != "rfd":
         return features
     return (features - real.mean(0)) / (real.std(0) + 1e-8)
 

@@ -59,6 +59,22 @@ def rfd(real: Features, fake: Features) -> float:
     return frechet(Moments.of(real), Moments.of(fake))
 
 
+@METRICS.register("fid", direction="minimize", digits=1, label="FID")
+def fid(real: Features, fake: Features) -> float:
+    """Fréchet distance in Inception's features, as papers print it (Heusel et al. 2017)"""
+    return frechet(Moments.of(real), Moments.of(fake))
+
+
+@METRICS.register("swd", direction="minimize", digits=1, label="SWD")
+def swd(real: Features, fake: Features) -> float:
+    """Sliced Wasserstein distance of patches at every scale, uint8 images (Karras et al. 2018)"""
+    import torch
+
+    from gansweep.judge.pyramid import sliced_wasserstein
+
+    return sliced_wasserstein(torch.from_numpy(real), torch.from_numpy(fake))
+
+
 @METRICS.register("kid", direction="minimize", digits=4, label="KID")
 def kid(real: Features, fake: Features) -> float:
     """Kernel distance: squared MMD with a cubic kernel, unbiased (Bińkowski et al. 2018)"""
@@ -163,12 +179,3 @@ def class_shares(labels: NDArray[np.integer], classes: int) -> NDArray[np.float6
 def total_variation(p: NDArray[np.float64], q: NDArray[np.float64]) -> float:
     """Half the sum of absolute differences of two distributions: 0 the same, 1 disjoint."""
     return float(np.abs(p - q).sum() / 2)
-
-
-def sliced_wasserstein(real: Features, fake: Features, seed: int = 0, count: int = 128) -> float:
-    """Mean distance of sorted projections on random directions (Rabin et al. 2011), N = M."""
-    n = min(len(real), len(fake))
-    directions = np.random.default_rng(seed).standard_normal((real.shape[1], count))
-    directions /= np.linalg.norm(directions, axis=0)
-    a, b = np.sort(real[:n] @ directions, 0), np.sort(fake[:n] @ directions, 0)
-    return float(np.abs(a - b).mean())

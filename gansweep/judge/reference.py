@@ -1,13 +1,19 @@
-"""The real images' features, computed once a data set and feature net, in the cache."""
+"""The real images that generated ones are compared with; their features are kept in the cache.
+
+They are split once: `seen` finds the best evaluation of a run, `held` scores it. Where there are
+few, both are all of them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from filelock import FileLock
+from torch import Tensor
 
 from gansweep.data import DATASETS, Prepared
 from gansweep.data.cache import cache_folder
@@ -16,29 +22,26 @@ from gansweep.judge.lenet import digit_features
 from gansweep.judge.metrics import Features, class_shares
 from gansweep.run import write_file
 
+Side = Literal["seen", "held"]
 MOST = 10_000  # real images on each side
-FEWEST = 1000  # below twice this there is no held-out half
+FEWEST = 1000  # below twice this there are no held-out ones
 
 
 @dataclass
 class Reference:
     """Features of real images, for each of a feature net's nets.
 
-    seen: to find the best evaluation with; held_out: to score it with. For few images both are
-    all of them, and `split` is False.
+    shares: of the digits among them, where the net tells them.
     """
 
     net: FeatureNet
-    seen: list[Features]
-    held_out: list[Features]
-    split: bool
-    shares: np.ndarray | None = None  # of the digits, where the net tells them
+    features: list[Features]
+    shares: np.ndarray | None = None
 
 
-def metric_of(data: Prepared) -> tuple[str, str]:
+def metrics_of(data: Prepared) -> tuple[str, str]:
     """The primary metric and the second opinion: by LeNet for digits, else by random nets."""
-    digits = DATASETS[data.name].digits
-    return ("fld", "rfd") if digits else ("rfd", "fld")
+    return ("fld", "rfd") if DATASETS[data.name].digits else ("rfd", "swd")
 
 
 def feature_net(metric: str, channels: int) -> DigitFeatures | ImageFeatures:
@@ -46,25 +49,36 @@ def feature_net(metric: str, channels: int) -> DigitFeatures | ImageFeatures:
     return digit_features() if metric == "fld" else ImageFeatures(channels)
 
 
-def reference(data: Prepared, metric: str) -> Reference:
-    """The real features of a prepared data set, from the cache or freshly computed."""
-    net = feature_net(metric, data.channels)
-    path = cache_folder() / "features" / f"{data.sha256[:16]}-{net.hash}.npz"
+def is_split(data: Prepared) -> bool:
+    """Are there enough images to hold out a half?"""
+    return data.images >= 2 * FEWEST
+
+
+def real_images(data: Prepared, side: Side, most: int = MOST) -> Tensor:
+    """Real images of one side, in a random order of its own: uint8 N×C×H×W."""
+    array = data.array()
+    order = np.random.default_rng(0).permutation(len(array))
+    half = len(array) // 2 if is_split(data) else len(array)
+    chosen = order[:half][:MOST] if side == "seen" else order[-half:][:MOST]
+    chosen = np.sort(chosen)[np.random.default_rng(1).permutation(len(chosen))]
+    return torch.from_numpy(np.ascontiguousarray(array[chosen[:most]]))
+
+
+def reference(data: Prepared, net: FeatureNet, side: Side) -> Reference:
+    """The features of one side's real images, from the cache or freshly computed."""
+    path = cache_folder() / "features" / f"{data.sha256[:16]}-{net.hash}-{side}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         stored = _read(path)
         if stored is None:
-            stored = _compute(data, net)
+            features = net(real_images(data, side))
+            stored = {f"net{i}": of.numpy() for i, of in enumerate(features)}
+            if isinstance(net, DigitFeatures):
+                stored["shares"] = class_shares(net.labels(features[0]).numpy(), 10)
             arrays = stored
             write_file(path, lambda temporary: np.savez(temporary, **arrays))  # type: ignore[arg-type]
-    count = sum(1 for name in stored if name.startswith("seen"))
-    return Reference(
-        net,
-        [stored[f"seen{i}"] for i in range(count)],
-        [stored[f"held{i}"] for i in range(count)],
-        bool(stored["split"]),
-        stored.get("shares"),
-    )
+    features_of = [stored[name] for name in sorted(stored) if name.startswith("net")]
+    return Reference(net, features_of, stored.get("shares"))
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
@@ -73,21 +87,3 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
             return dict(archive)
     except Exception:  # not there, or damaged: computed again
         return None
-
-
-def _compute(data: Prepared, net: FeatureNet) -> dict[str, np.ndarray]:
-    array = data.array()
-    order = np.random.default_rng(0).permutation(len(array))
-    split = len(array) >= 2 * FEWEST
-    half = len(array) // 2 if split else len(array)
-    sides = {"seen": order[:half][:MOST], "held": order[-half:][:MOST]}
-    stored: dict[str, np.ndarray] = {"split": np.array(split)}
-    for side, chosen in sides.items():
-        images = torch.from_numpy(np.ascontiguousarray(array[np.sort(chosen)]))
-        dice = np.random.default_rng(1).permutation(len(images))
-        images = images[torch.from_numpy(dice)]
-        stored |= {f"{side}{i}": f.numpy() for i, f in enumerate(net(images))}
-        if side == "seen" and isinstance(net, DigitFeatures):
-            labels = net.labels(torch.from_numpy(stored["seen0"]))
-            stored["shares"] = class_shares(labels.numpy(), 10)
-    return stored

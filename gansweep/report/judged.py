@@ -23,6 +23,8 @@ def verdict(result: dict[str, Any]) -> str:
     equilibrium = judge.get("equilibrium")
     if equilibrium and equilibrium["step"] > 0:
         parts.append(f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
+    if "fid" in judge["score"]:
+        parts.append(f"(FID {judge['score']['fid']:,.1f})")
     if "ema" in judge:
         parts.append(f"(EMA, at the end: {judge['ema'][judge['primary']]:,.{metric.digits}f})")
     return " ".join([*parts, *marks(judge)])
@@ -33,16 +35,27 @@ def marks(judge: dict[str, Any]) -> list[str]:
     return [FLAGS[flag].mark for flag in judge["flags"]]
 
 
-def opinions(scores: list[dict[str, Any]]) -> list[str]:
+def opinions(scores: list[dict[str, Any]], primary: str, second: str) -> list[str]:
     """Whether the two distances rank these runs alike; nothing for a handful of runs."""
     import pandas as pd
 
-    table = pd.DataFrame([{m: score[m] for m in ("fld", "rfd")} for score in scores])
+    table = pd.DataFrame([{m: score[m] for m in (primary, second)} for score in scores])
     if len(table) < FEWEST:
         return []
-    rho = table["fld"].rank().corr(table["rfd"].rank())  # Spearman's, without SciPy
+    rho = table[primary].rank().corr(table[second].rank())  # Spearman's, without SciPy
     verdict = "metrics disagree" if not rho >= AGREE else "a second opinion agrees"
-    return [f"{verdict}: FLD and RFD rank these {len(table)} runs with Spearman {rho:.2f}"]
+    one, other = METRICS[primary].label, METRICS[second].label
+    return [f"{verdict}: {one} and {other} rank these {len(table)} runs with Spearman {rho:.2f}"]
+
+
+def _fid(scores: list[dict[str, Any]]) -> list[str]:
+    of = [score for score in scores if "fid" in score]
+    if not of:
+        return []
+    counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
+    reals = " or ".join(sorted({f"{score['fid_reals']:,}" for score in of}))
+    nets = " and ".join(sorted({score["fid_net"] for score in of}))
+    return [f"FID: {METRICS['fid'].help}; {counts} generated images against {reals} real; {nets}"]
 
 
 def legend(results: Iterable[dict[str, Any]]) -> list[str]:
@@ -50,7 +63,8 @@ def legend(results: Iterable[dict[str, Any]]) -> list[str]:
     judged = [r["judge"] for r in results if r.get("judge")]
     sentences = []
     for primary in dict.fromkeys(judge["primary"] for judge in judged):
-        of = [judge["score"] for judge in judged if judge["primary"] == primary]
+        alike = [judge for judge in judged if judge["primary"] == primary]
+        of = [judge["score"] for judge in alike]
         metric = METRICS[primary]
         counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
         reals = "held-out real images" if all(s["held_out"] for s in of) else "the real images"
@@ -59,7 +73,9 @@ def legend(results: Iterable[dict[str, Any]]) -> list[str]:
             f"{metric.label}: {metric.help}, less is better; {counts} generated images against "
             f"{reals}, at the equilibrium, with fresh latents; {nets}"
         )
-        sentences += opinions(of)
+        by_second = [judge["score"] for judge in alike if judge["second"] == alike[0]["second"]]
+        sentences += opinions(by_second, primary, alike[0]["second"])
+        sentences += _fid(of)
     found = dict.fromkeys(flag for judge in judged for flag in judge["flags"])
     sentences += [f"{FLAGS[flag].mark} {FLAGS[flag].what}" for flag in FLAGS if flag in found]
     return sentences

@@ -110,6 +110,14 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
     for job in plan.jobs:
         if damaged(job.run.result):
             console.print(f"  {job.run.result} is damaged: the run is trained again")
+    if plan.settings.judge == "inception":
+        done = [read_json(job.run.result) or {} for job in plan.jobs if job.run.complete()]
+        without = sum("fid" not in (result.get("judge") or {}).get("score", {}) for result in done)
+        if without:
+            console.print(
+                f"  {_count(without, 'finished run')} without FID: "
+                "python -m gansweep.judge RUN --inception scores it"
+            )
     for i, row in enumerate(manifest.rows):
         for why in dict.fromkeys(row.invalid.values()):
             console.print(f"  row {i} is left out: {why}")

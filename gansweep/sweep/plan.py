@@ -91,13 +91,19 @@ def with_values(config: Config, values: dict[str, Any]) -> Config:
 
 
 class Preparer:
-    """Prepares each data set once for all runs that share it."""
+    """Prepares each data set once for all runs that share it, and sees to the judge's weights."""
 
     def __init__(self) -> None:
         self._ready: dict[Any, Prepared] = {}
         self._labels: dict[Any, str] = {}
+        self._weights: set[str | None] = set()
 
     def __call__(self, config: Config) -> Prepared:
+        if config.judge == "inception" and config.inception_weights not in self._weights:
+            from gansweep.judge.inception import InceptionFeatures, find_weights
+
+            InceptionFeatures(find_weights(config.inception_weights))  # now, not after training
+            self._weights.add(config.inception_weights)
         size = GENERATORS[config.gen].image_size
         key = (dataclasses.astuple(config.data), size, config.limit)
         if key not in self._ready:
