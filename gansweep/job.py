@@ -18,7 +18,7 @@ from gansweep import stop
 from gansweep.config import Config, DataConfig
 from gansweep.console import console
 from gansweep.data import Prepared, prepare
-from gansweep.errors import FailedElsewhere, UserError, refused_by_disk
+from gansweep.errors import Diverged, FailedElsewhere, UserError, refused_by_disk
 from gansweep.networks import GENERATORS
 from gansweep.run import Run, now, read_json, write_json
 
@@ -62,7 +62,8 @@ class SweepTask:
             console.print(f"{title}  {stopped}")
             raise KeyboardInterrupt from None
         except Exception as error:
-            console.print(f"{title}  failed: {one_line(error)}")
+            failed = "" if isinstance(error, Diverged) else "failed: "
+            console.print(f"{title}  {failed}{one_line(error)}")
             raise
 
     def titles(self) -> dict[str, str]:
@@ -158,6 +159,8 @@ def cause_of(error: BaseException, run: Run) -> str:
     """Why a run ended: what decides whether trying again could help."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
+    if isinstance(error, Diverged):
+        return "diverged"
     if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return "out of memory"
     # Where every run writes; a picture that may not be read is its own row's fault.

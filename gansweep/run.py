@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from gansweep.errors import Held
 
 SCHEMA = 1  # of the identity: raise it when equal parameters no longer mean equal numbers
+FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -128,15 +129,29 @@ class Run:
         return self.samples / f"step_{step:06d}.png"
 
     def status(self) -> str:
-        """`done`, `running`, `failed`, `interrupted` or `planned` (nothing trained yet)."""
+        """`done`, `running`, `failed`, `diverged`, `interrupted` or `planned` (nothing trained).
+
+        diverged: it failed, as its numbers were no longer finite.
+        """
         if read_json(self.result) is not None:
             return "done"
         if self._owned():
             return "running"
-        if read_json(self.failure) is not None:
-            return "failed"
+        failure = read_json(self.failure)
+        if failure is not None:
+            return "diverged" if failure.get("cause") == "diverged" else "failed"
         begun = self.metrics.exists() or self.last.exists()
         return "interrupted" if begun else "planned"
+
+    def failed(self) -> bool:
+        """Failed in any way."""
+        return self.status() in FAILED
+
+    def why_failed(self) -> str:
+        """`failed: …` or `diverged: …`."""
+        failure = read_json(self.failure) or {}
+        error = str(failure.get("error", "unknown"))
+        return error if failure.get("cause") == "diverged" else f"failed: {error}"
 
     def complete(self) -> bool:
         """Done, with everything a table needs: nothing to train or to draw again."""

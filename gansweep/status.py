@@ -15,7 +15,7 @@ from gansweep.errors import one_line_errors
 from gansweep.job import numbered
 from gansweep.launch.estimate import Estimates, cost_of, total_seconds
 from gansweep.launch.progress import SweepProgress, overall, render, run_progress
-from gansweep.run import Run, read_json
+from gansweep.run import FAILED, Run, read_json
 from gansweep.sweep.manifest import Manifest, read_manifest
 
 EVERY = 1.0  # seconds between two looks with --watch
@@ -70,9 +70,10 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
         status = run.status()
         if status == "running":
             progress.running.append(run_progress(run, title))
-        elif status in ("done", "failed"):
-            progress.done += status == "done"
-            progress.failed += status == "failed"
+        elif status == "done":
+            progress.done += 1
+        elif status in FAILED:
+            progress.failed += 1
         else:
             waiting.append(run)
             interrupted += status == "interrupted"
@@ -96,9 +97,8 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
 def _print_failures(manifest: Manifest, out: str | Path) -> None:
     for run_id, title in manifest.titles.items():
         run = Run(out, run_id)
-        if run.status() == "failed":
-            error = (read_json(run.failure) or {}).get("error", "unknown")
-            console.print(Text(f"failed: {title}: {error} (log: {run.log})", style="red"))
+        if run.failed():
+            console.print(Text(f"{title}  {run.why_failed()} (log: {run.log})", style="red"))
 
 
 if __name__ == "__main__":

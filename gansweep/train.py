@@ -82,16 +82,15 @@ def train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    if first < steps:
-        _fit(trainer, gan, batches)
-        trained = metrics.seconds()
-    else:  # killed between its last step and its result
-        assert start is not None
+    if start is not None and (first >= steps or (judging and judging.ended_early())):
+        # Killed between its last step and its result.
         gan.load_state_dict(start.weights)
-        trained = start.seconds
+        trained, done = start.seconds, first
+    else:
+        _fit(trainer, gan, batches)
+        trained, done = metrics.seconds(), gan.steps_done
 
     save(run.final, gan.state_dict())
-    done = gan.steps_done if first < steps else steps
     if judging is not None:
         trained -= judging.seconds
     result: dict[str, Any] = {

@@ -212,7 +212,7 @@ def test_divergence_is_recorded_and_is_exit_code_1(faulty_cli: Any, tmp_path: Pa
     done = faulty_cli(NAN)("steps=40", "lr=0.001")
     assert done.returncode == 1, done.stdout + done.stderr
     run = only_run(tmp_path)
-    assert "failed: diverged: loss_d is nan at step 10" in done.stdout
+    assert "diverged: loss_d is nan at step 10" in done.stdout
     assert "Traceback" not in done.stderr
     assert run.status() == "failed"
     assert "Diverged" in run.log.read_text()
@@ -306,10 +306,10 @@ def test_a_failing_row_costs_only_itself(faulty_cli: Any, cli: Cli, tmp_path: Pa
     done = faulty_cli(NAN)(*grid)
     assert done.returncode == 1, done.stderr
     assert "1 of 2 runs trained" in done.stdout
-    assert "failed: lr=0.001 data=mnist5k: diverged: loss_d is nan at step 10" in done.stdout
+    assert "lr=0.001 data=mnist5k  diverged: loss_d is nan at step 10" in done.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
     # The failed row has its last picture and the reason.
-    assert "images/row0-number.png) failed: diverged: loss\\_d is nan at step 10 |" in text
+    assert "images/row0-number.png) diverged: loss\\_d is nan at step 10 |" in text
     assert "Runs: 1 failed, 1 done" in text
 
     again = cli(*grid)  # without the fault

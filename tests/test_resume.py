@@ -119,7 +119,7 @@ def test_being_killed_again_and_again_is_bounded(faulty_cli: Any, tmp_path: Path
         ("sys.exit", "failed: sys.exit('injected') was called", "SystemExit: injected"),
         ("os._exit", "failed: its process exited with code 3", ""),
         ("segfault", "failed: killed by SIGSEGV", "about to dereference nothing"),
-        ("nan", "failed: diverged: loss_d is nan at step 10", "Diverged"),
+        ("nan", "diverged: loss_d is nan at step 10", "Diverged"),
     ],
 )
 def test_a_fault_costs_its_own_row_and_is_never_retried(
@@ -131,7 +131,7 @@ def test_a_fault_costs_its_own_row_and_is_never_retried(
     assert f"[1/2] lr=0.001 data=mnist5k  {says}" in done.stdout
     assert "1 of 2 runs trained" in done.stdout
     first, second = runs(tmp_path)
-    assert (first.status(), second.status()) == ("failed", "done")
+    assert (first.status(), second.status()) == (says.split(":")[0], "done")
     assert len(events(first, "ended")) == 1
     assert log in first.log.read_text()
     assert says in (tmp_path / "reports/g/README.md").read_text().replace("\\_", "_")
@@ -143,6 +143,30 @@ def test_a_fault_costs_its_own_row_and_is_never_retried(
     assert "0 to train" in faulty(*GRID).stdout
     assert faulty(*GRID, "retry=failed").returncode == 0
     assert events(first, "started") == [0, 0]
+
+
+def test_a_run_stopped_early_and_killed_before_its_result_trains_no_further(
+    faulty_cli: Any, tmp_path: Path
+) -> None:
+    options = (
+        "-m",
+        "early_stop=true",
+        "lr=1e-3",
+        "data=mnist5k",
+        "steps=30",
+        "sample_every=10",
+        "name=g",
+    )
+    assert faulty_cli("do=kill step=21")(*options).returncode == 1
+    (run,) = runs(tmp_path)
+    # What it would have seen, had it diverged.
+    for step, value in enumerate([9, 5, 5, 5, 5, 9, 9, 9, 9, 9]):
+        run.append_evaluation({"step": step, "fld": float(value), "judging_seconds": 0.0})
+    done = faulty_cli("")(*options, "retry=failed")
+    assert done.returncode == 0, done.stdout
+    result = json.loads(run.result.read_text())
+    assert result["steps"] == 20
+    assert "diverged" in result["judge"]["flags"]
 
 
 def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: Path) -> None:

@@ -83,8 +83,12 @@ class Judging(pl.Callback):
         if gan.steps_done not in self.steps:
             return
         self._look(gan)
-        if self.early_stop and self.tracker.diverged():
+        if self.ended_early():
             trainer.should_stop = True
+
+    def ended_early(self) -> bool:
+        """Has it diverged, and is that to end the run?"""
+        return self.early_stop and self.tracker.diverged()
 
     def _look(self, gan: GAN) -> None:
         began = time.perf_counter()

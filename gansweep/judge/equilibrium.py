@@ -112,7 +112,6 @@ class Flag:
 
 
 FLAGS = {
-    "nan": Flag("NaN", "a loss was no longer a number"),
     "diverged": Flag("⤴", "diverged: far worse than its best at the end"),
     "never started": Flag("∅", "never got far from an untrained generator"),
     "collapse": Flag("⊘", "collapse: few different images"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gansweep.data import Prepared
+from gansweep.errors import Diverged
 from gansweep.judge.features import DigitFeatures, ImageFeatures, as_bytes
 from gansweep.judge.inception import InceptionFeatures
 from gansweep.judge.metrics import (
@@ -69,8 +69,6 @@ class Judge:
         """
         features = self.net(generate(sample, z), 1)[0]
         fake = features.numpy()
-        if not np.isfinite(fake).all():
-            return {self.primary: math.nan}
         moments = Moments.of(_scaled(self.reference.features[0], fake, self.primary))
         facts: dict[str, Any] = {self.primary: frechet(self._moments, moments)}
         facts |= self._near.measure(fake)
@@ -148,8 +146,14 @@ def _scaled(real: Features, features: Features, metric: str) -> Features:
 
 @torch.no_grad()
 def generate(sample: Sample, z: Tensor) -> Tensor:
-    """Images of latents as bytes, on the generator's device."""
-    return torch.cat([as_bytes(sample(part)) for part in z.split(BATCH)])
+    """Images of latents as bytes, on the generator's device.
+
+    Raises Diverged if one is not finite.
+    """
+    images = torch.cat([sample(part) for part in z.split(BATCH)])
+    if not torch.isfinite(images).all():
+        raise Diverged("diverged: the generated images are not finite")
+    return as_bytes(images)
 
 
 def latents(z_dim: int, count: int, seed: int) -> Tensor:

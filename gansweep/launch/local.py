@@ -33,7 +33,7 @@ from gansweep.launch.estimate import Cost, Estimates, cost_of, total_seconds
 from gansweep.launch.pool import Job, Pool, Running
 from gansweep.launch.processes import Ended
 from gansweep.launch.progress import SweepProgress, render, run_progress
-from gansweep.run import Run, read_json
+from gansweep.run import FAILED, Run, read_json
 
 RETRIES = 2  # of a run that was killed without having written a checkpoint meanwhile
 TICK = 0.25  # seconds between two looks at what happens
@@ -309,7 +309,8 @@ class LocalSweep:
         self.pool.submit(running.job, first=True)
 
     def _failed(self, run: Run, why: str) -> None:
-        console.print(f"{self._title(run.id)}  failed: {why}")
+        said = run.why_failed() if run.failed() else f"failed: {why}"
+        console.print(f"{self._title(run.id)}  {said}")
         self._end(run, "failed")
         if self.task.fail_fast and not self.pool.stopping:
             console.print("fail_fast: stopping the others, with checkpoints")
@@ -337,9 +338,9 @@ class LocalSweep:
             if status == "running":
                 continue
             del self.elsewhere[run_id]
-            if status in ("done", "failed"):
+            if status == "done" or status in FAILED:
                 console.print(f"{self._title(run_id)}  {status} in another sweep")
-                self._end(run, status)
+                self._end(run, "done" if status == "done" else "failed")
             else:
                 self.pool.submit(job, first=True)
 

@@ -74,7 +74,8 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
     note = {
         "done": "" if run.picture.exists() else "picture missing: run the sweep again to draw it",
         "running": "running",
-        "failed": f"failed: {(read_json(run.failure) or {}).get('error', 'unknown')}",
+        "failed": run.why_failed(),
+        "diverged": run.why_failed(),
         "interrupted": "interrupted: run the sweep again",
         "planned": "not trained yet",
     }[status]

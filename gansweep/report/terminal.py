@@ -12,7 +12,7 @@ from gansweep.console import console
 from gansweep.report.collect import Outcome, ReportTable, format_seconds
 from gansweep.sweep.manifest import SINGLES
 
-STYLES = {"done": "green", "failed": "red", "running": "cyan"}
+STYLES = {"done": "green", "failed": "red", "diverged": "red", "running": "cyan"}
 
 
 def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) -> None:

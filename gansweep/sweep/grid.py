@@ -85,7 +85,7 @@ def _todo(plan: Plan) -> list[PlannedRun]:
     """What is not done; what failed before only if it is asked for."""
     again = plan.settings.retry == "failed"
     missing = [job for job in plan.jobs if not job.run.complete()]
-    return [job for job in missing if again or job.run.status() != "failed"]
+    return [job for job in missing if again or not job.run.failed()]
 
 
 def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
@@ -231,7 +231,7 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
     )
     print_table(report.tables, rows=plan.chosen)
     done = [job for job in todo if job.run.complete()]
-    failed = [job for job in plan.jobs if job.run.status() == "failed"]
+    failed = [job for job in plan.jobs if job.run.failed()]
     if todo:
         console.print(f"{len(done)} of {_count(len(todo), 'run')} trained in {seconds:.0f} s")
     for job in failed:
@@ -241,7 +241,7 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
 
 def _tell_failure(run: Run, title: str) -> None:
     failure = read_json(run.failure) or {}
-    console.print(f"failed: {title}: {failure.get('error')} (log: {run.log})")
+    console.print(f"{title}  {run.why_failed()} (log: {run.log})")
     if failure.get("cause") in ("killed", "crashed"):  # what it said itself is all there is
         for line in failure.get("log", []):
             console.print(f"    {line}")
