@@ -132,7 +132,8 @@ def looks(values: list[float], **facts: list[float]) -> list[Evaluation]:
     ]
 
 
-FINE = [100.0, 60, 40, 30, 25, 24]
+FINE = [100.0, 60, 40, 30, 25, 24]  # still improving
+SETTLED = [100.0, 60, 25, 24, 24, 25]
 
 
 @pytest.mark.parametrize(
@@ -146,10 +147,13 @@ FINE = [100.0, 60, 40, 30, 25, 24]
         (looks(FINE, diversity=[0, 0.1, 0.1, 0.2, 1, 1]), []),  # it got over it
         (looks(FINE, modes=[160.0, 160, 9, 8, 9, 9], distinct=[1, 1, 0, 0, 0, 0]), ["collapse"]),
         (looks(FINE, modes=[160.0, 160, 9, 8, 9, 9], distinct=[1.0] * 6), []),
-        (looks(FINE, diversity=[1, 1, 1, 1, 1, 0.6]), ["collapse?"]),
+        (looks(SETTLED, diversity=[1, 1, 1, 1, 1, 0.6]), ["collapse?"]),
+        (looks(FINE, diversity=[0, 0.1, 0.2, 0.4, 0.5, 0.6]), []),  # young, and not there yet
         (looks(FINE, coverage=[0, 0.2, 0.5, 0.5, 0.5, 0.3]), ["collapse?"]),
-        (looks(FINE, missing_classes=[0, 0, 0, 0, 0, 1]), ["collapse?"]),
-        (looks(FINE, class_distance=[0, 0, 0, 0, 0, 0.11]), ["collapse?"]),
+        (looks(SETTLED, missing_classes=[0, 0, 0, 0, 0, 1]), ["collapse?"]),
+        (looks(SETTLED, class_distance=[0, 0, 0, 0, 0, 0.11]), ["collapse?"]),
+        (looks(SETTLED, class_distance=[0, 0, 0, 0, 0, 0.11], n=[300] * 6), []),  # by chance
+        (looks(SETTLED, class_distance=[0, 0, 0, 0, 0, 0.15], n=[300] * 6), ["collapse?"]),
         (looks([100, 20, 21, 22, 23, 24], d_saturated=[0, 0, 0.95, 0.95, 1, 1]), ["discriminator"]),
         (looks(FINE, d_saturated=[1.0] * 6), []),
     ],

@@ -70,7 +70,7 @@ class Judge:
         features = self.net(generate(sample, z), 1)[0]
         fake = features.numpy()
         moments = Moments.of(_scaled(self.reference.features[0], fake, self.primary))
-        facts: dict[str, Any] = {self.primary: frechet(self._moments, moments)}
+        facts: dict[str, Any] = {"n": len(z), self.primary: frechet(self._moments, moments)}
         facts |= self._near.measure(fake)
         facts |= self._classes(self.reference, features)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
