@@ -27,7 +27,7 @@ def verdict(run: Run) -> dict[str, Any]:
 
 
 def test_looks_are_evenly_spaced_and_few() -> None:
-    assert schedule(600, 32) == [150, 300, 450, 600]
+    assert schedule(600, 32) == [100, 200, 300, 400, 500, 600]
     assert schedule(4, 32) == [4]
     assert len(schedule(100_000, 128)) == 50
     assert sizes(100) < sizes(19_200) < sizes(120_000) < sizes(10**7)
@@ -40,9 +40,9 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     for run in runs(tmp_path):
         judge = verdict(run)
         looks = run.read_evaluations()
-        assert [look["step"] for look in looks] == [0, 200, 400]
+        assert [look["step"] for look in looks] == [0, 100, 200, 300, 400]
         assert looks[-1]["fld"] < looks[0]["fld"]
-        assert judge["equilibrium"]["step"] in (200, 400)
+        assert judge["equilibrium"]["step"] in (300, 400)
         assert judge["score"]["fld"] == pytest.approx(looks[-1]["fld"], rel=0.3)
         assert judge["score"]["held_out"] is True
         assert judge["score"]["net"].startswith("LeNet ")

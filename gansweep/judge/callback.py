@@ -22,7 +22,7 @@ from gansweep.samples import fixed_latents, save_grid
 
 LATENTS = 17  # the seed of the looks' latents: the same for every run
 SCORE_LATENTS = 18  # and of the score's
-PER_LOOK = 4800  # images trained on between two looks, at least
+PER_LOOK = 3200  # images trained on between two looks, at least
 MOST = 50  # looks in a run
 # Generated images of a look and of the score: few where a run is short, as judging may take a
 # tenth of its time.

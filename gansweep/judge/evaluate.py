@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gansweep.data import Prepared
 from gansweep.errors import Diverged
-from gansweep.judge.features import DigitFeatures, ImageFeatures, as_bytes
+from gansweep.judge.features import DigitFeatures, as_bytes
 from gansweep.judge.inception import InceptionFeatures
 from gansweep.judge.metrics import (
     Features,
@@ -55,11 +55,20 @@ class Judge:
         self.device = device or torch.device("cpu")
         self.primary, self.second = metrics_of(data)
         self.inception = inception
-        self.net = self._placed(feature_net(self.primary, data.channels))
-        self.reference = reference(data, self.net, "seen")
-        real = self.reference.features[0]
+        self.net = feature_net(self.primary, data.channels)
+        # All that has to be computed of the real images is, now: not in a run's time.
+        self.seen = reference(data, self.net, "seen")
+        self.held = reference(data, self.net, "held")
+        real = self.seen.features[0]
         self._moments = Moments.of(_scaled(real, real, self.primary))
         self._near = Neighbourhood(real[:NEAR])
+        self.held_by_second = None
+        if self.second != "swd":
+            self.held_by_second = reference(data, feature_net(self.second, data.channels), "held")
+        self.held_by_inception = reference(data, inception, "held") if inception else None
+        for of in (self.held, self.held_by_second, self.held_by_inception):
+            if of is not None:
+                of.net.to(self.device)
 
     def look(self, sample: Sample, z: Tensor) -> dict[str, Any]:
         """The primary metric and the diversity of the images of fixed latents, quickly.
@@ -69,15 +78,15 @@ class Judge:
         """
         features = self.net(generate(sample, z), 1)[0]
         fake = features.numpy()
-        moments = Moments.of(_scaled(self.reference.features[0], fake, self.primary))
+        moments = Moments.of(_scaled(self.seen.features[0], fake, self.primary))
         facts: dict[str, Any] = {"n": len(z), self.primary: frechet(self._moments, moments)}
         facts |= self._near.measure(fake)
-        facts |= self._classes(self.reference, features)
+        facts |= self._classes(self.seen, features)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
 
     def score(self, images: Tensor) -> dict[str, Any]:
         """Everything that is known of some generated images, uint8 N×C×H×W, by held-out reals."""
-        held = reference(self.data, self.net, "held")
+        held = self.held
         features = self.net(images)
         fakes = [of.numpy() for of in features]
         result: dict[str, Any] = {"n": len(images), "held_out": is_split(self.data)}
@@ -89,13 +98,9 @@ class Judge:
         if isinstance(self.net, DigitFeatures):
             result["net"] += f", accuracy {self.net.accuracy:.3f}"
         result[self.second] = self._second_opinion(images)
-        if self.inception is not None:
-            result |= self._by_inception(images, self.inception)
+        if self.held_by_inception is not None:
+            result |= self._by_inception(images, self.held_by_inception)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
-
-    def _placed(self, net: DigitFeatures | ImageFeatures) -> DigitFeatures | ImageFeatures:
-        net.to(self.device)
-        return net
 
     def _classes(self, real: Reference, features: Tensor) -> dict[str, Any]:
         if real.shares is None or not isinstance(self.net, DigitFeatures):
@@ -103,15 +108,13 @@ class Judge:
         return classes(real.shares, self.net.labels(features).numpy())
 
     def _second_opinion(self, images: Tensor) -> float:
-        if self.second == "swd":
+        held = self.held_by_second
+        if held is None:
             return sliced_wasserstein(real_images(self.data, "held", PYRAMID_IMAGES), images)
-        net = self._placed(feature_net(self.second, self.data.channels))
-        held = reference(self.data, net, "held")
-        return distance(self.second, held, [of.numpy() for of in net(images, 1)])
+        return distance(self.second, held, [of.numpy() for of in held.net(images, 1)])
 
-    def _by_inception(self, images: Tensor, net: InceptionFeatures) -> dict[str, Any]:
-        net.to(self.device)
-        held = reference(self.data, net, "held")
+    def _by_inception(self, images: Tensor, held: Reference) -> dict[str, Any]:
+        net = held.net
         fakes = net(images)[0].numpy()
         found: dict[str, Any] = {"fid": distance("fid", held, [fakes])}
         found["fid_kid"], found["fid_kid_error"] = kid_with_error(held.features[0], fakes)

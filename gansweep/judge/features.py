@@ -85,7 +85,10 @@ class RandomConvolutions(nn.Module):
         statistics = []
         for weight in self.weights:
             images = F.leaky_relu(F.conv2d(images, weight, stride=2, padding=1), 0.2)
-            statistics += [images.mean((2, 3)), images.flatten(2).std(2, correction=0)]
+            mean = images.mean((2, 3))
+            # By the squares: half the time of std(), and these are far from cancelling.
+            variance = images.square().mean((2, 3)) - mean.square()
+            statistics += [mean, variance.clamp(0).sqrt()]
         return torch.cat(statistics, 1) @ self.projection
 
 

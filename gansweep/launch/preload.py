@@ -1,6 +1,12 @@
 """What the fork server imports once, so that no job has to. It must never touch CUDA."""
 
+import os
 import signal
+
+# NumPy's threads would spin beside the other jobs: in slots of one thread judging took twice as
+# long. torch's are set by each job.
+for blas in ("OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{blas}_NUM_THREADS", "1")
 
 # Ctrl-C is for the sweep, which asks its jobs to stop: not for this server, nor for a job that has
 # just been forked from it.
