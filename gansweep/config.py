@@ -23,6 +23,9 @@ PRECISIONS = ("fp32", "bf16")
 MEMORY_FORMATS = ("contiguous", "channels_last")
 DEVICES = ("auto", "cpu", "cuda")
 JUDGES = ("true", "false", "inception")
+SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "nsga2", "nsga3")
+PRUNERS = ("asha", "hyperband", "median", "patient", "none")
+OBJECTIVES = ("quality", "quality+time", "quality+size")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Param:
     null_label: str = ""  # the same in a table's cell
     group: str = "hyperparameters"
     identity: bool = True  # can it change a run's numbers?
+    search: tuple[float, float] | None = None  # where search= looks, both ends included
+    log: bool = False  # on a logarithmic scale
 
     def names(self) -> list[str]:
         """The choices, if it has any, as they are typed."""
@@ -94,6 +99,7 @@ class Config:
         0.0,
         "drop probability in the generator's dropout layers",
         "gen drop",
+        search=(0, 0.6),
         low=0,
         high=1,
         open_high=True,
@@ -102,6 +108,7 @@ class Config:
         0.0,
         "drop probability in the discriminator's dropout layers",
         "disc drop",
+        search=(0, 0.6),
         low=0,
         high=1,
         open_high=True,
@@ -110,19 +117,44 @@ class Config:
         0.1,
         "one-sided label smoothing: real images are labelled 1 - smooth",
         "smooth factor",
+        search=(0, 0.3),
         low=0,
         high=1,
         open_high=True,
     )
-    alpha: float = _param(0.2, "slope of the leaky ReLUs", "alpha", low=0, high=1, open_high=True)
+    alpha: float = _param(
+        0.2, "slope of the leaky ReLUs", "alpha", low=0, high=1, open_high=True, search=(0, 0.3)
+    )
     # Batch norm needs two.
-    batch_size: int = _param(32, "images in a batch", "batch size", low=2)
-    z_dim: int = _param(100, "latent dimension, z ~ Uniform(-1, 1)", "z dim", low=1)
+    batch_size: int = _param(
+        32, "images in a batch", "batch size", low=2, search=(16, 128), log=True
+    )
+    z_dim: int = _param(
+        100,
+        "latent dimension, z ~ Uniform(-1, 1)",
+        "z dim",
+        low=1,
+        search=(25, 400),
+        log=True,
+    )
     lr: float = _param(
-        5e-4, "learning rate of both optimizers", "learning rate", low=0, high=1, open_low=True
+        5e-4,
+        "learning rate of both optimizers",
+        "learning rate",
+        low=0,
+        high=1,
+        open_low=True,
+        search=(1e-5, 1e-2),
+        log=True,
     )
     beta1: float = _param(
-        0.5, "Adam's decay of the first moment", "beta 1", low=0, high=1, open_high=True
+        0.5,
+        "Adam's decay of the first moment",
+        "beta 1",
+        low=0,
+        high=1,
+        open_high=True,
+        search=(0, 0.9),
     )
     beta2: float = _param(
         0.999, "Adam's decay of the second moment", "beta 2", low=0, high=1, open_high=True
@@ -131,7 +163,9 @@ class Config:
     disc_opt: str = _param(
         "adam", "the discriminator's optimizer", "D optimizer", choices=OPTIMIZERS
     )
-    momentum: float = _param(0.9, "SGD's momentum", "momentum", low=0, high=1, open_high=True)
+    momentum: float = _param(
+        0.9, "SGD's momentum", "momentum", low=0, high=1, open_high=True, search=(0, 0.95)
+    )
     nesterov: bool = _param(True, "Nesterov's form of SGD's momentum", "Nesterov")
     joint_d: bool = _param(
         False, "real and fake pass D in one batch, its loss is the mean over both", "joint D step"
@@ -323,6 +357,50 @@ class Config:
         False,
         "say what would be trained and how long it would take; train nothing",
         group="sweeps: how they run",
+        identity=False,
+    )
+    search: str | None = _param(
+        None,
+        "parameters to search in their usual ranges, as in search=lr,beta1,gen",
+        null="those whose values are ranges",
+        group="searches",
+        identity=False,
+    )
+    trials: int = _param(
+        40,
+        "settings to try in all, earlier calls included",
+        low=1,
+        group="searches",
+        identity=False,
+    )
+    sampler: str = _param(
+        "tpe", "what proposes settings", choices=SAMPLERS, group="searches", identity=False
+    )
+    pruner: str = _param(
+        "asha", "what ends hopeless runs early", choices=PRUNERS, group="searches", identity=False
+    )
+    objective: str = _param(
+        "quality",
+        "the distance at the equilibrium, alone or against training time or parameters",
+        choices=OBJECTIVES,
+        group="searches",
+        identity=False,
+    )
+    seeds_per_trial: int = _param(
+        1, "runs of each setting; their mean counts", low=1, group="searches", identity=False
+    )
+    storage: str | None = _param(
+        None,
+        "database of the study, as in postgresql://USER@HOST/DB",
+        null="a journal in the sweep's folder",
+        group="searches",
+        identity=False,
+    )
+    warm_start: str | None = _param(
+        None,
+        "sweeps whose finished runs are told to a new study, as in warm_start=lr-beta1-2dee67",
+        null="none",
+        group="searches",
         identity=False,
     )
     run_id: str | None = _param(

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 GROUPS = ("data", "profile")
 # Which group of conf/ a name is chosen from.
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
+SEARCH_ONLY = (
+    "search", "trials", "sampler", "pruner", "objective", "seeds_per_trial", "storage",
+    "warm_start",
+)  # fmt: skip
 SWEEP_ONLY = (
     "sweep", "rows", "name", "reports", "digits", "faces", "thumbnail", "retry", "fail_fast",
-    "jobs_per_device", "plan",
+    "jobs_per_device", "plan", *SEARCH_ONLY,
 )  # fmt: skip
+
+
+LISTS = ("rows", "search", "warm_start")  # whose commas are no sweep
 
 
 @dataclass(frozen=True)
@@ -37,17 +44,9 @@ def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
     Raises UserError for bad syntax, unknown names and invalid values, and for several values of
     one parameter or a row list without `-m`.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    parser = OverridesParser.create()
     axes: dict[str, Axis] = {}
     for argument in arguments:
-        try:
-            override = parser.parse_override(argument)
-        except HydraException as error:
-            reason = " ".join(str(error).split("\n")[0].split())
-            raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
+        override = parse(argument)
         if override.get_key_element().lstrip("+~").split("/")[0].split(".")[0] == "hydra":
             continue
         axis = _axis(override, argument)
@@ -67,6 +66,18 @@ def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
     return list(axes.values())
 
 
+def parse(argument: str) -> Override:
+    """One override, as Hydra's grammar reads it. Raises UserError if it cannot."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(argument)
+    except HydraException as error:
+        reason = " ".join(str(error).split("\n")[0].split())
+        raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
+
+
 def _axis(override: Override, argument: str) -> Axis:
     name = override.get_key_element()
     if override.is_add() or override.is_delete():
@@ -74,9 +85,9 @@ def _axis(override: Override, argument: str) -> Axis:
         if name not in PARAMS and name not in GROUPS:
             raise unknown_parameter(name)
         raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
-    if name == "rows":  # its commas are a list, not a sweep
+    if name in LISTS:  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
-    values = _values(override, argument)
+    values = values_of(override, argument)
     if name in CHOSEN_FROM:
         valid = _names(name)
         for value in values:
@@ -92,7 +103,8 @@ def _axis(override: Override, argument: str) -> Axis:
     return Axis(name, tuple(check(name, value) for value in values))
 
 
-def _values(override: Override, argument: str) -> list[Any]:
+def values_of(override: Override, argument: str) -> list[Any]:
+    """The value or values that an override gives, as Hydra reads them."""
     from hydra.core.override_parser.types import Glob, QuotedString
 
     name, value = override.get_key_element(), override.value()
@@ -104,7 +116,8 @@ def _values(override: Override, argument: str) -> list[Any]:
         values = [_rounded(v) for v in override.sweep_iterator()]
     elif override.is_sweep_override():
         raise UserError(
-            f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern)"
+            f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern); "
+            "for a search add hydra/sweeper=optuna"
         )
     else:
         values = [value]

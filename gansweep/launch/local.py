@@ -7,11 +7,11 @@ import signal
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
 from rich.live import Live
@@ -34,6 +34,9 @@ from gansweep.launch.pool import Job, Pool, Running
 from gansweep.launch.processes import Ended
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.run import FAILED, Run, read_json
+
+if TYPE_CHECKING:
+    from gansweep.sweep.plan import PlannedRun
 
 RETRIES = 2  # of a run that was killed without having written a checkpoint meanwhile
 TICK = 0.25  # seconds between two looks at what happens
@@ -118,11 +121,50 @@ def make_estimates(task: SweepTask, pool: Pool) -> Estimates:
     return Estimates(task.out, pool.devices[0].kind, pool.threads)
 
 
-class LocalSweep:
-    """Trains runs that are planned; afterwards `outcomes` says of each what became of it."""
+class Feed(Protocol):
+    """Where runs come from while a sweep goes on: a search."""
 
-    def __init__(self, task: SweepTask, run_ids: Sequence[str]) -> None:
+    def more(self) -> bool:
+        """May there be another run?"""
+        ...
+
+    def next(self) -> PlannedRun | None:
+        """A run for a slot that is free; None if there is none for now."""
+        ...
+
+    def ended(self, run_id: str, outcome: str) -> None:
+        """A run is `done`, `failed`, `pruned` (as asked for) or `stopped` (with the sweep)."""
+        ...
+
+    def hopeless(self) -> list[str]:
+        """Running runs that are to be stopped."""
+        ...
+
+    def best(self) -> str:
+        """A word for the live view."""
+        ...
+
+
+Work = Callable[[str, str, str, str, dict[str, Any]], list[str]]
+
+
+class LocalSweep:
+    """Trains runs that are planned; afterwards `outcomes` says of each what became of it.
+
+    feed: runs that are planned on the way, as slots get free. work: what a job does.
+    """
+
+    def __init__(
+        self,
+        task: SweepTask,
+        run_ids: Sequence[str],
+        feed: Feed | None = None,
+        work: Work = train_run,
+    ) -> None:
         self.task = task
+        self.feed = feed
+        self.work = work
+        self._pruned: set[str] = set()
         self.name = task.name
         self.pool = make_pool(task)
         self.estimates = make_estimates(task, self.pool)
@@ -136,16 +178,44 @@ class LocalSweep:
         self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
         self._titles = task.titles()
         for run_id in run_ids:
-            run = Run(task.out, run_id)
-            arguments = (task.out, run_id, self._title(run_id), task.planned)
-            job = Job(run_id, train_run, arguments, log=run.log)
-            record = read_json(run.config) or {}
-            steps = record.get("identity", {}).get("steps", 0)
-            self._costs[run_id] = cost_of(record)
-            self._alike[self._costs[run_id]].append((job, steps))
-            self.pool.submit(job)
+            self._submit(run_id)
         for cost in self._alike:
             self._estimate(cost)
+
+    def _submit(self, run_id: str) -> None:
+        run = Run(self.task.out, run_id)
+        arguments = (self.task.out, run_id, self._title(run_id), self.task.planned)
+        job = Job(run_id, self.work, arguments, log=run.log)
+        record = read_json(run.config) or {}
+        steps = record.get("identity", {}).get("steps", 0)
+        self._costs[run_id] = cost_of(record)
+        self._alike[self._costs[run_id]].append((job, steps))
+        self.pool.submit(job)
+
+    def _take(self) -> None:
+        """Runs of the feed for the slots that are free."""
+        while self.feed is not None and not self.pool.stopping:
+            if self.pool.waiting or len(self.pool.running) >= self.pool.most_jobs():
+                return
+            planned = self.feed.next()
+            if planned is None:
+                return
+            self._titles[planned.run.id] = planned.title
+            self._submit(planned.run.id)
+            self._estimate(self._costs[planned.run.id])
+            self.pool.start()  # it takes a slot, or its waiting keeps the next from being asked
+
+    def _prune(self) -> None:
+        for run_id in self.feed.hopeless() if self.feed else ():
+            for running in self.pool.running:
+                if running.job.key == run_id:
+                    self._pruned.add(run_id)
+                    running.process.stop()
+
+    def _busy(self) -> bool:
+        if self.pool.waiting or self.pool.running or self.elsewhere:
+            return True
+        return self.feed is not None and not self.pool.stopping and self.feed.more()
 
     def _estimate(self, cost: Cost) -> None:
         """Tell the jobs of equal cost what the finished ones took."""
@@ -167,13 +237,15 @@ class LocalSweep:
         """
         try:
             with self._listening(), self._view() as view:
-                while self.pool.waiting or self.pool.running or self.elsewhere:
+                while self._busy():
+                    self._take()
                     over = self.pool.wait(TICK)
                     if self._signals and not self.pool.stopping:
                         console.print("stopping: running runs write a checkpoint (again: at once)")
                         self.pool.stop()
                     for running, ended in over:
                         self._handle(running, ended)
+                    self._prune()
                     self._look_around()
                     processes.reap_strays({r.process.pid for r in self.pool.running})
                     if view is not None:
@@ -241,15 +313,17 @@ class LocalSweep:
         title = self._title(run.id)
         error = ended.error
         if ended.returned or (error is None and run.complete()):
-            self._end(run, "done")
             for line in ended.result or [f"{title}  {summary(read_json(run.result) or {})}"]:
                 console.print(line)
+            self._end(run, "done")
         elif isinstance(error, Held):
             self.elsewhere[run.id] = job
         elif isinstance(error, FailedElsewhere):
             self._failed(run, one_line(error))
         elif isinstance(error, stop.Stopped) or (self.pool.stopping and error is None):
-            if self.pool.stopping:
+            if run.id in self._pruned:
+                self._end(run, "pruned")
+            elif self.pool.stopping:
                 self._end(run, "stopped")
             else:  # somebody else asked it to stop: a scheduler, a person
                 self._again(running, "was preempted")
@@ -321,6 +395,8 @@ class LocalSweep:
         if outcome == "done":
             self.estimates.learn(run)
             self._estimate(self._costs[run.id])
+        if self.feed is not None:
+            self.feed.ended(run.id, outcome)
 
     def _look_around(self) -> None:
         """The memory of what runs; what other sweeps have made of the runs that we share."""
@@ -364,7 +440,7 @@ class LocalSweep:
             running=running,
             elsewhere=len(self.elsewhere),
             left=total_seconds(left, self.pool.most_jobs(), whole),
-            note="stopping" if self.pool.stopping else "",
+            note="stopping" if self.pool.stopping else self.feed.best() if self.feed else "",
         )
 
 

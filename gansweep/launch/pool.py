@@ -90,7 +90,7 @@ class Pool:
         """Start what fits, then return what has ended, after at most so many seconds."""
         if not self.stopping:
             keep_warm()
-        self._start()
+        self.start()
         connections = [r.process.connection for r in self.running]
         if connections:
             wait(connections, seconds)
@@ -118,7 +118,8 @@ class Pool:
         while self.running:
             self.wait(1)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start what fits."""
         while self.waiting and not self.stopping:
             job = self._next()
             device = self._room_for(job)

@@ -64,6 +64,9 @@ def collect(
         for runs in row.runs.values()
         for run_id in runs
     }
+    for run_id, why in manifest.pruned.items():
+        if run_id in outcomes and outcomes[run_id].status != "done":
+            outcomes[run_id].note = why
     return [_table(manifest, table, outcomes, out) for table in manifest.tables]
 
 
@@ -113,7 +116,7 @@ def _table(
     records = []
     for index in table.rows:
         row, params = manifest.rows[index], manifest.params(index)
-        cells: dict[str, Any] = {}
+        cells: dict[str, Any] = {fact: row.facts.get(fact, "–") for fact in table.facts}
         for column in table.columns:
             heading = table.headings.get(column) or _heading(column)
             cells[heading] = " / ".join(format_param(name, params) for name in column.split(" / "))

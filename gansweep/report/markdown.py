@@ -17,9 +17,22 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|!#~$])", r"\\\1", flat)
 
 
-def render(manifest: Manifest, tables: list[ReportTable], images: dict[str, str]) -> str:
-    """The report's body. images: run id → path of its picture, relative to the report."""
-    parts = [f"## {escape(manifest.title)}", *_body(manifest, tables, images)]
+def render(
+    manifest: Manifest,
+    tables: list[ReportTable],
+    images: dict[str, str],
+    best: list[str] | None = None,
+    plots: list[tuple[str, str]] | None = None,
+) -> str:
+    """The report's body. images: run id → path of its picture, relative to the report.
+
+    best: of a search, what is best, the last line a command; plots: (alt text, path).
+    """
+    parts = [f"## {escape(manifest.title)}"]
+    if best:
+        parts += [*(escape(line) for line in best[:-1]), f"```\n{best[-1]}\n```"]
+    parts += _body(manifest, tables, images)
+    parts += [f"![{escape(alt)}]({path})" for alt, path in plots or []]
     parts.append(f"```\n{manifest.command}\n```")
     return "\n\n".join(parts) + "\n"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from gansweep.report.collect import ReportTable, collect
 from gansweep.report.markdown import render, render_block
 from gansweep.report.thumbnails import write_thumbnails
 from gansweep.run import write_file
-from gansweep.sweep.manifest import Manifest, read_manifest
+from gansweep.sweep.manifest import Manifest, manifest_path, read_manifest
 
 IMAGES = "images"
 
@@ -25,6 +25,7 @@ class Report:
     manifest: Manifest
     tables: list[ReportTable]
     images: dict[str, str]
+    best: list[str] = field(default_factory=list)
 
 
 def write_report(
@@ -43,14 +44,31 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True)
         images = write_thumbnails(tables, folder / IMAGES)
         relative = {run: f"{IMAGES}/{file}" for run, file in images.items()}
+        best, plots = _of_search(manifest, out, folder)
         path = folder / "README.md"
-        _write_if_new(path, render(manifest, tables, relative))
+        _write_if_new(path, render(manifest, tables, relative, best, plots))
     except OSError as error:
         raise UserError(
             f"cannot write the report {error.filename or folder}: {error.strerror}; "
             "choose another folder with reports=DIR"
         ) from None
-    return Report(path, manifest, tables, images)
+    return Report(path, manifest, tables, images, best)
+
+
+def _of_search(
+    manifest: Manifest, out: str | Path, folder: Path
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """What the study of a search tells beside its table."""
+    if not manifest.search:
+        return [], []
+    from gansweep.report.study_plots import write_plots
+    from gansweep.sweep.study import best_setting, read_study
+
+    study = read_study(manifest.search["storage"], manifest.name, manifest_path(out, manifest.name))
+    plots = write_plots(study, folder / IMAGES, manifest.search["label"])
+    return best_setting(study, manifest.search["label"]), [
+        (alt, f"{IMAGES}/{file}") for alt, file in plots
+    ]
 
 
 def update_block(report: Report, document: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import Counter
 from dataclasses import replace
@@ -13,6 +12,7 @@ from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.job import SweepTask, one_line
 from gansweep.overrides import as_arguments, read_axes
 from gansweep.run import Run, damaged, now, read_json
+from gansweep.sweep.compose import command_of, composer
 from gansweep.sweep.manifest import manifest_path
 from gansweep.sweep.plan import Plan, PlannedRun, make_plan
 
@@ -60,25 +60,9 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
 
 
 def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Plan:
-    from omegaconf import OmegaConf
-
-    def compose(groups: dict[str, str]) -> dict[str, Any]:
-        chosen = [f"{group}={choice}" for group, choice in groups.items()]
-        config = context.config_loader.load_sweep_config(master, chosen)
-        container = OmegaConf.to_container(config, resolve=False)
-        assert isinstance(container, dict)
-        del container["hydra"]
-        return OmegaConf.to_container(OmegaConf.create(container), resolve=True)  # type: ignore[return-value]
-
-    # The launcher is part of the command, though Hydra keeps it from the sweeper.
-    hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
-    lasting = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
-    sources = master.hydra.runtime.config_sources
-    folders = [s.path for s in sources if s.provider == "command-line"]
-    options = [word for folder in folders for word in ("--config-dir", folder)]
-    command_line = shlex.join(["python", "-m", "gansweep", "-m", *options, *hydras, *lasting])
+    compose, command = composer(master, context), command_of(arguments, master)
     profile = master.hydra.runtime.choices["profile"]
-    return make_plan(read_axes(arguments, multirun=True), compose, profile, command_line)
+    return make_plan(read_axes(arguments, multirun=True), compose, profile, command)
 
 
 def _todo(plan: Plan) -> list[PlannedRun]:

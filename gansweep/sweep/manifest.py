@@ -30,12 +30,13 @@ class Row:
     """One configuration over data sets and seeds.
 
     runs: for each picture column the ids of its runs, one a seed. invalid: for a column that
-    cannot be trained with these parameters, why.
+    cannot be trained with these parameters, why. facts: texts of columns of their own.
     """
 
     params: dict[str, Any]
     runs: dict[str, list[str]] = field(default_factory=dict)
     invalid: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -43,7 +44,8 @@ class Table:
     """Some of the rows under one heading line; `remark` stands before it.
 
     columns: parameter names; `a / b` shows two in one column. headings: a column's heading where
-    it is not the parameter's label. results: columns from the runs' results; singles: of pictures.
+    it is not the parameter's label. results: columns from the runs' results; singles: of pictures;
+    facts: the rows' own, before all others.
     """
 
     columns: list[str]
@@ -52,12 +54,14 @@ class Table:
     headings: dict[str, str] = field(default_factory=dict)
     results: list[str] = field(default_factory=list)
     singles: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
 
 
 @dataclass
 class Manifest:
     """A sweep. pictures: the headings of the picture columns, in order; titles: what the screen
-    calls the runs that were chosen, in the order of training."""
+    calls the runs that were chosen, in the order of training; pruned: why runs were ended early;
+    search: of a search, its study's storage and its objective's label."""
 
     name: str
     title: str
@@ -67,6 +71,8 @@ class Manifest:
     tables: list[Table]
     rows: list[Row]
     titles: dict[str, str] = field(default_factory=dict)
+    pruned: dict[str, str] = field(default_factory=dict)
+    search: dict[str, Any] = field(default_factory=dict)
 
     def params(self, row: int) -> dict[str, Any]:
         """All parameters of a row, what it shares with the others included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,18 +14,17 @@ from gansweep.data import DATASETS, Prepared, prepare
 from gansweep.errors import UserError
 from gansweep.identity import check_root, fault_of, plan_run
 from gansweep.networks import GENERATORS
-from gansweep.overrides import Axis, as_arguments
+from gansweep.overrides import SEARCH_ONLY, Axis, as_arguments
 from gansweep.run import Run, read_json
+from gansweep.sweep.compose import Compose
 from gansweep.sweep.manifest import Manifest, Row, Table
 from gansweep.sweep.recipe import ROLES, Recipe, read_recipe, select_rows
 
 # Of the sweep as a whole: one value each, no part of a row.
 SETTINGS = (
     "out", "reports", "sweep", "rows", "name", "digits", "faces", "thumbnail", "retry", "fail_fast",
-    "jobs_per_device", "plan", "run_id",
+    "jobs_per_device", "plan", "run_id", *SEARCH_ONLY,
 )  # fmt: skip
-
-Compose = Callable[[dict[str, str]], dict[str, Any]]
 
 
 @dataclass
@@ -63,11 +62,15 @@ class Plan:
     def write(self) -> None:
         """Write the manifest and every run's configuration."""
         for job, record in zip(self.jobs, self.records, strict=True):
-            # What a finished or a running run says of itself stays, if it can be read.
-            known = read_json(job.run.config)
-            if known is None or (known != record and job.run.status() not in ("done", "running")):
-                job.run.plan(record)
+            keep_record(job.run, record)
         self.manifest.write(self.settings.out)
+
+
+def keep_record(run: Run, record: dict[str, Any]) -> None:
+    """Write a run's configuration; what a finished or a running one says of itself stays."""
+    known = read_json(run.config)
+    if known is None or (known != record and run.status() not in ("done", "running")):
+        run.plan(record)
 
 
 def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) -> Config:
@@ -126,12 +129,14 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     compose: group choices → the composed parameters. Raises UserError if no chosen row can be
     trained; rows that cannot are in the manifest, with the reason.
     """
-    settings = _settings(axes)
+    settings = settings_of(axes)
     recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
+    if recipe is not None and recipe.search:
+        raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper=optuna")
     if settings.get("rows") is not None and recipe is None:
         raise UserError("rows=… chooses from a row list: name it with sweep=…")
     chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
-    expander = _Expander(axes, recipe, compose, profile)
+    expander = Expander(axes, recipe, compose, profile)
     prepared = Preparer()
     expanded = list(expander.rows())
     check_root(cell.config for _, _, cells in expanded for cell in cells)
@@ -143,7 +148,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     doubles = 0
     refused: list[UserError] = []
     for source, values, cells in expanded:
-        row = Row(_shown(cells[0].config))
+        row = Row(shown_params(cells[0].config))
         for cell, label in zip(cells, _labels(cells, prepared), strict=True):
             fault = fault_of(cell.config)
             if fault is None:
@@ -208,7 +213,7 @@ def _labels(cells: list[_Cell], prepared: Preparer) -> list[str]:
     ]
 
 
-def _settings(axes: list[Axis]) -> dict[str, Any]:
+def settings_of(axes: list[Axis]) -> dict[str, Any]:
     values = {}
     for axis in axes:
         if axis.name in SETTINGS:
@@ -221,7 +226,7 @@ def _settings(axes: list[Axis]) -> dict[str, Any]:
     return values
 
 
-class _Expander:
+class Expander:
     """The product of the axes, split into rows, picture columns (data) and replicates (seed)."""
 
     def __init__(
@@ -295,7 +300,7 @@ def _product(axes: list[Axis]) -> Iterator[dict[str, Any]]:
         yield dict(zip(names, values, strict=True))
 
 
-def _shown(config: Config) -> dict[str, Any]:
+def shown_params(config: Config) -> dict[str, Any]:
     """The parameters that a table may show."""
     hidden = {*SETTINGS, "seed"}
     return {name: value for name, value in effective(config).items() if name not in hidden}
@@ -306,7 +311,7 @@ def _common(rows: list[Row]) -> dict[str, Any]:
     return {k: v for k, v in first.items() if all(row.params.get(k) == v for row in rows)}
 
 
-def _tables(recipe: Recipe | None, expander: _Expander, sources: list[int]) -> list[Table]:
+def _tables(recipe: Recipe | None, expander: Expander, sources: list[int]) -> list[Table]:
     """The recipe's tables with the rows expanded, or one table of what varies."""
     varying = [name for name in PARAMS if name in expander.varying()]
     if "profile" in expander.varying():
@@ -323,7 +328,7 @@ def _tables(recipe: Recipe | None, expander: _Expander, sources: list[int]) -> l
     return tables
 
 
-def _name(recipe: Recipe | None, expander: _Expander, rows: list[Row]) -> str:
+def _name(recipe: Recipe | None, expander: Expander, rows: list[Row]) -> str:
     """The row list's own name if nothing of it is overridden, else one with a digest."""
     if recipe is not None and not expander.overridden():
         return recipe.name

@@ -25,7 +25,7 @@ from gansweep.resources import choices, sweeps_folder
 from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, SINGLES, Table
 
 ROLES = ("digits", "faces")
-KEYS = ("title", "data", "set", "profiles", "tables")
+KEYS = ("title", "data", "set", "profiles", "tables", "search")
 TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "rows")
 # What a row may say: everything that can change a run's numbers but the replicate.
 COLUMNS = [name for name, param in PARAMS.items() if param.identity and name != "seed"]
@@ -33,7 +33,10 @@ COLUMNS = [name for name, param in PARAMS.items() if param.identity and name != 
 
 @dataclass
 class Recipe:
-    """A row list. rows: the typed parameters of each row, in order."""
+    """A row list. rows: the typed parameters of each row, in order.
+
+    search: instead of rows, the ranges of searched parameters; None is the usual one.
+    """
 
     name: str
     title: str
@@ -42,6 +45,7 @@ class Recipe:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    search: dict[str, str | None] = field(default_factory=dict)
 
 
 def find_recipe(name: str) -> Path:
@@ -71,6 +75,14 @@ def read_recipe(name: str) -> Recipe:
         raise UserError(f"{path}: {error}") from None
 
 
+def is_search(name: str) -> bool:
+    """Is this a search? What is wrong with it, or missing, is said by whoever reads it next."""
+    try:
+        return bool(read_recipe(name).search)
+    except UserError:
+        return False
+
+
 def _recipe(name: str, record: Any) -> Recipe:
     _mapping(record, "a row list", KEYS)
     recipe = Recipe(
@@ -81,6 +93,15 @@ def _recipe(name: str, record: Any) -> Recipe:
     )
     profiles = _mapping(record.get("profiles") or {}, "profiles", choices("profile"))
     recipe.profiles = {p: _checked(values, f"profiles: {p}") for p, values in profiles.items()}
+    if "search" in record:
+        searched = _mapping(record["search"], "search", COLUMNS)
+        recipe.search = {
+            name: text if text is None else str(text) for name, text in searched.items()
+        }
+        if record.get("tables"):
+            raise UserError("it has `tables` and `search`: rows are trained, or settings searched")
+        recipe.rows.append({})
+        return recipe
     for number, table in enumerate(_list(record.get("tables"), "tables"), 1):
         try:
             _add_table(recipe, _mapping(table, "a table", TABLE_KEYS))

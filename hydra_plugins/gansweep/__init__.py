@@ -38,6 +38,27 @@ class GridSweeper(Sweeper):
 
 
 @dataclass
+class OptunaSweeperConfig:
+    """`hydra/sweeper=optuna`"""
+
+    _target_: str = "hydra_plugins.gansweep.OptunaSweeper"
+
+
+class OptunaSweeper(Sweeper):
+    """Searches with Optuna; see gansweep/sweep/optimize.py."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self._sweep = (config, hydra_context)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from gansweep.sweep.optimize import optimize
+
+        return optimize(arguments, *self._sweep)
+
+
+@dataclass
 class LocalLauncherConfig:
     """`hydra/launcher=local`"""
 
@@ -64,6 +85,9 @@ class LocalLauncher(Launcher):
 
 ConfigStore.instance().store(
     group="hydra/launcher", name="local", node=LocalLauncherConfig, provider="gansweep"
+)
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="optuna", node=OptunaSweeperConfig, provider="gansweep"
 )
 ConfigStore.instance().store(
     group="hydra/sweeper", name="grid", node=GridSweeperConfig, provider="gansweep"

@@ -1,0 +1,484 @@
+"""`hydra/sweeper=optuna`: from a command line to a study, trained trials and their report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from gansweep.config import PARAMS, Config, effective
+from gansweep.console import console
+from gansweep.data import Prepared
+from gansweep.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.identity import fault_of, plan_run
+from gansweep.job import SweepTask
+from gansweep.overrides import Axis, read_axes
+from gansweep.report.collect import format_value
+from gansweep.run import Run, now, read_json
+from gansweep.sweep.compose import command_of, composer
+from gansweep.sweep.manifest import Manifest, Row, Table, manifest_path
+from gansweep.sweep.plan import (
+    Expander,
+    PlannedRun,
+    Preparer,
+    keep_record,
+    make_config,
+    settings_of,
+    shown_params,
+    with_values,
+)
+from gansweep.sweep.recipe import read_recipe
+from gansweep.sweep.search import Search, mean_distance
+from gansweep.sweep.space import Space, is_searched, read_space
+from gansweep.sweep.study import (
+    RUNS,
+    UNCOUNTED,
+    WHY,
+    Searcher,
+    counted,
+    feasible,
+    open_study,
+    tell_the_dead,
+)
+
+if TYPE_CHECKING:
+    import optuna
+    from hydra.types import HydraContext
+    from omegaconf import DictConfig
+    from optuna.trial import FrozenTrial
+
+REWRITE = 10.0  # seconds between two writings of the manifest, at least
+SECOND = {"quality+time": "training seconds", "quality+size": "parameters"}
+
+
+def optimize(arguments: list[str], master: DictConfig, context: HydraContext) -> None:
+    """Search, then write the report. Exit codes are those of a sweep."""
+    with one_line_errors():
+        chosen = master.hydra.runtime.choices["hydra/launcher"]
+        if chosen != "local":
+            raise UserError(
+                "a search trains on this machine's slots (hydra/launcher=local); several machines "
+                "may work on one study: give each the same command and storage=URL"
+            )
+        plan = read_plan(arguments, master, context)
+        if plan.settings.plan:
+            _preview(plan)
+            return
+        interrupted = _run(plan)
+        _report(plan)
+    if interrupted:
+        console.print(f"to go on: {plan.command}")
+        raise SystemExit(INTERRUPTED)
+    if plan.failed():
+        raise SystemExit(1)
+
+
+@dataclass
+class SearchPlan:
+    """A search as the command line means it. bases: a configuration a data set."""
+
+    name: str
+    title: str
+    command: str
+    settings: Config
+    space: Space
+    bases: list[Config]
+    labels: list[str]
+    prepared: Preparer
+    study: optuna.Study | None = None
+
+    @property
+    def folder(self) -> Path:
+        return manifest_path(self.settings.out, self.name).parent
+
+    def failed(self) -> bool:
+        """Has any trial failed?"""
+        assert self.study is not None
+        return any(
+            t.state.name == "FAIL" and counted(t) for t in self.study.get_trials(deepcopy=False)
+        )
+
+
+def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -> SearchPlan:
+    """Raises UserError for anything that cannot be searched."""
+    searched = [a for a in arguments if is_searched(a)]
+    axes = read_axes([a for a in arguments if a not in searched], multirun=True)
+    values = settings_of(axes)
+    several = [a.name for a in axes if len(a.values) > 1 and a.name.split(".")[0] != "data"]
+    if several:
+        hint = "seeds_per_trial=N trains each setting several times" if "seed" in several else ""
+        raise UserError(f"{', '.join(several)}: one value each in a search; {hint}".rstrip("; "))
+    recipe = read_recipe(values["sweep"]) if values.get("sweep") else None
+    names = [n for n in (values.get("search") or "").strip("[]").replace(" ", "").split(",") if n]
+    if recipe is not None:
+        if not recipe.search:
+            raise UserError(
+                f"sweep={recipe.name} is a list of rows: leave out hydra/sweeper=optuna"
+            )
+        given = {a.split("=")[0] for a in (*searched, *arguments)} | set(names)
+        searched += [f"{n}={text}" for n, text in recipe.search.items() if text and n not in given]
+        names += [n for n, text in recipe.search.items() if not text and n not in given]
+    compose = composer(master, context)
+    settings = make_config(compose({}), values)
+    if settings.rows is not None:
+        raise UserError("rows=… chooses from a row list, which a search has not")
+    if not any(axis.name == "data" for axis in axes) and recipe is None:
+        axes.append(Axis("data", (settings.digits,)))
+    profile = master.hydra.runtime.choices["profile"]
+    prepared = Preparer()
+    ((_, _, cells),) = Expander(axes, recipe, compose, profile).rows()
+    bases = [cell.config for cell in cells]
+    if any(base.judge == "false" for base in bases):
+        raise UserError("judge=false: a search needs the judge's distances")
+    space = read_space(searched, names, bases[0])
+    if not space.dimensions:
+        raise UserError("nothing to search: write lr=interval(1e-5,1e-2), or search=lr,beta1")
+    _check_ends(space, bases, prepared)
+    command = command_of(arguments, master)
+    digest = hashlib.sha256(json.dumps(_meant(space, bases, prepared, settings)).encode())
+    default = recipe.name if recipe else "search-" + "-".join(space.names()[:4])
+    overridden = recipe is None or len(arguments) > 1
+    name = values.get("name") or (f"{default}-{digest.hexdigest()[:6]}" if overridden else default)
+    title = recipe.title if recipe else "Search over " + ", ".join(space.names())
+    labels = [prepared.label(base) for base in bases]
+    return SearchPlan(name, title, command, settings, space, bases, labels, prepared)
+
+
+def _meant(
+    space: Space, bases: list[Config], prepared: Preparer, settings: Config
+) -> dict[str, Any]:
+    """What all trials of a study share."""
+    searched = space.names()
+    fixed = [
+        {n: getattr(base, n) for n, p in PARAMS.items() if p.identity and n not in searched}
+        | {"data": prepared(base).sha256}
+        for base in bases
+    ]
+    return {
+        "space": space.describe(),
+        "settings": json.loads(json.dumps(fixed)),
+        "objective": settings.objective,
+        "seeds per trial": settings.seeds_per_trial,
+    }
+
+
+def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
+    """Refuse now what would fail a trial later: each end and choice beside the others' defaults."""
+    for base in bases:
+        for dimension in space.dimensions:
+            for proposed in dimension.choices or (dimension.low, dimension.high):
+                config = with_values(base, {"gen_drop": 0.0, "disc_drop": 0.0})
+                config = with_values(config, dimension.values(proposed))
+                if effective(config).get(dimension.name) is None:
+                    continue  # in which networks it has an effect is asked in each trial
+                fault = fault_of(with_values(config, _without_drop(dimension.name)), None)
+                fault = fault or fault_of(config, prepared(config))
+                if fault is not None:
+                    raise fault
+
+
+def _without_drop(name: str) -> dict[str, Any]:
+    return {} if name.endswith("_drop") else {"gen_drop": 0.0, "disc_drop": 0.0}
+
+
+class GanPlanner:
+    """Makes GAN runs of proposals; see `search.Planner`."""
+
+    def __init__(self, plan: SearchPlan) -> None:
+        self.space = plan.space
+        self.bases = plan.bases
+        self.prepared = plan.prepared
+        self.seeds = plan.settings.seeds_per_trial
+        self.objective = plan.settings.objective
+
+    def propose(self, trial: optuna.Trial) -> dict[str, Any]:
+        return self.space.propose(trial, self.bases[0])
+
+    def configs(self, values: dict[str, Any]) -> list[tuple[Config, Prepared]]:
+        """Of a setting: each data set in turn, with each seed."""
+        found = []
+        for base in self.bases:
+            for i in range(self.seeds):
+                config = with_values(base, {**values, "seed": base.seed + i})
+                found.append((config, self.prepared(config)))
+        return found
+
+    def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
+        runs = []
+        for config, data in self.configs(values):
+            run, record = plan_run(config, data)
+            keep_record(run, record)
+            parts = [f"data={data.name}"] if len(self.bases) > 1 else []
+            parts += [f"seed={config.seed}"] if self.seeds > 1 else []
+            runs.append(PlannedRun(run, " ".join(parts)))
+        return runs
+
+    def measure(self, results: list[dict[str, Any]]) -> list[float]:
+        scores = [r["judge"]["score"][r["judge"]["primary"]] for r in results]
+        by_data = [scores[i : i + self.seeds] for i in range(0, len(scores), self.seeds)]
+        measured = [mean_distance(by_data)]
+        if self.objective == "quality+time":
+            measured.append(fmean(r["training_seconds"] for r in results))
+        if self.objective == "quality+size":
+            measured.append(float(sum(results[0]["parameters"].values())))
+        return measured
+
+    def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
+        """What a dashboard shows beside the numbers: the pictures, and how to repeat the run."""
+        from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+
+        folder = runs[0].folder.parents[1] / "sweeps" / trial.study.study_name / "artifacts"
+        folder.mkdir(parents=True, exist_ok=True)
+        store = FileSystemArtifactStore(str(folder))
+        lines = []
+        for run in runs:
+            record = read_json(run.config) or {}
+            lines += [f"* run `{run.id}`: `{record.get('command', '')}`"]
+            picture = run.best_picture if run.best_picture.exists() else run.picture
+            if picture.exists():
+                upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=trial)
+        trial.set_user_attr("command", (read_json(runs[0].config) or {}).get("command", ""))
+        try:
+            from optuna_dashboard import save_note
+        except ImportError:
+            return  # its notes are its own; the command stands in the attributes
+        save_note(trial, "\n".join(lines))
+
+
+def objective_label(plan: SearchPlan) -> str:
+    """`FLD`, or what a mean over several data sets is called."""
+    from gansweep.judge.metrics import METRICS
+    from gansweep.judge.reference import metrics_of
+
+    labels = [METRICS[metrics_of(plan.prepared(base))[0]].label for base in plan.bases]
+    return labels[0] if len(labels) == 1 else "mean of " + " and ".join(labels)
+
+
+def _run(plan: SearchPlan) -> bool:
+    """Train until the study has its trials. Returns whether it was interrupted."""
+    settings = plan.settings
+    objectives = 2 if settings.objective in SECOND else 1
+    if objectives > 1 and settings.sampler in ("cmaes",):
+        raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
+    meant = _meant(plan.space, plan.bases, plan.prepared, settings)
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    study = open_study(settings, plan.name, plan.folder, objectives, meant)
+    plan.study = study
+    planner = GanPlanner(plan)
+    if settings.warm_start:
+        _warm_start(plan, planner)
+    dead = tell_the_dead(study)
+    trials = study.get_trials(deepcopy=False)
+    done = sum(counted(t) for t in trials)
+    console.print(
+        f"search {plan.name}: {settings.trials} trials, {done} told, "
+        f"over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
+        f"{settings.pruner if objectives == 1 else 'none, as there are two objectives'}"
+    )
+    if dead:
+        console.print(f"  {dead} trials of a search that ended are tried again")
+    if done >= settings.trials:
+        return False
+
+    from gansweep.launch.local import LocalSweep, prepare
+
+    task = SweepTask(
+        name="",
+        out=settings.out,
+        planned=now(),
+        jobs_per_device=settings.jobs_per_device,
+        fail_fast=settings.fail_fast,
+        device=plan.bases[0].device,
+        threads=plan.bases[0].threads,
+    )
+    prepare(task)
+    _write_manifest(plan)
+    written = time.monotonic()
+
+    def told() -> None:
+        nonlocal written
+        if time.monotonic() - written > REWRITE:
+            _write_manifest(plan)
+            written = time.monotonic()
+
+    searcher = Searcher(plan.folder)
+    search = Search(
+        study, planner, searcher, trials=settings.trials, out=settings.out, on_told=told
+    )
+    sweep = LocalSweep(task, [], feed=search)
+    sweep.name = plan.name
+    try:
+        sweep.run()
+    except KeyboardInterrupt:
+        console.print("\ninterrupted: what is finished is kept")
+        return True
+    finally:
+        searcher.close()
+        _write_manifest(plan)
+    return False
+
+
+def _preview(plan: SearchPlan) -> None:
+    """`plan=true`: the space, without training anything."""
+    console.print(f"search {plan.name}: {plan.settings.trials} trials")
+    for dimension in plan.space.dimensions:
+        if dimension.choices:
+            what = ", ".join(format_value(choice) for choice in dimension.choices)
+        else:
+            what = f"{format_value(dimension.low)} to {format_value(dimension.high)}"
+            what += f" in steps of {format_value(dimension.step)}" if dimension.step else ""
+            what += ", logarithmic" if dimension.log else ""
+        console.print(f"  {dimension.name}: {what}")
+
+
+def _warm_start(plan: SearchPlan, planner: GanPlanner) -> None:
+    """Tell the study the finished runs of other sweeps that are settings of its space."""
+    import optuna
+
+    from gansweep.sweep.manifest import read_manifest
+
+    study = plan.study
+    assert study is not None
+    names = [n for n in (plan.settings.warm_start or "").strip("[]").split(",") if n]
+    known = {tuple(t.user_attrs.get(RUNS, ())) for t in study.get_trials(deepcopy=False)}
+    told = 0
+    for name in names:
+        manifest = read_manifest(plan.settings.out, name.strip())
+        for run_id in dict.fromkeys(
+            r for row in manifest.rows for rs in row.runs.values() for r in rs
+        ):
+            run = Run(plan.settings.out, run_id)
+            params = (read_json(run.config) or {}).get("params")
+            if params is None or not run.complete():
+                continue
+            values = {n: params[n] for n in plan.space.names()}
+            proposed = plan.space.proposed(values, plan.bases[0])
+            distributions = plan.space.distributions(values, plan.bases[0])
+            if not all(_contains(distributions[n], proposed[n]) for n in proposed):
+                continue
+            planned = [plan_run(config, data)[0] for config, data in planner.configs(values)]
+            key = [p.id for p in planned]
+            if run_id not in key or tuple(key) in known or not all(p.complete() for p in planned):
+                continue
+            known.add(tuple(key))
+            results = [read_json(p.result) or {} for p in planned]
+            if not all(r.get("judge") for r in results):
+                continue
+            study.add_trial(
+                optuna.trial.create_trial(
+                    params=proposed,
+                    distributions=distributions,
+                    values=planner.measure(results),
+                    user_attrs={RUNS: key, UNCOUNTED: True, "from": name},
+                )
+            )
+            told += 1
+    console.print(f"warm start: {told} finished settings of {', '.join(names)} are told")
+
+
+def _contains(distribution: Any, value: Any) -> bool:
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except ValueError:
+        return False
+
+
+# --- What is left of it ---------------------------------------------------------------------------
+
+
+def standings(study: optuna.Study) -> list[FrozenTrial]:
+    """The trials that have runs: the best first, then those that collapsed, were pruned, failed."""
+    order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
+    shown = [
+        t
+        for t in study.get_trials(deepcopy=False)
+        if t.user_attrs.get(RUNS)
+        and t.state.name in order
+        and (t.state.name == "COMPLETE" or counted(t))
+    ]
+
+    def key(trial: FrozenTrial) -> tuple[float, float, int]:
+        rank = order[trial.state.name]
+        if rank == 0 and not feasible(trial):
+            rank = 1
+        values = trial.values or list(trial.intermediate_values.values())[-1:] or [float("inf")]
+        return rank, values[0], trial.number
+
+    return sorted(shown, key=key)
+
+
+def _write_manifest(plan: SearchPlan) -> None:
+    """The manifest of a table of all trials so far, the best first."""
+    assert plan.study is not None
+    label = objective_label(plan)
+    rows = []
+    pruned = {}
+    ranks = standings(plan.study)
+    for trial in ranks:
+        run_ids = trial.user_attrs[RUNS]
+        params = (read_json(Run(plan.settings.out, run_ids[0]).config) or {}).get("params")
+        if params is None:
+            continue
+        params = {**params, "data": plan.bases[0].data}
+        facts = {"trial": str(trial.number)}
+        values = trial.values or []
+        facts[label] = f"{values[0]:,.1f}" if values else "–"
+        if len(values) > 1:
+            facts[SECOND[plan.settings.objective]] = f"{values[1]:,.0f}"
+        why = trial.user_attrs.get(WHY, "")
+        if trial.state.name == "PRUNED":
+            facts[label] = why
+            pruned[run_ids[0]] = why
+        row = Row(shown_params(Config(**params)), facts=facts)
+        for place, run_id in enumerate(run_ids):
+            picture = plan.labels[place // plan.settings.seeds_per_trial]
+            row.runs.setdefault(picture, []).append(run_id)
+        rows.append(row)
+    if not rows:
+        return
+    facts_shown = list(dict.fromkeys(name for row in rows for name in row.facts))
+    common = {
+        k: v for k, v in rows[0].params.items() if all(row.params.get(k) == v for row in rows)
+    }
+    for row in rows:
+        row.params = {k: v for k, v in row.params.items() if k not in common}
+    Manifest(
+        name=plan.name,
+        title=plan.title,
+        command=plan.command,
+        pictures=list(dict.fromkeys(plan.labels)),
+        common=common,
+        tables=[Table(plan.space.names(), list(range(len(rows))), facts=facts_shown)],
+        rows=rows,
+        titles={run_id: f"trial {t.number}" for t in ranks for run_id in t.user_attrs[RUNS]},
+        pruned=pruned,
+        search={"storage": plan.settings.storage, "label": label},
+    ).write(plan.settings.out)
+
+
+def _report(plan: SearchPlan) -> None:
+    from gansweep.report import write_report
+
+    assert plan.study is not None
+    if not standings(plan.study):
+        console.print("no trial has ended yet")
+        return
+    report = write_report(
+        plan.name,
+        out=plan.settings.out,
+        reports=plan.settings.reports,
+        thumbnail=plan.settings.thumbnail,
+    )
+    trials = plan.study.get_trials(deepcopy=False)
+    states = [t.state.name for t in trials if counted(t)]
+    console.print(
+        f"{states.count('COMPLETE')} trials complete, {states.count('PRUNED')} pruned, "
+        f"{states.count('FAIL')} failed"
+    )
+    for line in report.best:
+        console.print(line)
+    console.print(f"table: {report.path}")
