@@ -117,7 +117,7 @@ def values_of(override: Override, argument: str) -> list[Any]:
     elif override.is_sweep_override():
         raise UserError(
             f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern); "
-            "for a search add hydra/sweeper=optuna"
+            "intervals are for searches: python -m gansweep -m …"
         )
     else:
         values = [value]

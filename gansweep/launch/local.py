@@ -313,7 +313,8 @@ class LocalSweep:
         title = self._title(run.id)
         error = ended.error
         if ended.returned or (error is None and run.complete()):
-            for line in ended.result or [f"{title}  {summary(read_json(run.result) or {})}"]:
+            lines = ended.result or [f"{title}  {summary(read_json(run.result) or {})}"]
+            for line in lines[:-1] if self.feed else lines:  # a feed says more in fewer words
                 console.print(line)
             self._end(run, "done")
         elif isinstance(error, Held):

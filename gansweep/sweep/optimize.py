@@ -306,9 +306,8 @@ def _run(plan: SearchPlan) -> bool:
             written = time.monotonic()
 
     searcher = Searcher(plan.folder)
-    search = Search(
-        study, planner, searcher, trials=settings.trials, out=settings.out, on_told=told
-    )
+    label = objective_label(plan)
+    search = Search(study, planner, searcher, trials=settings.trials, label=label, on_told=told)
     sweep = LocalSweep(task, [], feed=search)
     sweep.name = plan.name
     try:
@@ -373,7 +372,12 @@ def _warm_start(plan: SearchPlan, planner: GanPlanner) -> None:
                     params=proposed,
                     distributions=distributions,
                     values=planner.measure(results),
-                    user_attrs={RUNS: key, UNCOUNTED: True, "from": name},
+                    user_attrs={
+                        RUNS: key,
+                        UNCOUNTED: True,
+                        "from": name,
+                        "command": (read_json(run.config) or {}).get("command", ""),
+                    },
                 )
             )
             told += 1

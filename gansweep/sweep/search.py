@@ -79,7 +79,7 @@ class Search:
         searcher: Searcher,
         *,
         trials: int,
-        out: str,
+        label: str = "value",
         on_told: Callable[[], None] = lambda: None,
     ) -> None:
         from optuna.pruners import NopPruner
@@ -88,7 +88,7 @@ class Search:
         self.planner = planner
         self.searcher = searcher
         self.trials = trials
-        self.out = out
+        self.label = label
         self.on_told = on_told
         self.exhausted = False
         self._asked: dict[int, Asked] = {}
@@ -155,7 +155,7 @@ class Search:
             trial = self.study.best_trial
         except (ValueError, RuntimeError):
             return ""
-        return f"best {trial.value:,.4g} (trial {trial.number})"
+        return f"best {self.label} {trial.value:,.4g} in trial {trial.number}"
 
     # --- Trials ----------------------------------------------------------------------------------
 
@@ -254,7 +254,7 @@ class Search:
         if why == "pruned":
             state = TrialState.PRUNED
         told = self.study.tell(trial, values if values else None, state)
-        said = why or ", ".join(f"{v:,.4g}" for v in told.values or [])
+        said = why or f"{self.label} {', '.join(f'{v:,.4g}' for v in told.values or [])}"
         if told.state == TrialState.PRUNED:
             said = told.user_attrs[WHY]
         best = self.best()

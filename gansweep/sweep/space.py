@@ -11,10 +11,10 @@ import itertools
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import PARAMS, Config, check, effective, validate
+from gansweep.config import DEFAULTS, PARAMS, Config, check, effective, validate
 from gansweep.errors import UserError, choices_hint
 from gansweep.networks import DISCRIMINATORS, GENERATORS
-from gansweep.overrides import parse
+from gansweep.overrides import parse, values_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -182,16 +182,13 @@ def _dimension(override: Override, argument: str) -> Dimension:
     if isinstance(value, IntervalSweep):
         if value.start is None or value.end is None:
             raise UserError(f"{argument}: an interval has two ends")
-        low, high = check(name, value.start), check(name, value.end)
-        return _numeric(name, low, high, log, argument)
+        return _numeric(name, value.start, value.end, log, argument)
     if isinstance(value, RangeSweep) and not PARAMS[name].names():
-        values = sorted(check(name, float(f"{v:.12g}")) for v in value.range())
+        values = sorted(check(name, v) for v in values_of(override, argument))
         if len(values) < 2:
             raise UserError(f"{argument} has fewer than two values")
         step = float(f"{values[1] - values[0]:.12g}")
         return replace(_numeric(name, values[0], values[-1], log, argument), step=step)
-    from gansweep.overrides import values_of
-
     choices = tuple(dict.fromkeys(check(name, v) for v in values_of(override, argument)))
     if log:
         raise UserError(f"{argument}: choices have no scale; write tag(log,interval(a,b))")
@@ -199,8 +196,13 @@ def _dimension(override: Override, argument: str) -> Dimension:
 
 
 def _numeric(name: str, low: Any, high: Any, log: bool, argument: str) -> Dimension:
-    if PARAMS[name].names() or isinstance(low, bool | str):
-        raise UserError(f"{argument}: {name} has no interval; {PARAMS[name].valid(name)}")
+    if PARAMS[name].names() or isinstance(DEFAULTS[name], bool):
+        raise UserError(f"{argument}: {name} has no interval, but choices: write {name}=a,b")
+    # Hydra reads the ends of an interval as floats.
+    low, high = (
+        check(name, int(v) if isinstance(DEFAULTS[name], int) and v == int(v) else v)
+        for v in (low, high)
+    )
     if not low < high:
         raise UserError(f"{argument}: the first end must be less than the second")
     if log and low <= 0:

@@ -1,0 +1,145 @@
+"""A toy objective in the place of GAN runs: the same search, slots and processes, no training."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from gansweep.config import Config
+from gansweep.job import SweepTask
+from gansweep.launch.local import LocalSweep, prepare
+from gansweep.run import Run, now, write_json
+from gansweep.sweep.plan import PlannedRun
+from gansweep.sweep.search import Search
+from gansweep.sweep.study import Searcher, open_study, tell_the_dead
+
+Values = dict[str, Any]
+
+
+def branin(v: Values) -> float:
+    """Its least value is 0.397887."""
+    x, y = v["x"], v["y"]
+    b, c, t = 5.1 / (4 * math.pi**2), 5 / math.pi, 1 / (8 * math.pi)
+    return (y - b * x**2 + c * x - 6) ** 2 + 10 * (1 - t) * math.cos(x) + 10
+
+
+def branin_space(trial: optuna.Trial) -> Values:
+    return {"x": trial.suggest_float("x", -5, 10), "y": trial.suggest_float("y", 0, 15)}
+
+
+def mixed(v: Values) -> float:
+    """Six dimensions of all kinds; its least value is 0."""
+    value = (math.log10(v["lr"]) + 3) ** 2 + 4 * (v["beta"] - 0.5) ** 2
+    value += ((v["n"] - 7) / 4) ** 2 + (0 if v["net"] == "b" else 1)
+    value += 2 * (v["smooth"] - 0.1) ** 2
+    return value + ((v["drop"] - 0.3) ** 2 if v["net"] == "b" else 0.5)
+
+
+def mixed_space(trial: optuna.Trial) -> Values:
+    values: Values = {
+        "lr": trial.suggest_float("lr", 1e-5, 1e-1, log=True),
+        "beta": trial.suggest_float("beta", 0, 1),
+        "n": trial.suggest_int("n", 1, 20),
+        "net": trial.suggest_categorical("net", ["a", "b", "c"]),
+        "smooth": trial.suggest_float("smooth", 0, 0.3),
+    }
+    if values["net"] == "b":
+        values["drop"] = trial.suggest_float("drop", 0, 0.6)
+    return values
+
+
+TOYS: dict[str, tuple[Callable[[optuna.Trial], Values], Callable[[Values], float]]] = {
+    "branin": (branin_space, branin),
+    "mixed": (mixed_space, mixed),
+}
+STEPS = 10
+
+
+def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any]) -> list[str]:
+    """In a job's process: steps with looks, then the result; stops when asked to, as GANs do."""
+    from gansweep import stop
+
+    run = Run(out, run_id)
+    with run.owned():
+        if run.result.exists():
+            return []
+        config = json.loads(run.config.read_text())
+        value = TOYS[config["toy"]][1](config["values"])
+        done = len(run.read_evaluations())
+        for step in range(done + 1, STEPS + 1):
+            time.sleep(config["seconds"] / STEPS)
+            look = value + 2 * (STEPS - step) / STEPS
+            run.append_evaluation({"step": step, "value": look})
+            if stop.requested() and step < STEPS:
+                raise stop.Stopped(f"stopped at step {step}")
+        with (Path(out) / "trained.txt").open("a") as log:
+            log.write(run_id + "\n")
+        write_json(run.result, {"status": "done", "value": value, "images_per_second": 0.0,
+                                "seconds": 0.0, "loss_d": 0.0, "loss_g": 0.0})  # fmt: skip
+        run.picture.write_bytes(b"IEND\xaeB`\x82")
+    return [f"{title} played"]
+
+
+class ToyPlanner:
+    """Makes toy runs of proposals."""
+
+    def __init__(self, toy: str, out: str, seconds: Callable[[Values], float]) -> None:
+        self.toy, self.out, self.seconds = toy, out, seconds
+
+    def propose(self, trial: optuna.Trial) -> Values:
+        return TOYS[self.toy][0](trial)
+
+    def plan(self, values: Values) -> list[PlannedRun]:
+        identity = {"values": values, "steps": STEPS, "toy": self.toy}
+        run = Run(self.out, Run.make_id(identity, 1))
+        record = {"identity": {"steps": STEPS}, "toy": self.toy, "values": values}
+        run.plan({**record, "seconds": self.seconds(values)})
+        return [PlannedRun(run, "")]
+
+    def measure(self, results: list[dict[str, Any]]) -> list[float]:
+        return [results[0]["value"]]
+
+    def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
+        pass
+
+
+def search(
+    toy: str,
+    out: Path,
+    trials: int,
+    *,
+    seconds: Callable[[Values], float] = lambda values: 0.0,
+    slots: int = 2,
+    **settings: Any,
+) -> optuna.Study:
+    """A whole search with `slots` processes at a time."""
+    config = Config(**{"pruner": "none", **settings}, out=str(out))
+    folder = out / "sweeps" / toy
+    study = open_study(config, toy, folder, 1, {"toy": toy})
+    tell_the_dead(study)
+    task = SweepTask(out=str(out), planned=now(), jobs_per_device=slots)
+    prepare(task)
+    searcher = Searcher(folder)
+    planner = ToyPlanner(toy, str(out), seconds)
+    feed = Search(study, planner, searcher, trials=trials)
+    sweep = LocalSweep(task, [], feed=feed, work=play)
+    try:
+        sweep.run()
+    finally:
+        searcher.close()
+    return study
+
+
+if __name__ == "__main__":  # toy, out, trials, seconds, storage, seed
+    toy, out, trials, seconds, storage, seed = sys.argv[1:]
+    search(
+        toy, Path(out), int(trials), seconds=lambda values: float(seconds),
+        storage=None if storage == "journal" else storage, seed=int(seed), sampler="random",
+    )  # fmt: skip

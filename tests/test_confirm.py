@@ -1,0 +1,52 @@
+"""Confirming the best rows of a sweep with fresh seeds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Cli, one_line_error
+
+from gansweep.confirm import permutation_test, spread, verdict
+
+
+def test_differences_that_hold_and_ties() -> None:
+    assert permutation_test([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
+    assert permutation_test([1, 2, 3], [1, 2, 3]) == 1
+    assert verdict([1, 2, 3, 4], [11, 12, 13, 14]) == "worse (p 0.029)"
+    assert verdict([1, 12, 3, 14], [11, 2, 13, 4]).startswith("tie with the best (p ")
+    assert verdict([1], [2, 3]) == "too few runs to tell"
+    far, near = [float(i) for i in range(20)], [float(i) + 30 for i in range(20)]
+    assert permutation_test(far, near) < 1e-3, "too many arrangements: drawn"
+    assert spread([90.0, 96.2]) == "93.1 ± 4.4 (2)"
+
+
+def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
+    grid = ("-m", "lr=1e-4,5e-4,2e-3", "data=mnist5k", "steps=6", "name=g")
+    assert cli(*grid).returncode == 0
+    again = ("g", "--top", "2", "--seeds", "2")
+    done = cli(*again, module="gansweep.confirm")
+    assert done.returncode == 0, done.stderr
+    assert "confirm g: 2 rows × 2 fresh seeds, 0 done, 4 to train" in done.stdout
+    text = (tmp_path / "reports/g-confirm/README.md").read_text()
+    assert "| row | FLD before | FLD with fresh seeds | holds | learning rate |" in text
+    assert text.count("(2) | ") == 2
+    assert "seed 2" in text
+    assert "seed 3" in text
+    manifest = json.loads((tmp_path / "outputs/sweeps/g-confirm/manifest.json").read_text())
+    assert (
+        len({run for row in manifest["rows"] for runs in row["runs"].values() for run in runs}) == 4
+    )
+    assert "4 done, 0 to train" in cli(*again, module="gansweep.confirm").stdout
+
+
+def test_what_cannot_be_confirmed_is_refused(cli: Cli) -> None:
+    def refused(*arguments: str) -> str:
+        return one_line_error(cli(*arguments, module="gansweep.confirm"))
+
+    assert "no sweep 'g'" in refused("g")
+    assert "--seeds 1 is too few" in refused("g", "--seeds", "1")
+    cli("-m", "lr=1e-4", "data=mnist5k", "steps=2", "name=g", "judge=false")
+    assert "has no judged row in Number Output" in refused("g")
+    assert "--on Nothing: no such column; valid: Number Output" in refused("g", "--on", "Nothing")

@@ -1,0 +1,325 @@
+"""Searches: spaces, trials that are counted exactly whatever is killed, pruning, warm starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from conftest import Cli, one_line_error
+from optuna.trial import TrialState
+
+from benchmarks.toys import branin, branin_space, search
+from gansweep.config import Config
+from gansweep.errors import UserError
+from gansweep.run import Run
+from gansweep.sweep.search import mean_distance
+from gansweep.sweep.space import Space, read_space, with_sweeper
+from gansweep.sweep.study import counted, read_study
+
+ROOT = Path(__file__).parents[1]
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def space(*arguments: str, names: str = "", **base: Any) -> Space:
+    return read_space(list(arguments), names.split(",") if names else [], Config(**base))
+
+
+def draws(of: Space, count: int = 40, **base: Any) -> list[dict[str, Any]]:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    return [of.propose(study.ask(), Config(**base)) for _ in range(count)]
+
+
+# --- The space ------------------------------------------------------------------------------------
+
+
+def test_hydras_grammar_says_where_to_look() -> None:
+    values = draws(
+        space("lr=tag(log,interval(1e-5,1e-2))", "beta1=interval(0,0.9)", "gen=1,3,5",
+              "batch_size=range(16,64,16)", "z_dim=interval(10,20)")
+    )  # fmt: skip
+    assert {v["gen"] for v in values} == {"1", "3", "5"}
+    assert {v["batch_size"] for v in values} == {16, 32, 48}, "range stops before its end"
+    assert all(isinstance(v["z_dim"], int) and 10 <= v["z_dim"] <= 20 for v in values)
+    assert all(0 <= v["beta1"] <= 0.9 for v in values)
+    assert sum(v["lr"] < 3e-4 for v in values) > 10, "logarithmic"
+    assert all(v["lr"] == float(f"{v['lr']:.4g}") for v in values), "four digits"
+
+
+def test_the_declarations_say_it_where_the_command_line_does_not() -> None:
+    values = draws(space(names="lr,beta1,gen,batch_size,joint_d"))
+    assert {v["gen"] for v in values} == {"1", "2", "3", "4", "5"}, "those of 28 pixels"
+    assert all(1e-5 <= v["lr"] <= 1e-2 and 16 <= v["batch_size"] <= 128 for v in values)
+    assert {v["joint_d"] for v in values} == {False, True}
+
+
+def test_what_has_no_effect_is_not_asked_for() -> None:
+    for v in draws(space("gen=1,4", "disc=1,4", names="gen_drop,disc_drop,lr")):
+        assert ("gen_drop" in v) == (v["gen"] == "4")
+        assert ("disc_drop" in v) == (v["disc"] == "4")
+    for v in draws(space("gen_opt=adam,sgd", "disc_opt=adam,sgd", names="beta1,momentum")):
+        assert ("beta1" in v) == ("adam" in (v["gen_opt"], v["disc_opt"]))
+        assert ("momentum" in v) == ("sgd" in (v["gen_opt"], v["disc_opt"]))
+
+
+def test_networks_that_do_not_fit_are_never_proposed() -> None:
+    pairs = {(v["gen"], v["disc"]) for v in draws(space("gen=5,conv2", "disc=4,conv2,conv3"))}
+    assert pairs == {("5", "4"), ("conv2", "conv2"), ("conv2", "conv3")}
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [
+        ("lr=interval(0.01,0.001)", "the first end must be less"),
+        ("lr=interval(0,2)", "lr=0.0 is out of range; valid: 0 < lr <= 1"),
+        ("beta1=tag(log,interval(0,0.9))", "a logarithmic interval begins above 0"),
+        ("gen=interval(1,3)", "gen has no interval"),
+        ("lr=tag(log,choice(1e-3,1e-2))", "choices have no scale"),
+        ("out=a,b", "out cannot be searched"),
+        ("gen=1,77", "gen=77"),
+    ],
+)
+def test_a_space_that_makes_no_sense_is_refused(argument: str, says: str) -> None:
+    with pytest.raises(UserError, match=says.replace("(", r"\(")):
+        space(argument)
+
+
+def test_a_search_is_known_by_its_arguments() -> None:
+    optuna_ = "hydra/sweeper=optuna"
+    assert optuna_ in with_sweeper(["lr=interval(0.1,0.2)"])
+    assert optuna_ in with_sweeper(["search=lr,beta1"])
+    assert optuna_ in with_sweeper(["sweep=best_settings", "seed=2"])
+    assert optuna_ not in with_sweeper(["lr=0.1,0.2", "sweep=readme_table"])
+
+
+def test_several_data_sets_weigh_the_same_whatever_their_scale() -> None:
+    assert mean_distance([[2.0, 4.0]]) == 3
+    assert mean_distance([[100.0], [1.0]]) == pytest.approx(10)
+
+
+# --- The engine, with toys in the place of GANs ---------------------------------------------------
+
+
+def test_one_slot_proposes_what_optuna_alone_proposes(tmp_path: Path) -> None:
+    ours = search("branin", tmp_path, 30, slots=1, seed=3)
+    alone = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3, constant_liar=True))
+    alone.optimize(lambda trial: branin(branin_space(trial)), 30)
+    assert [t.value for t in ours.trials] == [t.value for t in alone.trials]
+
+
+def test_hopeless_trials_are_stopped_and_their_slots_ask_for_the_next(tmp_path: Path) -> None:
+    study = search(
+        "mixed", tmp_path, 20, pruner="asha", sampler="random", seconds=lambda values: 0.8
+    )
+    states = Counter(t.state for t in study.trials)
+    assert states[TrialState.PRUNED] >= 5
+    assert states[TrialState.PRUNED] + states[TrialState.COMPLETE] == 20
+    for trial in study.trials:
+        looks = Run(tmp_path, trial.user_attrs["runs"][0]).read_evaluations()
+        if trial.state == TrialState.PRUNED:
+            assert len(looks) < 10
+            assert "pruned at step" in trial.user_attrs["why"]
+        assert (
+            list(trial.intermediate_values)
+            == [10 * look["step"] for look in looks][: len(trial.intermediate_values)]
+        )
+    assert study.best_value == min(t.value for t in study.trials if t.state.name == "COMPLETE")
+
+
+def player(out: Path, trials: int, seconds: float, storage: str, seed: int) -> Any:
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.toys", "mixed", str(out), str(trials), str(seconds),
+         storage, str(seed)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def children(pid: int) -> list[int]:
+    """All descendants."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid:
+            child = int(path.parent.name)
+            found += [child, *children(child)]
+    return found
+
+
+@pytest.mark.slow
+def test_kills_of_parent_and_children_lose_and_double_nothing(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    best = float("inf")
+    for attempt in range(6):
+        process = player(tmp_path, 25, 0.2, "journal", attempt)
+        time.sleep(dice.uniform(2.0, 4.5))
+        victims = [process.pid] if attempt % 2 else children(process.pid)[-2:]
+        for victim in victims:
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+        if attempt % 2:
+            process.communicate(timeout=60)
+            told = values(tmp_path)
+            if told:
+                assert min(told) <= best, "the best value was lost"
+                best = min(told)
+        else:
+            time.sleep(0.5)
+            process.send_signal(signal.SIGKILL)
+            process.communicate(timeout=60)
+    done = player(tmp_path, 25, 0.02, "journal", 9)
+    said, _ = done.communicate(timeout=120)
+    assert done.returncode == 0, said
+    study = read_study(None, "mixed", tmp_path / "sweeps/mixed/manifest.json")
+    assert sum(counted(t) for t in study.trials) == 25
+    assert not [t for t in study.trials if t.state == TrialState.RUNNING], "no zombies"
+    assert study.best_value <= best
+    complete = [t for t in study.trials if t.state == TrialState.COMPLETE]
+    trained = (tmp_path / "trained.txt").read_text().split()
+    assert sorted(trained) == sorted(t.user_attrs["runs"][0] for t in complete), "each once"
+
+
+def values(out: Path) -> list[float]:
+    study = read_study(None, "mixed", out / "sweeps/mixed/manifest.json")
+    return [t.value for t in study.trials if t.value is not None]
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real server of this test's own."""
+    pytest.importorskip("psycopg")
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    found = shutil.which("pg_ctl", path=os.pathsep.join([os.environ["PATH"], *map(str, places)]))
+    if found is None:
+        pytest.skip("no PostgreSQL here (Debian: apt install postgresql)")
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # it refuses to run as root
+        if shutil.which("runuser") is None or subprocess.run(["id", "postgres"]).returncode:
+            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
+        as_user = ["runuser", "-u", "postgres", "--"]
+    folder = Path("/tmp") / f"gansweep-postgresql-{os.getpid()}"  # a socket's path is short
+    folder.mkdir(mode=0o777)
+    folder.chmod(0o777)
+    ctl = [*as_user, found, "-D", str(folder / "data")]
+    quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
+    try:
+        subprocess.run([*ctl, "initdb", "-o", "-A trust -U postgres"], **quiet)
+        options = f"-k {folder} -c listen_addresses='' -F"
+        subprocess.run([*ctl, "-w", "-o", options, "-l", str(folder / "log"), "start"], **quiet)
+        yield f"postgresql://postgres@/postgres?host={folder}"
+        subprocess.run([*ctl, "-m", "immediate", "stop"], **quiet)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_study_on_postgresql(postgresql: str, tmp_path: Path) -> None:
+    both = [player(tmp_path / name, 30, 0.2, postgresql, i) for i, name in enumerate("ab")]
+    for process in both:
+        said, _ = process.communicate(timeout=180)
+        assert process.returncode == 0, said
+    study = read_study(postgresql, "mixed", tmp_path / "a/sweeps/mixed/manifest.json")
+    assert sum(counted(t) for t in study.trials) == 30
+    complete = [t for t in study.trials if t.state == TrialState.COMPLETE]
+    assert len(complete) == 30
+    trained = [(tmp_path / name / "trained.txt").read_text().split() for name in "ab"]
+    assert all(len(of) >= 8 for of in trained), "both took part"
+    assert sorted([*trained[0], *trained[1]]) == sorted(t.user_attrs["runs"][0] for t in complete)
+
+
+# --- The command ----------------------------------------------------------------------------------
+
+SEARCH = ("-m", "lr=tag(log,interval(1e-4,1e-2))", "beta1=interval(0,0.9)", "steps=6", "name=s")
+
+
+def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
+    grid = ("-m", "lr=5e-4,2e-3", "beta1=0.5", "data=mnist5k", "steps=6", "name=g")
+    assert cli(*grid).returncode == 0
+    done = cli(*SEARCH, "trials=4", "warm_start=g", "pruner=none")
+    assert done.returncode == 0, done.stderr
+    assert "warm start: 2 finished settings of g are told" in done.stdout
+    assert "4 trials complete, 0 pruned, 0 failed" in done.stdout
+    study = optuna.load_study(
+        study_name="s",
+        storage=optuna.storages.JournalStorage(
+            optuna.storages.journal.JournalFileBackend(
+                str(tmp_path / "outputs/sweeps/s/study.journal")
+            )
+        ),
+    )
+    assert len(study.trials) == 6
+    trained = [t for t in study.trials if "from" not in t.user_attrs]
+    for trial in trained:
+        run = Run(tmp_path / "outputs", trial.user_attrs["runs"][0])
+        score = json.loads(run.result.read_text())["judge"]["score"]["fld"]
+        assert trial.value == score
+        assert any(key.startswith("artifacts:") for key in trial.system_attrs)
+    text = (tmp_path / "reports/s/README.md").read_text()
+    assert "The best of 6: FLD " in text
+    assert text.count("images/row") == 6, "the grid's runs too"
+    assert "](images/history.png)" in text
+
+    # The best one, by the command that the report tells: it is done already.
+    command = next(line for line in text.split("\n") if line.startswith("python -m gansweep data="))
+    assert "is done already" in cli(*command.split()[3:]).stdout
+    # More trials; then none is missing; then another space under the same name.
+    assert "6 trials complete" in cli(*SEARCH, "trials=6").stdout
+    again = cli(*SEARCH, "trials=6")
+    assert "6 trials, 6 told" in again.stdout
+    assert again.returncode == 0
+    other = one_line_error(cli(*SEARCH[:2], "steps=6", "name=s"))
+    assert "study s was begun with another space and settings; choose another name=" in other
+
+
+def test_diverged_trials_fail_and_the_search_goes_on(faulty_cli: Any, tmp_path: Path) -> None:
+    cli = faulty_cli("do=nan step=3")
+    done = cli(*SEARCH, "trials=2", "log_every=2")
+    assert done.returncode == 1
+    assert "2 trials complete" not in done.stdout
+    study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
+    assert [t.state for t in study.trials] == [TrialState.FAIL] * 2
+    assert all("diverged: loss_d is nan" in t.user_attrs["why"] for t in study.trials)
+
+
+def test_seeds_and_two_objectives(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*SEARCH, "trials=2", "seeds_per_trial=2", "objective=quality+size", "sampler=nsga2")
+    assert done.returncode == 0, done.stderr
+    study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
+    assert [len(t.user_attrs["runs"]) for t in study.trials] == [2, 2]
+    assert len({t.values[1] for t in study.trials}) == 1, "one network, one size"
+    text = (tmp_path / "reports/s/README.md").read_text()
+    assert "| trial | FLD | parameters |" in text
+    assert "seed 2" in text
+
+
+def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
+    for words, says in (
+        (("-m", "hydra/sweeper=optuna", "lr=1e-3"), "nothing to search: write lr=interval"),
+        (("-m", "search=lr", "seed=1,2"), "seeds_per_trial=N trains each setting several times"),
+        (("-m", "search=lr", "judge=false"), "a search needs the judge's distances"),
+        (("-m", "search=learning_rate"), "learning_rate cannot be searched"),
+        (("-m", "search=lr", "storage=nowhere"), "is no database URL"),
+        (("-m", "search=lr", "batch_size=interval(64,9000)"), "has only 5000 images"),
+        (("-m", "search=lr", "hydra/launcher=basic"), "several machines may work on one study"),
+        (("-m", "sweep=readme_table", "hydra/sweeper=optuna"), "is a list of rows"),
+        (("lr=interval(1e-5,1e-2)",), "intervals are for searches: python -m gansweep -m"),
+    ):
+        assert says in one_line_error(cli(*words)), words
+    assert not (tmp_path / "outputs/runs").exists()
