@@ -6,8 +6,14 @@ import sys
 
 from benchmarks.judging import judging_cost
 from benchmarks.overhead import demo_sweep, trivial_jobs
+from benchmarks.search import engine
 
-BENCHMARKS = {"overhead": trivial_jobs, "demo": demo_sweep, "judging": judging_cost}
+BENCHMARKS = {
+    "overhead": trivial_jobs,
+    "demo": demo_sweep,
+    "judging": judging_cost,
+    "search": engine,
+}
 
 
 def main(names: list[str]) -> None:

@@ -16,15 +16,18 @@ Train a GAN, or with -m a grid of them, and lay the samples side by side.
   python -m gansweep                                          one run on 5,000 digits
   python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9        a grid: 6 rows, digits and faces
   python -m gansweep -m sweep=readme_table rows=0-5           rows of a list in sweeps/
+  python -m gansweep -m search=lr,beta1 trials=20             search for the best settings
   python -m gansweep data=images data.root=FOLDER             your own pictures
   python -m gansweep.data mnist --root DIR                    prepare a data set ahead
   python -m gansweep.status [SWEEP]                           what sweeps are doing
   python -m gansweep.resume SWEEP                             continue an interrupted sweep
   python -m gansweep.judge RUN|FOLDER                         score weights or pictures
+  python -m gansweep.confirm SWEEP                            the best again, with fresh seeds
   python -m gansweep.report SWEEP                             build a sweep's table again
 
 A command typed again trains only what is missing; plan=true says what that is. A sweep trains on
-all GPUs or CPU cores of this machine; docs/clusters.md tells of Slurm and Ray.
+all GPUs or CPU cores of this machine; docs/clusters.md tells of Slurm and Ray, docs/searches.md of
+ranges and samplers, docs/judging.md of the distances.
 Exit codes: 0 all done, 1 some runs failed, 2 bad input or a disk that refuses, 130 interrupted.
 """
 

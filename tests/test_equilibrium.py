@@ -141,6 +141,7 @@ SETTLED = [100.0, 60, 25, 24, 24, 25]
     [
         (looks(FINE), []),
         (looks([100, 98, 97, 99, 96, 95]), ["never started"]),
+        (looks([100, 98, 97, 99, 96, 95], diversity=[0.1] * 6), ["never started"]),
         (looks([100, 20, 20, 70, 75, 80, 85, 90, 95]), ["diverged"]),
         (looks(FINE, diversity=[1, 1, 1, 0.2, 0.2, 0.2]), ["collapse"]),
         (looks(FINE, diversity=[1, 1, 1, 0.2, 1, 1]), []),

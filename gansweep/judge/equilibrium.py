@@ -136,7 +136,8 @@ def flags(evaluations: Sequence[Evaluation], steps: int) -> list[str]:
         found.append("diverged")
     untrained = next((e.value for e in evaluations if e.step == 0), None)
     if untrained is not None and min(e.value for e in later) > STARTED * untrained:
-        found.append("never started")
+        # No word of collapse: the first images of every run are alike.
+        return [*found, "never started", *(["discriminator"] if _won(later) else [])]
     # At the equilibrium or after it: what a run has got over is no flaw of its result.
     best = tracker.best.step if tracker.best else 0
     if any(

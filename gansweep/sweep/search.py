@@ -224,9 +224,7 @@ class Search:
         asked.reported = len(looks)
         if not self._prunes or looks[-1]["step"] >= steps:
             return False
-        found = flags([Evaluation.of(look, metric) for look in looks], steps)
-        # What has not started yet is no collapse: the first images of all runs are alike.
-        collapsed = "collapse" in found and "never started" not in found
+        collapsed = "collapse" in flags([Evaluation.of(look, metric) for look in looks], steps)
         if collapsed or asked.trial.should_prune():
             asked.pruned = True
             asked.trial.set_user_attr(
