@@ -1,6 +1,6 @@
 # `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint table bench clean
+.PHONY: help demo test test-slow lint table bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,13 +8,16 @@ BIN := .venv/bin
 OLIVETTI ?= ../shared/data/olivetti
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
 
 demo: .venv/ready ## the main job: 6 rows on digits and faces, ending in a table with pictures
 	$(BIN)/python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9
 
-test: .venv/ready-dev ## the whole test suite, on all cores
-	$(BIN)/python -m pytest -n auto
+test: .venv/ready-dev ## the tests, on all cores
+	$(BIN)/python -m pytest -n auto -m "not slow"
+
+test-slow: .venv/ready-dev ## those of minutes: clusters, kills at random moments, databases
+	$(BIN)/python -m pytest -n auto -m slow
 
 lint: .venv/ready-dev ## formatting, ruff and mypy
 	$(BIN)/ruff format --check .

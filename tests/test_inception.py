@@ -17,6 +17,7 @@ from gansweep.judge.inception import InceptionFeatures
 from gansweep.judge.reference import Reference
 
 fidelity = pytest.importorskip("torch_fidelity")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -267,6 +267,8 @@ def _run(plan: SearchPlan) -> bool:
     meant = _meant(plan.space, plan.bases, plan.prepared, settings)
     plan.folder.mkdir(parents=True, exist_ok=True)
     study = open_study(settings, plan.name, plan.folder, objectives, meant)
+    label = objective_label(plan)
+    study.set_metric_names([label, *([SECOND[settings.objective]] if objectives > 1 else [])])
     plan.study = study
     planner = GanPlanner(plan)
     if settings.warm_start:
@@ -306,7 +308,6 @@ def _run(plan: SearchPlan) -> bool:
             written = time.monotonic()
 
     searcher = Searcher(plan.folder)
-    label = objective_label(plan)
     search = Search(study, planner, searcher, trials=settings.trials, label=label, on_told=told)
     sweep = LocalSweep(task, [], feed=search)
     sweep.name = plan.name

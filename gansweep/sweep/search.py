@@ -93,8 +93,8 @@ class Search:
         self.exhausted = False
         self._asked: dict[int, Asked] = {}
         self._of: dict[str, Asked] = {}  # by run
-        nothing = isinstance(study.pruner, NopPruner)
-        self._prunes = len(study.directions) == 1 and not nothing
+        self._reports = len(study.directions) == 1  # Optuna has no reports of two objectives
+        self._prunes = self._reports and not isinstance(study.pruner, NopPruner)
 
     # --- What the slots ask ----------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Search:
         return [
             asked.runs[0].run.id
             for asked in list(self._asked.values())
-            if self._prunes and not asked.pruned and self._report(asked)
+            if not asked.pruned and self._report(asked)
         ]
 
     def best(self) -> str:
@@ -219,7 +219,7 @@ class Search:
             percent = round(100 * look["step"] / steps)
             if place < asked.reported or look["step"] == 0 or not math.isfinite(best):
                 continue
-            if self._prunes:
+            if self._reports:
                 asked.trial.report(best, percent)
         asked.reported = len(looks)
         if not self._prunes or looks[-1]["step"] >= steps:
