@@ -8,7 +8,7 @@ BIN := .venv/bin
 OLIVETTI ?= ../shared/data/olivetti
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/ready ## the main job: 6 rows on digits and faces, ending in a table with pictures
 	$(BIN)/python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9

@@ -8,7 +8,7 @@ import sys
 
 from gansweep.config import DEFAULTS
 from gansweep.console import console
-from gansweep.errors import one_line_errors
+from gansweep.errors import UserError, one_line_errors
 from gansweep.sweep.manifest import read_manifest
 
 
@@ -29,7 +29,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_intermixed_args(argv)
     with one_line_errors():
         command = read_manifest(args.out, args.sweep).command
-    arguments = shlex.split(command)[3:]
+        words = shlex.split(command)
+        if words[2] != "gansweep":
+            raise UserError(f"sweep {args.sweep} goes on by its own command: {command}")
+    arguments = words[3:]
     given = {word.split("=")[0] for word in args.override}
     arguments = [a for a in arguments if a.split("=")[0] not in given] + args.override
     console.print(shlex.join(["python", "-m", "gansweep", *arguments]))

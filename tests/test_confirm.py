@@ -39,6 +39,8 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
         len({run for row in manifest["rows"] for runs in row["runs"].values() for run in runs}) == 4
     )
     assert "4 done, 0 to train" in cli(*again, module="gansweep.confirm").stdout
+    resumed = cli("g-confirm", module="gansweep.resume")
+    assert "goes on by its own command: python -m gansweep.confirm g" in one_line_error(resumed)
 
 
 def test_what_cannot_be_confirmed_is_refused(cli: Cli) -> None:

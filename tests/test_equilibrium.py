@@ -146,6 +146,7 @@ SETTLED = [100.0, 60, 25, 24, 24, 25]
         (looks(FINE, diversity=[1, 1, 1, 0.2, 0.2, 0.2]), ["collapse"]),
         (looks(FINE, diversity=[1, 1, 1, 0.2, 1, 1]), []),
         (looks(FINE, diversity=[0, 0.1, 0.1, 0.2, 1, 1]), []),  # it got over it
+        (looks(FINE[:4], diversity=[0, 0.1, 0.1, 0.2]), []),  # and while it does
         (looks(FINE, modes=[160.0, 160, 9, 8, 9, 9], distinct=[1, 1, 0, 0, 0, 0]), ["collapse"]),
         (looks(FINE, modes=[160.0, 160, 9, 8, 9, 9], distinct=[1.0] * 6), []),
         (looks(SETTLED, diversity=[1, 1, 1, 1, 1, 0.6]), ["collapse?"]),

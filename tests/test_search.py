@@ -319,6 +319,7 @@ def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
         (("-m", "search=lr", "batch_size=interval(64,9000)"), "has only 5000 images"),
         (("-m", "search=lr", "hydra/launcher=basic"), "several machines may work on one study"),
         (("-m", "sweep=readme_table", "hydra/sweeper=optuna"), "is a list of rows"),
+        (("-m", "lr=1e-3,1e-4", "trials=5"), "trials=5 is for searches: add search=lr,beta1"),
         (("lr=interval(1e-5,1e-2)",), "intervals are for searches: python -m gansweep -m"),
     ):
         assert says in one_line_error(cli(*words)), words

@@ -141,7 +141,7 @@ def flags(evaluations: Sequence[Evaluation], steps: int) -> list[str]:
     # At the equilibrium or after it: what a run has got over is no flaw of its result.
     best = tracker.best.step if tracker.best else 0
     if any(
-        _collapsed(one.facts) and _collapsed(two.facts)
+        _collapsed(one.facts) and _collapsed(two.facts) and not _recovers(one.facts, two.facts)
         for one, two in pairwise(later)
         if two.step >= best
     ):
@@ -162,6 +162,11 @@ def _collapsed(facts: dict[str, Any]) -> bool:
         return True
     # As few as a dozen images would cover, and generated images that are each other's copies.
     return facts.get("modes", math.inf) <= 15 and facts.get("distinct", 1) < 0.3
+
+
+def _recovers(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Does the diversity grow, as a young generator's does?"""
+    return bool(two.get("diversity", 1) > 1.1 * one.get("diversity", 1))
 
 
 def _doubtful(facts: Sequence[dict[str, Any]], found: Equilibrium | None) -> bool:

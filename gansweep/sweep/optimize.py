@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -317,8 +318,9 @@ def _run(plan: SearchPlan) -> bool:
         console.print("\ninterrupted: what is finished is kept")
         return True
     finally:
-        searcher.close()
-        _write_manifest(plan)
+        with suppress(OSError):  # a full disk has been told already
+            searcher.close()
+            _write_manifest(plan)
     return False
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.config import PARAMS, Config, DataConfig, check, effective
+from gansweep.config import DEFAULTS, PARAMS, Config, DataConfig, check, effective
 from gansweep.data import DATASETS, Prepared, prepare
 from gansweep.errors import UserError
 from gansweep.identity import check_root, fault_of, plan_run
@@ -130,6 +130,9 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     trained; rows that cannot are in the manifest, with the reason.
     """
     settings = settings_of(axes)
+    for name in SEARCH_ONLY:
+        if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]:
+            raise UserError(f"{name}={settings[name]} is for searches: add search=lr,beta1 or such")
     recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
     if recipe is not None and recipe.search:
         raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper=optuna")
