@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import PARAMS, Config, effective
+from gansweep.config import DEFAULTS, PARAMS, Config
 from gansweep.console import console
 from gansweep.data import Prepared
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
@@ -23,6 +23,7 @@ from gansweep.run import Run, now, read_json
 from gansweep.sweep.compose import command_of, composer
 from gansweep.sweep.manifest import Manifest, Row, Table, manifest_path
 from gansweep.sweep.plan import (
+    SETTINGS,
     Expander,
     PlannedRun,
     Preparer,
@@ -34,7 +35,7 @@ from gansweep.sweep.plan import (
 )
 from gansweep.sweep.recipe import read_recipe
 from gansweep.sweep.search import Search, mean_distance
-from gansweep.sweep.space import Space, is_searched, read_space
+from gansweep.sweep.space import Space, has_effect, is_searched, read_space
 from gansweep.sweep.study import (
     RUNS,
     UNCOUNTED,
@@ -142,7 +143,11 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     command = command_of(arguments, master)
     digest = hashlib.sha256(json.dumps(_meant(space, bases, prepared, settings)).encode())
     default = recipe.name if recipe else "search-" + "-".join(space.names()[:4])
-    overridden = recipe is None or len(arguments) > 1
+    # What may change from call to call changes no name.
+    lasting = {a.split("=")[0] for a in arguments} - {*SETTINGS} | {
+        n for n in ("objective", "seeds_per_trial") if values.get(n, DEFAULTS[n]) != DEFAULTS[n]
+    }
+    overridden = recipe is None or lasting
     name = values.get("name") or (f"{default}-{digest.hexdigest()[:6]}" if overridden else default)
     title = recipe.title if recipe else "Search over " + ", ".join(space.names())
     labels = [prepared.label(base) for base in bases]
@@ -172,18 +177,13 @@ def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
     for base in bases:
         for dimension in space.dimensions:
             for proposed in dimension.choices or (dimension.low, dimension.high):
-                config = with_values(base, {"gen_drop": 0.0, "disc_drop": 0.0})
-                config = with_values(config, dimension.values(proposed))
-                if effective(config).get(dimension.name) is None:
-                    continue  # in which networks it has an effect is asked in each trial
-                fault = fault_of(with_values(config, _without_drop(dimension.name)), None)
-                fault = fault or fault_of(config, prepared(config))
-                if fault is not None:
-                    raise fault
-
-
-def _without_drop(name: str) -> dict[str, Any]:
-    return {} if name.endswith("_drop") else {"gen_drop": 0.0, "disc_drop": 0.0}
+                values = {"gen_drop": 0.0, "disc_drop": 0.0, **dimension.values(proposed)}
+                config = with_values(base, values)
+                # Where it has none now, another network may give it one: each trial asks.
+                if has_effect(dimension, config):
+                    fault = fault_of(config, prepared(config))
+                    if fault is not None:
+                        raise fault
 
 
 class GanPlanner:

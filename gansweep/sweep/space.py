@@ -74,7 +74,7 @@ class Dimension:
         names = self.name.split(" / ")
         if len(names) > 1:
             return dict(zip(names, proposed.split(" / "), strict=True))
-        if isinstance(proposed, float):
+        if isinstance(proposed, float) and not self.choices:
             proposed = min(max(float(f"{proposed:.{DIGITS}g}"), self.low), self.high)
         return {self.name: check(self.name, proposed)}
 
@@ -94,14 +94,14 @@ class Space:
         """The parameters of a trial: those that have an effect beside the others' values."""
         values: dict[str, Any] = {}
         for dimension in self.dimensions:
-            if _has_effect(dimension, replace(base, **values)):
+            if has_effect(dimension, replace(base, **values)):
                 values |= dimension.values(dimension.suggest(trial))
         return values
 
     def distributions(self, values: dict[str, Any], base: Config) -> dict[str, BaseDistribution]:
         """Of the dimensions that have an effect beside these values."""
         config = replace(base, **values)
-        return {d.name: d.distribution() for d in self.dimensions if _has_effect(d, config)}
+        return {d.name: d.distribution() for d in self.dimensions if has_effect(d, config)}
 
     def proposed(self, values: dict[str, Any], base: Config) -> dict[str, Any]:
         """What a sampler would have proposed to get these values: the inverse of `values`."""
@@ -111,7 +111,7 @@ class Space:
             if " / " in d.name
             else values[d.name]
             for d in self.dimensions
-            if _has_effect(d, config)
+            if has_effect(d, config)
         }
 
     def describe(self) -> list[dict[str, Any]]:
@@ -119,7 +119,8 @@ class Space:
         return [{**asdict(d), "choices": list(d.choices)} for d in self.dimensions]
 
 
-def _has_effect(dimension: Dimension, config: Config) -> bool:
+def has_effect(dimension: Dimension, config: Config) -> bool:
+    """Does it change anything beside these other values?"""
     names = dimension.name.split(" / ")
     if any(name in ("gen_drop", "disc_drop") for name in names):
         net = GENERATORS[config.gen] if names == ["gen_drop"] else DISCRIMINATORS[config.disc]
