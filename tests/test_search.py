@@ -330,9 +330,9 @@ def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
 def test_a_search_of_the_list_keeps_its_name_whatever_the_number_of_trials(cli: Cli) -> None:
     for words in ((), ("trials=9", "sampler=random")):
         said = cli("-m", "sweep=best_settings", "plan=true", *words).stdout
-        assert said.startswith("search best_settings: ")
+        assert "search best_settings: " in said
         assert "lr: 0.00001 to 0.01, logarithmic" in said
         assert "disc_drop: 0 to 0.3" in said
     changed = cli("-m", "sweep=best_settings", "plan=true", "beta2=0.9", "lr=1e-3,1e-2").stdout
-    assert re.match(r"search best_settings-\w{6}: ", changed)
+    assert re.search(r"search best_settings-\w{6}: ", changed)
     assert "lr: 0.001, 0.01" in changed
