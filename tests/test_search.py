@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -137,6 +138,23 @@ def test_hopeless_trials_are_stopped_and_their_slots_ask_for_the_next(tmp_path: 
             == [10 * look["step"] for look in looks][: len(trial.intermediate_values)]
         )
     assert study.best_value == min(t.value for t in study.trials if t.state.name == "COMPLETE")
+
+
+@pytest.mark.parametrize("sampler", ["gp", "qmc", "nsga3", "random"])
+def test_every_sampler_on_sqlite(sampler: str, tmp_path: Path) -> None:
+    pytest.importorskip("scipy")  # gp and qmc need it; it comes with mlxtend
+    storage = f"sqlite:///{tmp_path}/study.db"
+    study = search("branin", tmp_path, 12, sampler=sampler, storage=storage)
+    assert sum(counted(t) for t in study.trials) == 12
+    again = search("branin", tmp_path, 14, sampler=sampler, storage=storage)
+    assert sum(counted(t) for t in again.trials) == 14
+
+
+def test_a_sampler_whose_package_is_missing_is_refused(tmp_path: Path) -> None:
+    if importlib.util.find_spec("cmaes"):
+        pytest.skip("cmaes is installed")
+    with pytest.raises(UserError, match="sampler=cmaes needs cmaes: pip install cmaes"):
+        search("branin", tmp_path, 3, sampler="cmaes")
 
 
 def player(out: Path, trials: int, seconds: float, storage: str, seed: int) -> Any:
