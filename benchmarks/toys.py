@@ -71,6 +71,7 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
         if run.result.exists():
             return []
         config = json.loads(run.config.read_text())
+        began = time.time()
         value = TOYS[config["toy"]][1](config["values"])
         done = len(run.read_evaluations())
         for step in range(done + 1, STEPS + 1):
@@ -81,8 +82,10 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
                 raise stop.Stopped(f"stopped at step {step}")
         with (Path(out) / "trained.txt").open("a") as log:
             log.write(run_id + "\n")
-        write_json(run.result, {"status": "done", "value": value, "images_per_second": 0.0,
-                                "seconds": 0.0, "loss_d": 0.0, "loss_g": 0.0})  # fmt: skip
+        result = {"status": "done", "value": value, "began": began, "ended": time.time()}
+        # What the line of a finished run shows.
+        result |= {"images_per_second": 0.0, "seconds": 0.0, "loss_d": 0.0, "loss_g": 0.0}
+        write_json(run.result, result)
         run.picture.write_bytes(b"IEND\xaeB`\x82")
     return [f"{title} played"]
 

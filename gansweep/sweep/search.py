@@ -105,7 +105,9 @@ class Search:
     def next(self) -> PlannedRun | None:
         """A run for a free slot: of a trial that is under way, else of a new one; None for now."""
         for asked in self._asked.values():
-            if asked.waiting:
+            # The first run decides whether the others are worth their time.
+            first = asked.runs[0].run.id
+            if asked.waiting and not (self._prunes and first in asked.open):
                 return asked.waiting.pop(0)
         for _ in range(TRIES):
             if not self.more():
@@ -127,7 +129,7 @@ class Search:
         asked.open.discard(run_id)
         if outcome == "stopped":
             return  # the study is told when the search goes on, or by another search
-        if outcome == "done" and not asked.pruned:
+        if outcome == "done":  # even if it was to be pruned
             if run_id == asked.runs[0].run.id:
                 self._report(asked)
             if not asked.open and not asked.waiting:
