@@ -21,7 +21,7 @@ from gansweep.overrides import Axis, read_axes
 from gansweep.report.collect import format_value
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.compose import command_of, composer
-from gansweep.sweep.manifest import Manifest, Row, Table, manifest_path
+from gansweep.sweep.manifest import manifest_path
 from gansweep.sweep.plan import (
     SETTINGS,
     Expander,
@@ -30,31 +30,26 @@ from gansweep.sweep.plan import (
     keep_record,
     make_config,
     settings_of,
-    shown_params,
     with_values,
 )
 from gansweep.sweep.recipe import read_recipe
 from gansweep.sweep.search import Search, mean_distance
 from gansweep.sweep.space import Space, has_effect, is_searched, read_space
+from gansweep.sweep.standings import SECOND, standings, write_manifest
 from gansweep.sweep.study import (
-    RUNS,
-    UNCOUNTED,
-    WHY,
     Searcher,
     counted,
-    feasible,
     open_study,
     tell_the_dead,
 )
+from gansweep.sweep.warm_start import warm_start
 
 if TYPE_CHECKING:
     import optuna
     from hydra.types import HydraContext
     from omegaconf import DictConfig
-    from optuna.trial import FrozenTrial
 
 REWRITE = 10.0  # seconds between two writings of the manifest, at least
-SECOND = {"quality+time": "training seconds", "quality+size": "parameters"}
 
 
 def optimize(arguments: list[str], master: DictConfig, context: HydraContext) -> None:
@@ -208,6 +203,10 @@ class GanPlanner:
                 found.append((config, self.prepared(config)))
         return found
 
+    def runs(self, values: dict[str, Any]) -> list[Run]:
+        """Of a setting, without writing anything."""
+        return [plan_run(config, data)[0] for config, data in self.configs(values)]
+
     def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
         runs = []
         for config, data in self.configs(values):
@@ -273,7 +272,11 @@ def _run(plan: SearchPlan) -> bool:
     plan.study = study
     planner = GanPlanner(plan)
     if settings.warm_start:
-        _warm_start(plan, planner)
+        names = [n for n in settings.warm_start.strip("[]").replace(" ", "").split(",") if n]
+        told_already = warm_start(study, planner, names, settings.out)
+        console.print(
+            f"warm start: {told_already} finished settings of {', '.join(names)} are told"
+        )
     dead = tell_the_dead(study)
     trials = study.get_trials(deepcopy=False)
     done = sum(counted(t) for t in trials)
@@ -299,13 +302,13 @@ def _run(plan: SearchPlan) -> bool:
         threads=plan.bases[0].threads,
     )
     prepare(task)
-    _write_manifest(plan)
+    write_manifest(plan, study, label)
     written = time.monotonic()
 
     def told() -> None:
         nonlocal written
         if time.monotonic() - written > REWRITE:
-            _write_manifest(plan)
+            write_manifest(plan, study, label)
             written = time.monotonic()
 
     searcher = Searcher(plan.folder)
@@ -320,7 +323,7 @@ def _run(plan: SearchPlan) -> bool:
     finally:
         with suppress(OSError):  # a full disk has been told already
             searcher.close()
-            _write_manifest(plan)
+            write_manifest(plan, study, label)
     return False
 
 
@@ -335,136 +338,6 @@ def _preview(plan: SearchPlan) -> None:
             what += f" in steps of {format_value(dimension.step)}" if dimension.step else ""
             what += ", logarithmic" if dimension.log else ""
         console.print(f"  {dimension.name}: {what}")
-
-
-def _warm_start(plan: SearchPlan, planner: GanPlanner) -> None:
-    """Tell the study the finished runs of other sweeps that are settings of its space."""
-    import optuna
-
-    from gansweep.sweep.manifest import read_manifest
-
-    study = plan.study
-    assert study is not None
-    names = [n for n in (plan.settings.warm_start or "").strip("[]").split(",") if n]
-    known = {tuple(t.user_attrs.get(RUNS, ())) for t in study.get_trials(deepcopy=False)}
-    told = 0
-    for name in names:
-        manifest = read_manifest(plan.settings.out, name.strip())
-        for run_id in dict.fromkeys(
-            r for row in manifest.rows for rs in row.runs.values() for r in rs
-        ):
-            run = Run(plan.settings.out, run_id)
-            params = (read_json(run.config) or {}).get("params")
-            if params is None or not run.complete():
-                continue
-            values = {n: params[n] for n in plan.space.names()}
-            proposed = plan.space.proposed(values, plan.bases[0])
-            distributions = plan.space.distributions(values, plan.bases[0])
-            if not all(_contains(distributions[n], proposed[n]) for n in proposed):
-                continue
-            planned = [plan_run(config, data)[0] for config, data in planner.configs(values)]
-            key = [p.id for p in planned]
-            if run_id not in key or tuple(key) in known or not all(p.complete() for p in planned):
-                continue
-            known.add(tuple(key))
-            results = [read_json(p.result) or {} for p in planned]
-            if not all(r.get("judge") for r in results):
-                continue
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=proposed,
-                    distributions=distributions,
-                    values=planner.measure(results),
-                    user_attrs={
-                        RUNS: key,
-                        UNCOUNTED: True,
-                        "from": name,
-                        "command": (read_json(run.config) or {}).get("command", ""),
-                    },
-                )
-            )
-            told += 1
-    console.print(f"warm start: {told} finished settings of {', '.join(names)} are told")
-
-
-def _contains(distribution: Any, value: Any) -> bool:
-    try:
-        return bool(distribution._contains(distribution.to_internal_repr(value)))
-    except ValueError:
-        return False
-
-
-# --- What is left of it ---------------------------------------------------------------------------
-
-
-def standings(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that have runs: the best first, then those that collapsed, were pruned, failed."""
-    order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
-    shown = [
-        t
-        for t in study.get_trials(deepcopy=False)
-        if t.user_attrs.get(RUNS)
-        and t.state.name in order
-        and (t.state.name == "COMPLETE" or counted(t))
-    ]
-
-    def key(trial: FrozenTrial) -> tuple[float, float, int]:
-        rank = order[trial.state.name]
-        if rank == 0 and not feasible(trial):
-            rank = 1
-        values = trial.values or list(trial.intermediate_values.values())[-1:] or [float("inf")]
-        return rank, values[0], trial.number
-
-    return sorted(shown, key=key)
-
-
-def _write_manifest(plan: SearchPlan) -> None:
-    """The manifest of a table of all trials so far, the best first."""
-    assert plan.study is not None
-    label = objective_label(plan)
-    rows = []
-    pruned = {}
-    ranks = standings(plan.study)
-    for trial in ranks:
-        run_ids = trial.user_attrs[RUNS]
-        params = (read_json(Run(plan.settings.out, run_ids[0]).config) or {}).get("params")
-        if params is None:
-            continue
-        params = {**params, "data": plan.bases[0].data}
-        facts = {"trial": str(trial.number)}
-        values = trial.values or []
-        facts[label] = f"{values[0]:,.1f}" if values else "–"
-        if len(values) > 1:
-            facts[SECOND[plan.settings.objective]] = f"{values[1]:,.0f}"
-        why = trial.user_attrs.get(WHY, "")
-        if trial.state.name == "PRUNED":
-            facts[label] = why
-            pruned[run_ids[0]] = why
-        row = Row(shown_params(Config(**params)), facts=facts)
-        for place, run_id in enumerate(run_ids):
-            picture = plan.labels[place // plan.settings.seeds_per_trial]
-            row.runs.setdefault(picture, []).append(run_id)
-        rows.append(row)
-    if not rows:
-        return
-    facts_shown = list(dict.fromkeys(name for row in rows for name in row.facts))
-    common = {
-        k: v for k, v in rows[0].params.items() if all(row.params.get(k) == v for row in rows)
-    }
-    for row in rows:
-        row.params = {k: v for k, v in row.params.items() if k not in common}
-    Manifest(
-        name=plan.name,
-        title=plan.title,
-        command=plan.command,
-        pictures=list(dict.fromkeys(plan.labels)),
-        common=common,
-        tables=[Table(plan.space.names(), list(range(len(rows))), facts=facts_shown)],
-        rows=rows,
-        titles={run_id: f"trial {t.number}" for t in ranks for run_id in t.user_attrs[RUNS]},
-        pruned=pruned,
-        search={"storage": plan.settings.storage, "label": label},
-    ).write(plan.settings.out)
 
 
 def _report(plan: SearchPlan) -> None:
