@@ -214,7 +214,7 @@ def test_divergence_is_recorded_and_is_exit_code_1(faulty_cli: Any, tmp_path: Pa
     run = only_run(tmp_path)
     assert "diverged: loss_d is nan at step 10" in done.stdout
     assert "Traceback" not in done.stderr
-    assert run.status() == "failed"
+    assert run.status() == "diverged"
     assert "Diverged" in run.log.read_text()
 
 
@@ -310,7 +310,7 @@ def test_a_failing_row_costs_only_itself(faulty_cli: Any, cli: Cli, tmp_path: Pa
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
     # The failed row has its last picture and the reason.
     assert "images/row0-number.png) diverged: loss\\_d is nan at step 10 |" in text
-    assert "Runs: 1 failed, 1 done" in text
+    assert "Runs: 1 diverged, 1 done" in text
 
     again = cli(*grid)  # without the fault
     assert again.returncode == 1

@@ -281,7 +281,7 @@ def test_what_fails_in_one_sweep_is_not_trained_again_by_the_other(tmp_path: Pat
     assert [process.returncode for process in both] == [1, 1], outputs
     shared = runs(tmp_path, "a")[1]
     assert shared.id == runs(tmp_path, "b")[1].id
-    assert events(shared, "ended") == ["failed"]
+    assert events(shared, "ended") == ["diverged"]
     assert "in another sweep" in "".join(outputs)
 
 

@@ -149,7 +149,7 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
     [
         (
             ["sweep=nope"],
-            "sweep=nope: no such list or file; valid: equilibrium_cases, readme_table",
+            "sweep=nope: no such list or file; valid: best_settings, collapse, equilibrium_cases, readme_table",
         ),
         (["data.root=x", "data=mnist5k,toyfaces"], "data.root=x has no effect: mnist5k needs no"),
         (["sweep=readme_tabel"], "did you mean 'readme_table'"),
@@ -239,7 +239,7 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
     ("text", "message"),
     [
         ("tables: [", "not readable as YAML"),
-        ("rows: 3", "a row list: no 'rows': valid: data, profiles, set, tables, title"),
+        ("rows: 3", "a row list: no 'rows': valid: data, profiles, search, set, tables, title"),
         ("3", "a row list must be a mapping, not 3"),
         ("tables: 3", "tables must be a list, not 3"),
         ("tables: []", "it has no rows"),
