@@ -78,6 +78,11 @@ def parse(argument: str) -> Override:
         raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
 
 
+def items(text: str | None) -> list[str]:
+    """The items of one of LISTS, as in `search=lr,beta1`."""
+    return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
+
+
 def _axis(override: Override, argument: str) -> Axis:
     name = override.get_key_element()
     if override.is_add() or override.is_delete():

@@ -17,7 +17,7 @@ from gansweep.data import Prepared
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import fault_of, plan_run
 from gansweep.job import SweepTask
-from gansweep.overrides import Axis, read_axes
+from gansweep.overrides import Axis, items, read_axes
 from gansweep.report.collect import format_value
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.compose import command_of, composer
@@ -110,7 +110,7 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         hint = "seeds_per_trial=N trains each setting several times" if "seed" in several else ""
         raise UserError(f"{', '.join(several)}: one value each in a search; {hint}".rstrip("; "))
     recipe = read_recipe(values["sweep"]) if values.get("sweep") else None
-    names = [n for n in (values.get("search") or "").strip("[]").replace(" ", "").split(",") if n]
+    names = items(values.get("search"))
     if recipe is not None:
         if not recipe.search:
             raise UserError(
@@ -272,7 +272,7 @@ def _run(plan: SearchPlan) -> bool:
     plan.study = study
     planner = GanPlanner(plan)
     if settings.warm_start:
-        names = [n for n in settings.warm_start.strip("[]").replace(" ", "").split(",") if n]
+        names = items(settings.warm_start)
         told_already = warm_start(study, planner, names, settings.out)
         console.print(
             f"warm start: {told_already} finished settings of {', '.join(names)} are told"
@@ -287,6 +287,7 @@ def _run(plan: SearchPlan) -> bool:
     )
     if dead:
         console.print(f"  {dead} trials of a search that ended are tried again")
+    write_manifest(plan, study, label)  # another machine may have had all the trials
     if done >= settings.trials:
         return False
 
@@ -302,7 +303,6 @@ def _run(plan: SearchPlan) -> bool:
         threads=plan.bases[0].threads,
     )
     prepare(task)
-    write_manifest(plan, study, label)
     written = time.monotonic()
 
     def told() -> None:

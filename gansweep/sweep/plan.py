@@ -176,9 +176,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     if not jobs and refused:
         raise refused[0]
 
-    common = _common(rows)
-    for row in rows:
-        row.params = {k: v for k, v in row.params.items() if k not in common}
+    common = take_common(rows)
     title = recipe.title if recipe else "Grid over " + ", ".join(expander.varying() or ["one row"])
     manifest = Manifest(
         name=settings.get("name") or _name(recipe, expander, rows),
@@ -309,9 +307,13 @@ def shown_params(config: Config) -> dict[str, Any]:
     return {name: value for name, value in effective(config).items() if name not in hidden}
 
 
-def _common(rows: list[Row]) -> dict[str, Any]:
+def take_common(rows: list[Row]) -> dict[str, Any]:
+    """What all rows share, taken out of them."""
     first = rows[0].params
-    return {k: v for k, v in first.items() if all(row.params.get(k) == v for row in rows)}
+    common = {k: v for k, v in first.items() if all(row.params.get(k) == v for row in rows)}
+    for row in rows:
+        row.params = {k: v for k, v in row.params.items() if k not in common}
+    return common
 
 
 def _tables(recipe: Recipe | None, expander: Expander, sources: list[int]) -> list[Table]:

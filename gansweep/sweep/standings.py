@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gansweep.config import Config
 from gansweep.run import Run, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table
-from gansweep.sweep.plan import shown_params
+from gansweep.sweep.plan import shown_params, take_common
 from gansweep.sweep.study import RUNS, WHY, counted, feasible
 
 if TYPE_CHECKING:
@@ -68,17 +68,12 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     if not rows:
         return
     facts_shown = list(dict.fromkeys(name for row in rows for name in row.facts))
-    common = {
-        k: v for k, v in rows[0].params.items() if all(row.params.get(k) == v for row in rows)
-    }
-    for row in rows:
-        row.params = {k: v for k, v in row.params.items() if k not in common}
     Manifest(
         name=plan.name,
         title=plan.title,
         command=plan.command,
         pictures=list(dict.fromkeys(plan.labels)),
-        common=common,
+        common=take_common(rows),
         tables=[Table(plan.space.names(), list(range(len(rows))), facts=facts_shown)],
         rows=rows,
         titles={run_id: f"trial {t.number}" for t in ranks for run_id in t.user_attrs[RUNS]},
