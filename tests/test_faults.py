@@ -136,7 +136,8 @@ def test_sigkill_at_random_moments(seed: int, tmp_path: Path, undisturbed: Path)
         time.sleep(dice.uniform(0.1, 1.2))
         if process.poll() is not None:  # done before all kills: a new seed's worth of rows
             assert process.returncode == 0, (tmp_path / "out.txt").read_text()
-            unfinish(tmp_path, dice)
+            for run_id in unfinish(tmp_path, dice):
+                finished.pop(run_id, None)  # it has to be trained again
             process = start(tmp_path)
             continue
         there = Processes(tmp_path, process.pid)
@@ -177,12 +178,15 @@ def remember(folder: Path) -> dict[str, int]:
     return found
 
 
-def unfinish(folder: Path, dice: random.Random) -> None:
-    """Let the scenario go on: some rows are as if never trained."""
-    for run_id in dice.sample(run_ids(folder), 3):
+def unfinish(folder: Path, dice: random.Random) -> list[str]:
+    """Let the scenario go on: some rows, which are returned, are as if never trained."""
+    chosen = dice.sample(run_ids(folder), 3)
+    print(f"  all rows are done: {', '.join(chosen)} are unfinished again")
+    for run_id in chosen:
         run = Run(folder / "outputs", run_id)
         run.rewind(0)
         run.history.unlink(missing_ok=True)
+    return chosen
 
 
 def test_zombies_are_reaped_while_the_sweep_runs(tmp_path: Path) -> None:
