@@ -6,12 +6,9 @@ The best of many rows looks better than it is: it was chosen for its luck too.
 from __future__ import annotations
 
 import argparse
-import itertools
 import math
-import random
 from dataclasses import dataclass, field, replace
-from statistics import fmean, stdev
-from typing import Any
+from statistics import fmean
 
 from gansweep.config import DEFAULTS, Config, DataConfig
 from gansweep.console import console
@@ -19,12 +16,10 @@ from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import plan_run
 from gansweep.job import SweepTask
 from gansweep.judge.metrics import METRICS
+from gansweep.report.replicates import SIGNIFICANT, permutation_test, spread
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table, read_manifest
 from gansweep.sweep.plan import Preparer, keep_record
-
-SIGNIFICANT = 0.05
-EXACT = 200_000  # arrangements up to which a permutation test is exact; else as many are drawn
 
 
 @dataclass
@@ -169,7 +164,7 @@ def _report(
     confirmed.tables[0].facts = list(confirmed.rows[0].facts)
     confirmed.write(args.out)
     report = write_report(confirmed.name, out=args.out, reports=args.reports)
-    console.print(f"table: {report.path}")
+    report.announce()
     return all(run.complete() for candidate in candidates for run in candidate.runs)
 
 
@@ -199,15 +194,6 @@ def _manifest(
     )
 
 
-def spread(values: list[float]) -> str:
-    """`93.1 ± 4.2 (5)`: mean, standard deviation, number."""
-    if not values:
-        return "–"
-    if len(values) == 1:
-        return f"{values[0]:,.1f} (1)"
-    return f"{fmean(values):,.1f} ± {stdev(values):,.1f} ({len(values)})"
-
-
 def verdict(best: list[float], other: list[float]) -> str:
     """Whether the difference of two rows holds, by a permutation test of their means."""
     if len(best) < 2 or len(other) < 2:
@@ -215,28 +201,6 @@ def verdict(best: list[float], other: list[float]) -> str:
     p = permutation_test(best, other)
     told = f"p {p:.2g}"
     return f"tie with the best ({told})" if p >= SIGNIFICANT else f"worse ({told})"
-
-
-def permutation_test(one: list[float], other: list[float]) -> float:
-    """Two-sided p of a difference of means: how often do shuffled labels differ as much?
-
-    Exact where there are few arrangements.
-    """
-    values, n = [*one, *other], len(one)
-    total = math.fsum(values)
-    seen = abs(fmean(one) - fmean(other)) * (1 - 1e-12)
-
-    def differs(chosen: Any) -> bool:
-        inside = math.fsum(chosen)
-        return abs(inside / n - (total - inside) / (len(values) - n)) >= seen
-
-    count = math.comb(len(values), n)
-    if count <= EXACT:
-        hits = sum(differs(chosen) for chosen in itertools.combinations(values, n))
-        return hits / count
-    dice = random.Random(0)
-    hits = sum(differs(dice.sample(values, n)) for _ in range(20_000))
-    return (hits + 1) / 20_001
 
 
 if __name__ == "__main__":

@@ -64,6 +64,15 @@ def write_text(path: Path, text: str) -> None:
     write_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
+def write_if_new(path: Path, content: str | bytes) -> bool:
+    """Write a file, unless it has this content already. Returns whether it was written."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == data:
+        return False
+    write_file(path, lambda temporary: temporary.write_bytes(data))
+    return True
+
+
 def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=True) + "\n")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ from PIL import Image
 from gansweep.config import Config, effective
 from gansweep.errors import UserError
 from gansweep.report import Report, write_report
-from gansweep.report.collect import format_param, format_seconds, format_value
 from gansweep.report.markdown import escape
+from gansweep.report.text import format_param, format_seconds, format_value
 from gansweep.report.write import update_block
 from gansweep.run import Run, read_json, write_json, write_text
 from gansweep.sweep.manifest import Manifest, Row, Table
@@ -95,6 +97,124 @@ the command
 """  # noqa: E501
 
 
+GOLDEN_CSV = """\
+row,sweep,gen,disc,gen_drop,disc_drop,alpha,batch_size,lr,column,run,seed,epochs_trained,\
+training_time,images_per_second,equilibrium_epoch,equilibrium,flags,status,commit,metric,note,picture
+0,s,1,3,,0.5,0.2,32,0.0001,Number Output,aa-s1,1,3.85,14.2,,,,,done,abc1234,,,images/row0-number.png
+1,s,1,3,,0.25,0.2,32,5e-05,Number Output,bb-s1,1,3.85,14.2,,,,,done,abc1234,,,images/row1-number.png
+1,s,1,3,,0.25,0.2,32,5e-05,Number Output,bb-s2,2,3.85,14.2,,,,,done,abc1234,,,\
+images/row1-number-s2.png
+2,s,1,3,,0.5,0.2,32,0.001,Number Output,cc-s1,1,,,,,,,failed,,,\
+failed: diverged: loss_d is nan | at <step> 7,
+3,s,1,3,,0.5,0.2,32,0.01,Number Output,dd-s1,1,,,,,,,interrupted,,,\
+interrupted: run the sweep again (step 40),
+4,s,1,3,,0.5,0.2,32,0.1,Number Output,ee-s1,1,,,,,,,planned,,,not trained yet,
+5,s,1,3,,0.5,0.2,32,1.0,Number Output,,,,,,,,,not trained,,,too few images,
+"""
+
+GOLDEN_LATEX = r"""% Written by gansweep. Pictures are relative to the document.
+
+\begin{longtable}{>{\raggedleft\arraybackslash}m{1.4cm}>{\raggedleft\arraybackslash}m{1.4cm}>{\raggedright\arraybackslash}m{4.2cm}}
+\toprule
+gen/disc drop & learning rate & Number Output \\
+\midrule
+\endhead
+n/a / 0.5 & 0.0001 & \includegraphics[width=2.2cm]{images/row0-number.png} \\
+n/a / 0.25 & 0.00005 & \includegraphics[width=2.2cm]{images/row1-number.png} \newline seed 1 \newline \includegraphics[width=2.2cm]{images/row1-number-s2.png} \newline seed 2 \\
+\bottomrule
+\end{longtable}
+
+\begin{quote}Then it *broke*\end{quote}
+
+\begin{longtable}{>{\raggedleft\arraybackslash}m{1.4cm}>{\raggedleft\arraybackslash}m{1.4cm}>{\raggedright\arraybackslash}m{4.2cm}}
+\toprule
+learning rate & training time & Number Output \\
+\midrule
+\endhead
+0.001 & -- & failed: diverged: loss\_d is nan \textbar{} at \textless{}step\textgreater{} 7 \\
+0.01 & -- & interrupted: run the sweep again (step 40) \\
+0.1 & -- & not trained yet \\
+1 & -- & too few images \\
+\bottomrule
+\end{longtable}
+
+\begin{itemize}
+\item All rows: gen impl 1, disc impl 3, alpha 0.2, batch size 32.
+\item Number Output: mnist5k, 5,000 images of 28\(\times\)28, 600 steps (3.8 epochs), width G 0.125, D 0.25, seeds 1, 2.
+\item Trained on cpu (x86\_64) in fp32, torch 2.15.0, gansweep 0.1.0 (abc1234).
+\item Runs: 3 done, 1 failed, 1 interrupted, 1 planned; training took 14 s a run.
+\end{itemize}
+"""  # noqa: E501
+
+
+def test_csv_and_latex_are_the_golden_texts(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    report = write_report(
+        "s", out=tmp_path / "out", reports=tmp_path / "reports", formats=("csv", "latex")
+    )
+    assert [path.name for path in report.paths] == ["runs.csv", "report.tex"]
+    assert report.path.read_text() == GOLDEN_CSV
+    assert (report.folder / "table.tex").read_text() == GOLDEN_LATEX
+
+
+HOSTILE = '\\input{x} $a_b^c$ <i>|`~é–漢\x07 ```\n# no & 100 % "q" [x](y) =1+1'
+
+
+def hostile_sweep(out: Path) -> None:
+    finished(out, "aa-s1")
+    failed = Run(out, "bb-s1")
+    write_json(failed.failure, {"error": HOSTILE})
+    failed.log.write_text(HOSTILE + "\n")
+    rows = [
+        Row({"lr": 1e-4}, {HOSTILE: ["aa-s1"]}, facts={"words": HOSTILE}),
+        Row({"lr": 1e-3}, {HOSTILE: ["bb-s1"]}, facts={"words": "=cmd|' /C calc'!A0"}),
+    ]
+    table = Table(["lr"], [0, 1], remark=HOSTILE, facts=["words"])
+    Manifest("s", HOSTILE, HOSTILE, [HOSTILE], {}, [table], rows).write(out)
+
+
+def test_hostile_text_stays_text_in_every_rendering(tmp_path: Path) -> None:
+    hostile_sweep(tmp_path / "out")
+    formats = ("markdown", "csv", "latex", "html")
+    report = write_report("s", out=tmp_path / "out", reports=tmp_path / "r", formats=formats)
+    text = report.path.read_text()
+    assert "<i>" not in text.split("````")[0]
+    assert "\n````\n" + HOSTILE + "\n````\n" in text, "a longer fence than the text has"
+    lines = [line for line in text.split("\n") if line.startswith("| ")]
+    assert len(lines) == 4, "a line a row"
+    assert len({len(line.replace("\\|", "").split("|")) for line in lines}) == 1
+    assert "'=cmd" in (report.folder / "runs.csv").read_text(), "no formula"
+    table = (report.folder / "table.tex").read_text()
+    assert "\\input{x}" not in table
+    assert r"\textbackslash{}input\{x\} \$a\_b\textasciicircum{}c\$" in table
+    assert "<i>" not in (report.folder / "index.html").read_text().split("</script>")[0]
+
+
+def test_the_latex_document_compiles(tmp_path: Path) -> None:
+    if shutil.which("pdflatex") is None:
+        pytest.skip("no pdflatex here (Debian: apt install texlive-latex-recommended)")
+    hostile_sweep(tmp_path / "out")
+    report = write_report("s", out=tmp_path / "out", reports=tmp_path / "r", formats=("latex",))
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"],
+        cwd=report.folder, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert (report.folder / "report.pdf").exists()
+
+
+def test_a_failed_run_links_its_last_lines(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    Run(tmp_path / "out", "cc-s1").log.write_text("before\n\nValueError: boom\n")
+    report = report_of(tmp_path)
+    told = r"[failed: diverged: loss\_d is nan \| at &lt;step&gt; 7](logs/row2-number.txt)"
+    assert told in report.path.read_text()
+    assert (report.folder / "logs/row2-number.txt").read_text() == "before\nValueError: boom\n"
+    Run(tmp_path / "out", "cc-s1").log.unlink()
+    report_of(tmp_path)
+    assert not list((report.folder / "logs").iterdir())
+
+
 def report_of(tmp_path: Path) -> Report:
     return write_report("s", out=tmp_path / "out", reports=tmp_path / "reports")
 
@@ -110,7 +230,7 @@ def test_the_report_is_the_golden_text(tmp_path: Path) -> None:
 
 def test_the_frame_is_an_ordinary_pandas_table(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
-    frame = report_of(tmp_path).tables[1].frame
+    frame = report_of(tmp_path).results.tables[1].frame
     assert list(frame.index) == [2, 3, 4, 5]
     assert list(frame["learning rate"]) == ["0.001", "0.01", "0.1", "1"]
 

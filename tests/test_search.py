@@ -29,7 +29,7 @@ from gansweep.errors import UserError
 from gansweep.run import Run
 from gansweep.sweep.search import mean_distance
 from gansweep.sweep.space import Space, read_space, with_sweeper
-from gansweep.sweep.study import counted, read_study
+from gansweep.sweep.study import ALIVE, SEARCHER, Searcher, counted, read_study, tell_the_dead
 
 ROOT = Path(__file__).parents[1]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -263,6 +263,39 @@ def test_two_processes_share_a_study_on_postgresql(postgresql: str, tmp_path: Pa
     assert sorted([*trained[0], *trained[1]]) == sorted(t.user_attrs["runs"][0] for t in complete)
 
 
+def silent_for(seconds: float, trial: optuna.Trial) -> None:
+    """As if a search on another machine had claimed the trial and then said nothing."""
+    trial.set_user_attr(SEARCHER, {"id": "x", "host": "another machine", "lock": "/nowhere"})
+    trial.set_user_attr(ALIVE, time.time() - seconds)
+
+
+def test_a_search_on_another_machine_is_dead_after_five_silent_minutes() -> None:
+    study = optuna.create_study()
+    alive, dead = study.ask(), study.ask()
+    for trial, seconds in ((alive, 240), (dead, 360)):
+        trial.suggest_float("lr", 0, 1)
+        silent_for(seconds, trial)
+    assert tell_the_dead(study) == 1
+    assert [t.state for t in study.trials[:2]] == [TrialState.RUNNING, TrialState.FAIL]
+    assert study.ask().suggest_float("lr", 0, 1) == dead.params["lr"], "tried again"
+    assert tell_the_dead(study) == 0
+
+
+def test_a_search_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = optuna.create_study()
+    trial = study.ask()
+    searcher = Searcher(tmp_path)
+    silent_for(360, trial)
+    searcher.beat([trial])
+    assert tell_the_dead(study) == 1, "not before its time"
+    trial = study.ask()
+    silent_for(360, trial)
+    monkeypatch.setattr("gansweep.sweep.study.BEAT", 0)
+    searcher.beat([trial])
+    assert tell_the_dead(study) == 0
+    searcher.close()
+
+
 # --- The command ----------------------------------------------------------------------------------
 
 SEARCH = ("-m", "lr=tag(log,interval(1e-4,1e-2))", "beta1=interval(0,0.9)", "steps=6", "name=s")
@@ -305,6 +338,20 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     assert again.returncode == 0
     other = one_line_error(cli(*SEARCH[:2], "steps=6", "name=s"))
     assert "study s was begun with another space and settings; choose another name=" in other
+
+
+def test_a_machine_that_joins_a_finished_study(cli: Cli, tmp_path: Path) -> None:
+    shared = (*SEARCH, "trials=1", f"storage=sqlite:///{tmp_path}/study.db")
+    assert cli(*shared).returncode == 0
+    shutil.rmtree(tmp_path / "outputs/sweeps")
+    shutil.rmtree(tmp_path / "reports")
+    with_its_runs = cli(*shared)
+    assert with_its_runs.returncode == 0, with_its_runs.stderr
+    assert "images/row0" in (tmp_path / "reports/s/README.md").read_text()
+    without = cli(*shared, "out=other", "reports=others")
+    assert without.returncode == 0, without.stderr
+    assert "1 trials were trained elsewhere: their runs are not in other/runs" in without.stdout
+    assert not (tmp_path / "others").exists()
 
 
 def test_diverged_trials_fail_and_the_search_goes_on(faulty_cli: Any, tmp_path: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gansweep.config import DEFAULTS, PARAMS
-from gansweep.report.collect import Outcome, ReportTable, format_param, format_value
+from gansweep.report.cell import BEST, TIE
+from gansweep.report.collect import Results
 from gansweep.report.judged import legend
-from gansweep.sweep.manifest import Manifest
+from gansweep.report.outcome import Outcome
+from gansweep.report.text import format_param, format_value
 
 # What a data set's name does not say.
 DRAWN = {"toyfaces": " (drawn, not photographed)"}
@@ -17,28 +19,39 @@ TOLD = (
 )  # fmt: skip
 
 
-def caption(manifest: Manifest, tables: list[ReportTable]) -> list[str]:
+def caption(results: Results) -> list[str]:
     """Sentences: one for what all rows share, one a data set, one for where it ran, the gaps."""
     lines = []
-    if shared := _shared(manifest):
+    if shared := _shared(results):
         lines.append(f"All rows: {shared}.")
-    everything: list[Outcome] = []
-    for picture in manifest.pictures:
-        cells = [cell for table in tables for cell in table.frame[picture]]
-        outcomes = [o for cell in cells if isinstance(cell, list) for o in cell]
-        everything += outcomes
+    for picture in results.pictures:
+        outcomes = [run for row in results.rows for run in row.cells[picture].runs]
         lines.append(f"{picture}: {_data(outcomes)}.")
-    lines += [f"{line}." for line in legend(o.result for o in everything)]
+    everything = results.outcomes()
+    lines += [f"{line}." for line in (*legend(o.result for o in everything), *_marks(results))]
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))
     return lines
 
 
-def _shared(manifest: Manifest) -> str:
+def _marks(results: Results) -> list[str]:
+    """What bold and ≈ mean, where they stand, and what a single seed leaves open."""
+    cells = [cell for row in results.rows for cell in row.cells.values() if cell.values]
+    marks = {cell.mark for cell in cells}
+    lines = ["in bold the best of its column"] if BEST in marks else []
+    if TIE in marks:
+        lines.append("≈ not told apart from the best by a permutation test over seeds (p ≥ 0.05)")
+    if BEST in marks and all(len(cell.values) == 1 for cell in cells):
+        lines.append("one seed a row: small differences are chance, gansweep.confirm tells")
+    return lines
+
+
+def _shared(results: Results) -> str:
     """`alpha 0.2, batch size 32`: what no table shows because every row has it."""
-    shown = {name for t in manifest.tables for column in t.columns for name in column.split(" / ")}
-    rows = [manifest.params(i) for i in range(len(manifest.rows))]
+    columns = [column for table in results.tables for column in table.columns]
+    shown = {name for column in columns for name in column.name.split(" / ")}
+    rows = [row.params for row in results.rows]
     parts = []
     for name, param in PARAMS.items():
         if name in shown or not param.identity or param.group == "budget" or name == "width":

@@ -12,22 +12,32 @@ FEWEST = 5  # runs to compare ranks of
 AGREE = 0.7  # Spearman's correlation of two opinions that are called one
 
 
-def verdict(result: dict[str, Any]) -> str:
-    """`FLD 93.10 at epoch 2.4, still improving ⊘`; nothing for a run that was not judged."""
-    judge = result.get("judge")
-    if not judge:
-        return ""
-    metric = METRICS[judge["primary"]]
-    value = judge["score"][judge["primary"]]
-    parts = [f"{metric.label} {value:,.{metric.digits}f}"]
+def headline(judge: dict[str, Any]) -> str:
+    """`FLD 93.1`."""
+    return f"{METRICS[judge['primary']].label} {distance(judge['primary'], _value(judge))}"
+
+
+def distance(metric: str, value: float) -> str:
+    """A metric's value with its digits."""
+    return f"{value:,.{METRICS[metric].digits}f}"
+
+
+def remainder(judge: dict[str, Any]) -> list[str]:
+    """What follows the headline: `at epoch 2.4, still improving`, `⊘`."""
+    parts = []
     equilibrium = judge.get("equilibrium")
     if equilibrium and equilibrium["step"] > 0:
         parts.append(f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
     if "fid" in judge["score"]:
         parts.append(f"(FID {judge['score']['fid']:,.1f})")
     if "ema" in judge:
-        parts.append(f"(EMA, at the end: {judge['ema'][judge['primary']]:,.{metric.digits}f})")
-    return " ".join([*parts, *marks(judge)])
+        averaged = distance(judge["primary"], judge["ema"][judge["primary"]])
+        parts.append(f"(EMA, at the end: {averaged})")
+    return [*parts, *marks(judge)]
+
+
+def _value(judge: dict[str, Any]) -> float:
+    return judge["score"][judge["primary"]]
 
 
 def marks(judge: dict[str, Any]) -> list[str]:

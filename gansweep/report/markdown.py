@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from gansweep.report.caption import caption
-from gansweep.report.collect import Outcome, ReportTable
-from gansweep.sweep.manifest import Manifest
+from gansweep.report.cell import BEST, TIE, Cell
+from gansweep.report.collect import ReportTable, Results
+from gansweep.report.files import Files
+from gansweep.report.judged import headline, remainder
+from gansweep.report.outcome import Outcome
 
 
 def escape(text: str) -> str:
@@ -18,69 +20,92 @@ def escape(text: str) -> str:
 
 
 def render(
-    manifest: Manifest,
-    tables: list[ReportTable],
-    images: dict[str, str],
+    results: Results,
+    files: Files,
     best: list[str] | None = None,
     plots: list[tuple[str, str]] | None = None,
 ) -> str:
-    """The report's body. images: run id → path of its picture, relative to the report.
-
-    best: of a search, what is best, the last line a command; plots: (alt text, path).
-    """
-    parts = [f"## {escape(manifest.title)}"]
+    """The report's body. best: of a search, what is best, the last line a command; plots: (alt
+    text, path)."""
+    parts = [f"## {escape(results.title)}"]
     if best:
-        parts += [*(escape(line) for line in best[:-1]), f"```\n{best[-1]}\n```"]
-    parts += _body(manifest, tables, images)
+        parts += [*(escape(line) for line in best[:-1]), fenced(best[-1])]
+    parts += _body(results, files)
     parts += [f"![{escape(alt)}]({path})" for alt, path in plots or []]
-    parts.append(f"```\n{manifest.command}\n```")
+    parts += [fenced(command) for command in results.commands]
     return "\n\n".join(parts) + "\n"
 
 
-def render_block(manifest: Manifest, tables: list[ReportTable], images: dict[str, str]) -> str:
+def render_block(results: Results, files: Files) -> str:
     """The tables and the caption alone, to stand within another document."""
-    return "\n\n".join(_body(manifest, tables, images)) + "\n"
+    return "\n\n".join(_body(results, files)) + "\n"
 
 
-def _body(manifest: Manifest, tables: list[ReportTable], images: dict[str, str]) -> list[str]:
+def fenced(text: str) -> str:
+    """A code block that holds any text."""
+    longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _body(results: Results, files: Files) -> list[str]:
     parts = []
-    for table in tables:
+    for table in results.tables:
         if table.remark:
             parts.append("> " + escape(table.remark))
-        parts.append(_table(table, images))
-    parts.append("\n".join(f"* {escape(line)}" for line in caption(manifest, tables)))
+        parts.append(_table(table, files))
+    parts.append("\n".join(f"* {escape(line)}" for line in caption(results)))
     return parts
 
 
-def _table(table: ReportTable, images: dict[str, str]) -> str:
-    headings = [escape(heading) for heading in table.frame.columns]
+def _table(table: ReportTable, files: Files) -> str:
+    headings = [escape(c.heading) for c in table.columns]
+    headings += [escape(heading) for heading in (*table.singles, *table.pictures)]
     lines = [headings, ["---"] * len(headings)]
-    for row, cells in zip(table.frame.index, table.frame.itertuples(index=False), strict=True):
-        lines.append(
-            [
-                _picture_cell(cell, images, f"row {row}, {heading}")
-                if heading in table.pictures
-                else escape(cell)
-                for heading, cell in zip(table.frame.columns, cells, strict=True)
-            ]
-        )
+    for row in table.rows:
+        cells = [escape(column.text(row)) for column in table.columns]
+        for heading in table.singles:
+            alt = f"row {row.number}, {heading}"
+            cells.append(" ".join(_single(run, files, alt) for run in row.singles[heading]))
+        cells += [
+            _cell(row.cells[heading], files, f"row {row.number}, {heading}")
+            for heading in table.pictures
+        ]
+        lines.append(cells)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _picture_cell(cell: Any, images: dict[str, str], alt: str) -> str:
-    if isinstance(cell, str):
-        return escape(cell)
-    seeds = len(cell) > 1
-    return " ".join(_outcome(outcome, images, alt, seeds) for outcome in cell)
+def _single(run: Outcome, files: Files, alt: str) -> str:
+    image = files.images.get(run.run_id)
+    return f"![{escape(alt)}]({image})" if image else escape(run.note)
 
 
-def _outcome(outcome: Outcome, images: dict[str, str], alt: str, tell_seed: bool) -> str:
-    image = images.get(outcome.run_id)
-    parts = [f"![{escape(alt)}]({image})"] if image else []
-    if tell_seed:
-        parts.append(f"seed {outcome.seed}")
-    if outcome.judged:
-        parts.append(f"<br>{escape(outcome.judged)}")
-    if outcome.note:
-        parts.append(escape(outcome.note))
+def _cell(cell: Cell, files: Files, alt: str) -> str:
+    if cell.why:
+        return escape(cell.why)
+    parts = []
+    for run, label in cell.pictures():
+        if image := files.images.get(run.run_id):
+            parts.append(f"![{escape(alt)}]({image})")
+        if label:
+            parts.append(escape(label))
+        if not cell.together and run.judged:
+            parts.append("<br>" + _judged(cell, run))
+    if cell.together:
+        text = " ".join([_bold(cell.headline(), cell), *map(escape, cell.remainder())])
+        parts.append("<br>" + text)
+    for run, note in cell.notes():
+        log = files.logs.get(run.run_id)
+        parts.append(f"[{escape(note)}]({log})" if log else escape(note))
     return " ".join(parts)
+
+
+def _judged(cell: Cell, run: Outcome) -> str:
+    head = _bold(headline(run.judge), cell) if len(cell.values) == 1 else headline(run.judge)
+    return " ".join([head, *map(escape, remainder(run.judge))])
+
+
+def _bold(text: str, cell: Cell) -> str:
+    if cell.mark == BEST:
+        return f"**{escape(text)}**"
+    return f"≈ {escape(text)}" if cell.mark == TIE else escape(text)

@@ -3,44 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from gansweep.console import console
-from gansweep.report.collect import Outcome, ReportTable, format_seconds
-from gansweep.sweep.manifest import SINGLES
+from gansweep.report.cell import BEST, TIE, Cell
+from gansweep.report.collect import ReportTable
+from gansweep.report.outcome import Outcome
+from gansweep.report.text import format_seconds
 
 STYLES = {"done": "green", "failed": "red", "diverged": "red", "running": "cyan"}
 
 
+MOST = 100  # rows that a terminal is asked to show
+
+
 def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) -> None:
-    """Print the tables, or the given rows of them."""
+    """Print the tables, or the given rows of them; of very long ones the beginning."""
+    left = MOST
     for table in tables:
-        frame = table.frame if rows is None else table.frame[table.frame.index.isin(rows)]
-        if frame.empty:
+        found = [row for row in table.rows if rows is None or row.number in rows]
+        chosen, left = found[:left], left - len(found)
+        if not chosen:
             continue
         view = RichTable(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
         view.add_column("row", justify="right")
-        for heading in table.frame.columns:
-            if heading in SINGLES.values():
-                continue
-            if heading in table.pictures:
-                view.add_column(Text(heading.removesuffix(" Output")))
-            else:
-                view.add_column(Text(heading), justify="right")
-        for row, cells in zip(frame.index, frame.itertuples(index=False), strict=True):
-            named = zip(table.frame.columns, cells, strict=True)
-            shown = (_cell(cell) for heading, cell in named if heading not in SINGLES.values())
-            view.add_row(str(row), *shown)
+        for column in table.columns:
+            view.add_column(Text(column.heading), justify="right")
+        for heading in table.pictures:
+            view.add_column(Text(heading.removesuffix(" Output")))
+        for row in chosen:
+            texts = [Text(column.text(row)) for column in table.columns]
+            cells = [_cell(row.cells[heading]) for heading in table.pictures]
+            view.add_row(str(row.number), *texts, *cells)
         console.print(view)
+    if left < 0:
+        console.print(f"… and {-left:,} more rows in the table")
 
 
-def _cell(cell: Any) -> Text:
-    if isinstance(cell, str):
-        return Text(cell)
-    return Text(", ").join(_outcome(outcome) for outcome in cell)
+def _cell(cell: Cell) -> Text:
+    if cell.why:
+        return Text(cell.why)
+    style = {BEST: "bold", TIE: ""}.get(cell.mark, "")
+    if cell.together:
+        parts = [Text(" ".join([cell.headline(), *cell.remainder()]), style="green")]
+        parts += [Text(note, style="yellow") for _, note in cell.notes()]
+    else:
+        parts = [_outcome(run) for run in cell.runs]
+    text = Text(", ").join(parts)
+    text.stylize(style)
+    return Text("≈ ") + text if cell.mark == TIE else text
 
 
 def _outcome(outcome: Outcome) -> Text:

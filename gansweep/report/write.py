@@ -1,74 +1,108 @@
-"""Writing a report: `REPORTS/NAME/README.md`, its pictures, and the block in another document."""
+"""Writing a report: its folder with the renderings that are asked for, and the block in a
+document."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from gansweep.console import console
 from gansweep.errors import UserError
-from gansweep.report.collect import ReportTable, collect
-from gansweep.report.markdown import render, render_block
-from gansweep.report.thumbnails import write_thumbnails
-from gansweep.run import write_file
+from gansweep.report.collect import Reader, Results, collect, mark_results
+from gansweep.report.files import IMAGES, Files, write_files
+from gansweep.report.formats import FORMATS
+from gansweep.report.markdown import render_block
+from gansweep.report.select import Selection, select
+from gansweep.run import write_if_new
 from gansweep.sweep.manifest import Manifest, manifest_path, read_manifest
 
-IMAGES = "images"
+USUAL = ("markdown", "html")  # what sweeps end in
 
 
 @dataclass
 class Report:
-    """A written report. images: run id → file name within the report's `images`."""
+    """A written report. paths: the file of each format, the first one first; best: of a search,
+    what is best, the last line a command; plots: (alt text, path) of drawings."""
 
-    path: Path
-    manifest: Manifest
-    tables: list[ReportTable]
-    images: dict[str, str]
+    folder: Path
+    results: Results
+    files: Files
+    out: str | Path
+    paths: list[Path] = field(default_factory=list)
     best: list[str] = field(default_factory=list)
+    plots: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def path(self) -> Path:
+        return self.paths[0]
+
+    def announce(self) -> None:
+        """Say where it is."""
+        for path in self.paths:
+            word = "gallery" if path.suffix == ".html" else "table"
+            console.print(f"{word}: {path}", soft_wrap=True)
 
 
 def write_report(
-    name: str, *, out: str | Path, reports: str | Path, thumbnail: str = "equilibrium"
+    names: str | Sequence[str],
+    *,
+    out: str | Path,
+    reports: str | Path,
+    to: Path | None = None,
+    formats: Sequence[str] = USUAL,
+    plots: bool = False,
+    thumbnail: str = "equilibrium",
+    grouped: bool = True,
+    selection: Selection | None = None,
 ) -> Report:
-    """Build the report of a sweep from its files, as far as they are.
+    """Build the report of a sweep, or one of several sweeps, from their files, as far as they are.
 
-    thumbnail: see `collect`.
-
-    Raises UserError if there is no such sweep or the folder cannot be written.
+    to: its folder, else REPORTS/NAME; plots: with drawings; the rest: see `Reader` and `Selection`.
+    Raises UserError if there is no such sweep, the selection makes no sense or the folder cannot be
+    written.
     """
-    manifest = read_manifest(out, name)
-    tables = collect(manifest, out, thumbnail)
-    folder = Path(reports) / name
+    names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
+    manifests = [read_manifest(out, name) for name in names]
+    results = collect(manifests, Reader(out, thumbnail, grouped))
+    if selection is not None:
+        results = select(results, selection)
+    mark_results(results)
+    folder = to if to is not None else Path(reports) / results.name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        images = write_thumbnails(tables, folder / IMAGES)
-        relative = {run: f"{IMAGES}/{file}" for run, file in images.items()}
-        best, plots = _of_search(manifest, out, folder)
-        path = folder / "README.md"
-        _write_if_new(path, render(manifest, tables, relative, best, plots))
+        files = write_files(results, folder, every="html" in formats)
+        report = Report(folder, results, files, out)
+        if results.search is not None:
+            _add_search(report, results.search)
+        if plots:
+            from gansweep.report.plots import write_plots
+
+            drawn = write_plots(results, folder / IMAGES, out)
+            report.plots += [(alt, f"{IMAGES}/{file}") for alt, file in drawn]
+        for name in formats:
+            report.paths.append(FORMATS[name].build(report))
     except OSError as error:
         raise UserError(
             f"cannot write the report {error.filename or folder}: {error.strerror}; "
             "choose another folder with reports=DIR"
         ) from None
-    return Report(path, manifest, tables, images, best)
+    return report
 
 
-def _of_search(
-    manifest: Manifest, out: str | Path, folder: Path
-) -> tuple[list[str], list[tuple[str, str]]]:
+def _add_search(report: Report, manifest: Manifest) -> None:
     """What the study of a search tells beside its table."""
-    if not manifest.search:
-        return [], []
     from gansweep.report.study_plots import write_plots
     from gansweep.sweep.study import best_setting, read_study
 
-    study = read_study(manifest.search["storage"], manifest.name, manifest_path(out, manifest.name))
-    plots = write_plots(study, folder / IMAGES, manifest.search["label"])
-    return best_setting(study, manifest.search["label"]), [
-        (alt, f"{IMAGES}/{file}") for alt, file in plots
-    ]
+    place = manifest_path(report.out, manifest.name)
+    label = manifest.search["label"]
+    study = read_study(manifest.search["storage"], manifest.name, place)
+    report.best = best_setting(study, label)
+    plots = write_plots(study, report.folder / IMAGES, label)
+    report.plots += [(alt, f"{IMAGES}/{file}") for alt, file in plots]
 
 
 def update_block(report: Report, document: Path) -> bool:
@@ -76,7 +110,7 @@ def update_block(report: Report, document: Path) -> bool:
 
     Raises UserError if the document or one of its markers is missing.
     """
-    name = report.manifest.name
+    name = report.results.name
     start, end = f"<!-- gansweep:{name} -->", f"<!-- /gansweep:{name} -->"
     try:
         text = document.read_bytes().decode("utf-8")  # its line ends stay what they are
@@ -84,20 +118,11 @@ def update_block(report: Report, document: Path) -> bool:
         raise UserError(f"{document}: {error.strerror}") from None
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise UserError(f"{document} needs the lines {start} and {end}, once each, in this order")
-    folder = os.path.relpath((report.path.parent / IMAGES).resolve(), document.resolve().parent)
-    prefix = quote(Path(folder).as_posix())
-    images = {run: f"{prefix}/{file}" for run, file in report.images.items()}
-    block = render_block(report.manifest, report.tables, images)
+    folder = os.path.relpath(report.folder.resolve(), document.resolve().parent)
+    files = report.files.seen_from(quote(Path(folder).as_posix()))
+    block = render_block(report.results, files)
     before, after = text[: text.index(start)], text[text.index(end) :]
     middle = f"{start}\n\n{block}\n"
     if "\r\n" in text:
         middle = middle.replace("\n", "\r\n")
-    return _write_if_new(document, before + middle + after)
-
-
-def _write_if_new(path: Path, text: str) -> bool:
-    data = text.encode("utf-8")
-    if path.exists() and path.read_bytes() == data:
-        return False
-    write_file(path, lambda temporary: temporary.write_bytes(data))
-    return True
+    return write_if_new(document, before + middle + after)

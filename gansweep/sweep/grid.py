@@ -213,14 +213,14 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
         reports=settings.reports,
         thumbnail=settings.thumbnail,
     )
-    print_table(report.tables, rows=plan.chosen)
+    print_table(report.results.tables, rows=plan.chosen)
     done = [job for job in todo if job.run.complete()]
     failed = [job for job in plan.jobs if job.run.failed()]
     if todo:
         console.print(f"{len(done)} of {_count(len(todo), 'run')} trained in {seconds:.0f} s")
     for job in failed:
         _tell_failure(job.run, job.title)
-    console.print(f"table: {report.path}")
+    report.announce()
 
 
 def _tell_failure(run: Run, title: str) -> None:

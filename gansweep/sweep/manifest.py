@@ -17,12 +17,6 @@ FORMAT = 1
 NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
 # Pictures of a run that a row list may ask for beside its samples.
 SINGLES = {"clean": "clean", "dirty": "dirty"}
-# Columns that come from the runs' results, for the row lists that ask for them, with headings.
-RESULTS = {
-    "epochs_trained": "epochs trained",
-    "training_time": "training time",
-    "equilibrium_epoch": "equilibrium epoch",
-}
 
 
 @dataclass

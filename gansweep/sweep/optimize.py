@@ -18,7 +18,7 @@ from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import fault_of, plan_run
 from gansweep.job import SweepTask
 from gansweep.overrides import Axis, items, read_axes
-from gansweep.report.collect import format_value
+from gansweep.report.text import format_value
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.compose import command_of, composer
 from gansweep.sweep.manifest import manifest_path
@@ -37,6 +37,7 @@ from gansweep.sweep.search import Search, mean_distance
 from gansweep.sweep.space import Space, has_effect, is_searched, read_space
 from gansweep.sweep.standings import SECOND, standings, write_manifest
 from gansweep.sweep.study import (
+    RUNS,
     Searcher,
     counted,
     open_study,
@@ -344,12 +345,19 @@ def _report(plan: SearchPlan) -> None:
     from gansweep.report import write_report
 
     assert plan.study is not None
-    if not standings(plan.study):
+    shown = standings(plan.study)
+    if not shown:
         console.print("no trial has ended yet")
+        return
+    out = plan.settings.out
+    absent = sum(read_json(Run(out, t.user_attrs[RUNS][0]).config) is None for t in shown)
+    if absent:  # a shared study, but folders of their own
+        console.print(f"{absent} trials were trained elsewhere: their runs are not in {out}/runs")
+    if absent == len(shown):
         return
     report = write_report(
         plan.name,
-        out=plan.settings.out,
+        out=out,
         reports=plan.settings.reports,
         thumbnail=plan.settings.thumbnail,
     )
@@ -361,4 +369,4 @@ def _report(plan: SearchPlan) -> None:
     )
     for line in report.best:
         console.print(line)
-    console.print(f"table: {report.path}")
+    report.announce()

@@ -21,8 +21,9 @@ from typing import Any
 
 from gansweep.config import DATA_PARAMS, PARAMS, check
 from gansweep.errors import UserError, choices_hint
+from gansweep.report.columns import RESULTS
 from gansweep.resources import choices, sweeps_folder
-from gansweep.sweep.manifest import NOT_APPLICABLE, RESULTS, SINGLES, Table
+from gansweep.sweep.manifest import NOT_APPLICABLE, SINGLES, Table
 
 ROLES = ("digits", "faces")
 KEYS = ("title", "data", "set", "profiles", "tables", "search")
@@ -144,7 +145,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
     results = [str(result) for result in _list(table.get("results") or [], "results")]
     for result in results:
         if result not in RESULTS:
-            raise UserError(f"results: no {result!r}: {choices_hint(result, RESULTS)}")
+            raise UserError(f"results: no {result!r}: {choices_hint(result, RESULTS.names())}")
     singles = [str(single) for single in _list(table.get("singles") or [], "singles")]
     for single in singles:
         if single not in SINGLES:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gansweep.console import console
 from gansweep.judge.equilibrium import Evaluation, flags
-from gansweep.report.collect import format_value
+from gansweep.report.text import format_value
 from gansweep.run import Run, read_json
 from gansweep.sweep.plan import PlannedRun
 from gansweep.sweep.study import (

@@ -1,0 +1,98 @@
+"""The gallery: a page that opens from disk and shows a sweep's pictures, to sort and compare.
+
+Everything the page needs is inlined in `index.html`; pictures lie beside it, and what is only
+wanted of a run once somebody looks at it is `runs/ID.js`, as a page from disk may not fetch.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+from gansweep.run import write_text
+
+__all__ = ["write_details", "write_page"]
+
+HERE = Path(__file__).parent
+STYLES = ("vendor/uPlot.min.css", "page.css")
+# In the order they need each other: page.js starts the rest.
+SCRIPTS = (
+    "data.js", "elements.js", "filter.js", "table.js", "map.js", "curves.js", "viewer.js",
+    "compare.js", "page.js",
+)  # fmt: skip
+
+
+def write_page(folder: Path, page: dict[str, Any]) -> Path:
+    """Write `folder/index.html`, if it would change. page: see data.js; its texts may be hostile.
+
+    Paths of pictures in it are URLs, relative to `folder`.
+    """
+    licence = _read("vendor/LICENSE").strip()
+    style = "\n".join(map(_read, STYLES))
+    charts = f"/*\n{licence}\n*/\n{_read('vendor/uPlot.iife.min.js')}"
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_read, SCRIPTS)) + "\n})();\n"
+    policy = (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: data:; "
+        f"style-src {_hash(style)}; "
+        f"script-src {_hash(charts)} {_hash(script)} 'self' file:"  # the last two: runs/ID.js
+    )
+    parts = {
+        "policy": policy,
+        "title": html.escape(str(page["title"])),
+        "style": style,
+        "data": _json(page),
+        "charts": charts,
+        "script": script,
+    }
+    # One pass over the template, so that nothing within a part is taken for a placeholder.
+    text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _read("page.html"))
+    path = folder / "index.html"
+    _write_if_new(path, text)
+    return path
+
+
+def write_details(folder: Path, run_id: str, details: dict[str, Any]) -> None:
+    """Write `folder/runs/{run_id}.js`, if it would change: what the viewer loads of one run."""
+    text = f"gansweepRun({_json(run_id)}, {_json(details)});\n"
+    _write_if_new(folder / "runs" / f"{run_id}.js", text)
+
+
+def _read(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """What a content security policy calls exactly this inline text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _json(value: Any) -> str:
+    """`value` as JSON in ASCII that cannot end a script element; NaN and infinities are null."""
+    try:
+        text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # rare, and looking for it costs more than writing it
+        text = json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
+        write_text(path, text)

@@ -1,0 +1,61 @@
+// The page's data and what is looked up in it. None of its texts is trusted: see elements.js.
+//
+// page = {title, command, columns: [{name, heading, numeric}],
+//   pictures: [{heading, metric, direction, real, real_label}],
+//   tables: [{remark, rows: [{key, label, values, texts, cells}]}], runs: {id: run}, caption}
+// cell = {why} or {runs: [id], thumbs: [{run, src, label}], value, text, mark, notes}
+// run = {title, row, picture, seed, status, value, text, marks, note, full,
+//   steps: [[step, src]], equilibrium, details}
+// details (runs/ID.js) = {params: [[label, text]], facts, command,
+//   series: [{name, group, x, y}], log: [line]}
+
+const page = JSON.parse(document.getElementById("data").textContent);
+const runs = new Map(Object.entries(page.runs));
+const rows = page.tables.flatMap((table, index) =>
+  table.rows.map((row) => Object.assign(row, { table: index })));
+const rowOf = new Map(rows.map((row) => [row.key, row]));
+
+// What both views show: rows that pass the filter, in the order they are sorted in.
+const shown = { rows, sorted: false };
+
+function runsOf(row) {
+  return row.cells.flatMap((cell) => cell.runs ?? []);
+}
+
+// The runs in the order of the rows shown; all of them where `id` is of a row that is not.
+function orderAround(id) {
+  const order = [...new Set(shown.rows.flatMap(runsOf))];
+  return order.includes(id) ? order : [...new Set(rows.flatMap(runsOf))];
+}
+
+function better(one, other, picture) {
+  if (other === null || other === undefined) return one !== null && one !== undefined;
+  if (one === null || one === undefined) return false;
+  return picture.direction === "maximize" ? one > other : one < other;
+}
+
+// Marks of the cell's runs that its text does not have yet.
+function marksOf(cell) {
+  const marks = (cell.thumbs ?? []).flatMap((thumb) => runs.get(thumb.run)?.marks ?? []);
+  return [...new Set(marks)].filter((mark) => !(cell.text ?? "").includes(mark));
+}
+
+const arriving = new Map();
+const asked = new Map();
+window.gansweepRun = (id, details) => arriving.get(id)?.(details);
+
+// A promise of the run's details; null where there are none or their file cannot be read.
+function detailsOf(id) {
+  if (!asked.has(id)) {
+    asked.set(id, new Promise((resolve) => {
+      if (!runs.get(id).details) return resolve(null);
+      arriving.set(id, resolve);
+      const script = document.createElement("script");
+      script.src = `runs/${encodeURIComponent(id)}.js`;
+      script.onload = () => resolve(null);  // in vain if the script has brought them
+      script.onerror = () => resolve(null);
+      document.head.append(script);
+    }));
+  }
+  return asked.get(id);
+}

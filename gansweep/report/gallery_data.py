@@ -1,0 +1,250 @@
+"""The HTML rendering: what the gallery's page shows, gathered from the rows and run folders."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from gansweep.config import PARAMS
+from gansweep.judge.metrics import METRICS
+from gansweep.report.caption import caption
+from gansweep.report.cell import Cell
+from gansweep.report.collect import ReportTable
+from gansweep.report.columns import RESULTS, ReportRow
+from gansweep.report.gallery import write_details, write_page
+from gansweep.report.judged import marks
+from gansweep.report.outcome import Outcome
+from gansweep.report.real_images import write_real_images
+from gansweep.report.text import format_param
+from gansweep.run import Run
+
+if TYPE_CHECKING:
+    from gansweep.report.write import Report
+
+POINTS = 400  # of a curve, at most
+RUNS = "runs"
+
+
+def write_gallery(report: Report) -> Path:
+    """`index.html` with what it opens beside it: `runs/` with curves and pictures over time."""
+    results, folder = report.results, report.folder
+    real = {p: write_real_images(results, p, folder) for p in results.pictures}
+    pages: dict[str, Any] = {}
+    for row in results.rows:
+        for place, heading in enumerate(results.pictures):
+            for run in row.cells[heading].runs:
+                pages.setdefault(run.run_id, _run(report, row, place, heading, run))
+    _forget_others(folder / RUNS, pages)
+    page = {
+        "title": results.title,
+        "command": "\n".join(results.commands),
+        "columns": _columns(results.tables),
+        "pictures": [_picture(report, heading, real[heading]) for heading in results.pictures],
+        "tables": [
+            {"remark": t.remark, "rows": [_row(report, t, row) for row in t.rows]}
+            for t in results.tables
+        ],
+        "runs": pages,
+        "caption": caption(results),
+    }
+    return write_page(folder, page)
+
+
+def _columns(tables: Sequence[ReportTable]) -> list[dict[str, Any]]:
+    """Of all tables; a table of a row list may show others than the one before."""
+    rows = [row for table in tables for row in table.rows]
+    found = {column.name: column for table in tables for column in table.columns}
+    return [
+        {
+            "name": column.name,
+            "heading": column.heading,
+            "numeric": all(_numeric(column.value(row)) for row in rows),
+        }
+        for column in found.values()
+    ]
+
+
+def _numeric(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _picture(report: Report, heading: str, real: str | None) -> dict[str, Any]:
+    cells = [row.cells[heading] for row in report.results.rows]
+    metric = next((cell.metric for cell in cells if cell.metric), "")
+    data = [run.config["data"]["name"] for cell in cells for run in cell.runs if run.config]
+    return {
+        "heading": heading,
+        "metric": METRICS[metric].label if metric else "",
+        "direction": METRICS[metric].direction if metric else "minimize",
+        "real": real,
+        "real_label": " and ".join(dict.fromkeys(data)),
+    }
+
+
+def _row(report: Report, table: ReportTable, row: ReportRow) -> dict[str, Any]:
+    columns = list({c.name: c for t in report.results.tables for c in t.columns}.values())
+    return {
+        "key": _key(row),
+        "label": str(row.number),
+        "values": [_value(column.value(row)) for column in columns],
+        "texts": [column.text(row) for column in columns],
+        "cells": [_cell(report, row.cells[heading]) for heading in table.pictures],
+    }
+
+
+def _key(row: ReportRow) -> str:
+    return f"{row.sweep}/{row.number}"
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, int | float | str) else str(value)
+
+
+def _cell(report: Report, cell: Cell) -> dict[str, Any]:
+    if cell.why:
+        return {"why": cell.why}
+    single = len(cell.runs) == 1
+    text = [cell.headline(), *cell.remainder()] if cell.values else []
+    return {
+        "runs": [run.run_id for run in cell.runs],
+        "thumbs": [
+            {"run": run.run_id, "src": report.files.images.get(run.run_id), "label": label}
+            for run, label in cell.pictures()
+        ],
+        "value": sum(cell.values) / len(cell.values) if cell.values else None,
+        "text": cell.runs[0].judged if single else " ".join(text),
+        "mark": cell.mark,
+        "notes": [note for _, note in cell.notes()],
+    }
+
+
+def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome) -> dict[str, Any]:
+    source = Run(report.out, run.run_id)
+    target = report.folder / RUNS / run.run_id
+    full = _link(run.picture, target / "samples.png") if run.picture else False
+    steps = [
+        [int(path.stem[5:]), f"{_url(run.run_id)}/{path.name}"]
+        for path in sorted(source.samples.glob("step_*.png"))
+        if path.stem[5:].isdigit() and _link(path, target / path.name)
+    ]
+    write_details(report.folder, run.run_id, _details(source, run, row))
+    equilibrium = run.judge.get("equilibrium") or {}
+    return {
+        "title": f"row {row.number}, {heading}, seed {run.seed}",
+        "row": _key(row),
+        "picture": place,
+        "seed": run.seed,
+        "status": run.status,
+        "value": run.value,
+        "text": run.judged,
+        "marks": marks(run.judge) if run.judge else [],
+        "note": run.note,
+        "full": f"{_url(run.run_id)}/samples.png" if full else None,
+        "steps": steps,
+        "equilibrium": equilibrium.get("step"),
+        "details": True,
+    }
+
+
+def _url(run_id: str) -> str:
+    return f"{RUNS}/{quote(run_id)}"
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Put a picture of a run beside the page. Returns whether it is there.
+
+    A hard link costs no room, and a run's files are never changed in place; where the folders are
+    on different disks it is a copy.
+    """
+    try:
+        if target.exists() and target.samefile(source):
+            return True
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            target.write_bytes(source.read_bytes())
+    except FileNotFoundError:  # the sweep has just begun this run again
+        return False
+    return True
+
+
+def _details(source: Run, run: Outcome, row: ReportRow) -> dict[str, Any]:
+    params = [[PARAMS[n].label, format_param(n, row.params)] for n in PARAMS if n in row.params]
+    facts = [["run", run.run_id], ["seed", str(run.seed)]]
+    for entry in RESULTS:
+        value = entry.build(run)
+        if value is not None:
+            facts.append([entry.heading, entry.text(value)])
+    facts += [[METRICS[n].label, f"{run.score[n]:.4g}"] for n in METRICS.names() if n in run.score]
+    return {
+        "params": params,
+        "facts": facts,
+        "command": str(run.config.get("command", "")),
+        "series": [*_losses(source), *_distances(source, run)],
+        "log": source.last_words(20) if run.status != "done" else [],
+    }
+
+
+def _losses(source: Run) -> list[dict[str, Any]]:
+    lines = _thinned(_whole(source.read_metrics()))
+    return [
+        series
+        for name, label in (("loss_d", "loss D"), ("loss_g", "loss G"))
+        if (series := _series(lines, name, label, "losses"))
+    ]
+
+
+def _distances(source: Run, run: Outcome) -> list[dict[str, Any]]:
+    lines = _whole(source.read_evaluations())
+    names = [n for n in METRICS.names() if any(n in line for line in lines)]
+    found = []
+    for name in names:
+        group = "distance" if name == run.primary or len(names) == 1 else METRICS[name].label
+        if series := _series(lines, name, METRICS[name].label, group):
+            found.append(series)
+    return found
+
+
+def _whole(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have a step: of a damaged stream, what is left."""
+    return [line for line in lines if isinstance(line.get("step"), int)]
+
+
+def _thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every so-many, the last one included."""
+    every = -(-len(lines) // POINTS) or 1
+    return lines[::-1][::every][::-1]
+
+
+def _series(
+    lines: list[dict[str, Any]], name: str, label: str, group: str
+) -> dict[str, Any] | None:
+    found = [line.get(name) for line in lines]
+    ys = [_value(y) if _numeric(y) else None for y in found]
+    if all(y is None for y in ys):
+        return None
+    return {"name": label, "group": group, "x": [line["step"] for line in lines], "y": ys}
+
+
+def _forget_others(folder: Path, kept: dict[str, Any]) -> None:
+    """Leave nothing of runs that an earlier gallery showed."""
+    for path in folder.glob("*-s*"):
+        run_id = path.stem if path.suffix == ".js" else path.name
+        if run_id in kept:
+            continue
+        with suppress(OSError):
+            if path.is_dir():
+                for picture in path.glob("*.png"):
+                    picture.unlink()
+                path.rmdir()
+            else:
+                path.unlink()

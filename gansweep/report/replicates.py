@@ -1,0 +1,43 @@
+"""Rows trained with several seeds: their spread, and which differences are more than chance."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from statistics import fmean, stdev
+from typing import Any
+
+EXACT = 200_000  # arrangements up to which a permutation test is exact; else 20,000 are drawn
+SIGNIFICANT = 0.05  # p of a difference that is called one
+
+
+def spread(values: list[float]) -> str:
+    """`93.1 ± 4.2 (5)`: mean, standard deviation, number."""
+    if not values:
+        return "–"
+    if len(values) == 1:
+        return f"{values[0]:,.1f} (1)"
+    return f"{fmean(values):,.1f} ± {stdev(values):,.1f} ({len(values)})"
+
+
+def permutation_test(one: list[float], other: list[float]) -> float:
+    """Two-sided p of a difference of means: how often do shuffled labels differ as much?
+
+    Exact where there are few arrangements.
+    """
+    values, n = [*one, *other], len(one)
+    total = math.fsum(values)
+    seen = abs(fmean(one) - fmean(other)) * (1 - 1e-12)
+
+    def differs(chosen: Any) -> bool:
+        inside = math.fsum(chosen)
+        return abs(inside / n - (total - inside) / (len(values) - n)) >= seen
+
+    count = math.comb(len(values), n)
+    if count <= EXACT:
+        hits = sum(differs(chosen) for chosen in itertools.combinations(values, n))
+        return hits / count
+    dice = random.Random(0)
+    hits = sum(differs(dice.sample(values, n)) for _ in range(20_000))
+    return (hits + 1) / 20_001

@@ -1,0 +1,48 @@
+"""Values and headings as the documents write them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from gansweep.config import PARAMS
+from gansweep.sweep.manifest import NOT_APPLICABLE
+
+
+def format_param(name: str, params: dict[str, Any]) -> str:
+    """A parameter as the documents write it: 0.00005, n/a where it has no effect."""
+    value = params.get(name)
+    if value is None:
+        return PARAMS[name].null_label or NOT_APPLICABLE
+    return format_value(value)
+
+
+def format_value(value: Any) -> str:
+    """Numbers without exponent, yes and no, text as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    return str(value)
+
+
+def format_seconds(seconds: float) -> str:
+    """14 s, 3 min 5 s, 18 h 4 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def heading_of(column: str) -> str:
+    """`gen/disc drop` for `gen_drop / disc_drop`, as the documents merge it."""
+    labels = [PARAMS[name].label for name in column.split(" / ")]
+    if len(labels) == 1:
+        return labels[0]
+    words = [label.split() for label in labels]
+    if len({tuple(w[1:]) for w in words}) == 1:
+        return " ".join(["/".join(w[0] for w in words), *words[0][1:]])
+    return " / ".join(labels)

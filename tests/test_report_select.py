@@ -1,0 +1,233 @@
+"""Choosing rows and columns, joining sweeps, replicates: on made-up runs of real form."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Cli, one_line_error
+
+from benchmarks.synthetic import write_sweep
+from gansweep.errors import UserError
+from gansweep.report import Report, write_report
+from gansweep.report.cell import BEST, TIE, Cell, mark_best
+from gansweep.report.outcome import Outcome
+from gansweep.report.select import Selection, values
+from gansweep.run import Run, read_json, write_json
+from gansweep.sweep.manifest import Manifest, Row, Table
+
+
+def report(tmp_path: Path, *names: str, **options: Any) -> Report:
+    selection = {k: options.pop(k) for k in list(options) if k in Selection.__annotations__}
+    return write_report(
+        names or "synthetic",
+        out=tmp_path / "out",
+        reports=tmp_path / "reports",
+        selection=Selection(**selection),
+        **options,
+    )
+
+
+def numbers(of: Report) -> list[int]:
+    return [row.number for row in of.results.rows]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Manifest:
+    return write_sweep(tmp_path / "out", 20, pictures=0)
+
+
+def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manifest) -> None:
+    assert numbers(report(tmp_path, where="lr<5e-5 and beta1==0.1")) == [10, 11]
+    assert numbers(report(tmp_path, where="gen==5 and lr>=5e-3")) == [8, 9, 18, 19]
+    everything = report(tmp_path)
+    frame = values(everything.results.rows)
+    assert numbers(report(tmp_path, where="fld<150")) == list(frame[frame["fld"] < 150]["row"])
+    assert numbers(report(tmp_path, where="status=='done' and not lr in [1e-5, 1e-2]")) == [
+        n for n in range(20) if n % 10 not in (0, 9)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "says"),
+    [
+        ("where", "lrr<1", "did you mean 'lr'? valid: row, sweep, "),
+        ("where", "lr", "no condition; write one as in lr<1e-4 and gen==1"),
+        ("where", "lr <", "write a condition as in lr<1e-4 and gen==1"),
+        ("where", "gen<'a'", "write a condition as in"),
+        ("where", "lr>1", "none of the 20 rows is so"),
+        ("sort", "speed", "no column 'speed'"),
+        ("sort", "lr:down", "write lr:asc or lr:desc"),
+        ("columns", "lr,bta1", "did you mean 'beta1'?"),
+        ("on", "Numbers", "valid: Number Output, Drawn Face Output"),
+    ],
+)
+def test_what_there_is_not_is_refused(
+    option: str, text: str, says: str, tmp_path: Path, sweep: Manifest
+) -> None:
+    with pytest.raises(UserError) as refused:
+        report(tmp_path, **{option: text})
+    assert says in str(refused.value)
+    assert not (tmp_path / "reports").exists(), "nothing is half-written"
+
+
+def test_sorting_by_several_columns(tmp_path: Path, sweep: Manifest) -> None:
+    assert numbers(report(tmp_path, sort="beta1:desc,lr"))[:3] == [10, 11, 12]
+    by_quality = report(tmp_path, sort="fld").results.rows
+    found = [row.cells["Number Output"].values[0] for row in by_quality]
+    assert found == sorted(found)
+
+
+def test_text_that_is_numbers_is_sorted_as_numbers(tmp_path: Path) -> None:
+    rows = [Row({"gen": gen}, {"Number Output": []}) for gen in ("10", "9", "1")]
+    Manifest("s", "t", "c", ["Number Output"], {}, [Table(["gen"], [0, 1, 2])], rows).write(
+        tmp_path / "out"
+    )
+    assert numbers(report(tmp_path, "s", sort="gen")) == [2, 1, 0]
+
+
+def test_the_best_rows_by_the_metric_of_a_picture_column(tmp_path: Path, sweep: Manifest) -> None:
+    frame = values(report(tmp_path).results.rows, "Drawn Face Output")
+    expected = list(frame.sort_values("rfd")["row"])[:3]
+    assert numbers(report(tmp_path, best=3, on="Drawn Face Output")) == expected
+
+
+def test_what_collapsed_is_not_among_the_best(tmp_path: Path, sweep: Manifest) -> None:
+    (best,) = numbers(report(tmp_path, best=1))
+    for run_id in sweep.rows[best].runs["Number Output"]:
+        path = Run(tmp_path / "out", run_id).result
+        result = read_json(path)
+        assert result is not None
+        result["judge"]["flags"] = ["collapse"]
+        write_json(path, result)
+    assert numbers(report(tmp_path, best=1)) != [best]
+
+
+def test_columns_are_shown_in_the_order_asked_for(tmp_path: Path, sweep: Manifest) -> None:
+    text = report(tmp_path, columns="fld,lr,alpha,training_time").path.read_text()
+    assert "| FLD | learning rate | alpha | training time | Number Output |" in text
+
+
+def test_sweeps_are_joined_each_row_once(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_sweep(out, 12, pictures=0, name="one")
+    write_sweep(out, 14, pictures=0, name="other")  # its first twelve rows are the same runs
+    both = report(tmp_path, "one", "other")
+    assert len(both.results.rows) == 14
+    assert both.folder == tmp_path / "reports" / "one+other"
+    assert [row.sweep for row in both.results.rows] == ["one, other"] * 12 + ["other"] * 2
+    text = both.path.read_text()
+    assert "| sweep | learning rate | beta 1 | Number Output |" in text
+    assert "smooth factor 0" in text, "what all share is said once"
+
+
+def test_replicates_are_shown_together(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out", 4, seeds=3, pictures=0)
+    both = report(tmp_path)
+    cell = both.results.rows[0].cells["Number Output"]
+    found = [run.score["fld"] for run in cell.runs]
+    best, worst = (found.index(f(found)) + 1 for f in (min, max))
+    text = both.path.read_text().split("\n")[4]
+    assert f"best, seed {best}" in text
+    assert f"worst, seed {worst}" in text
+    assert text.count("![row 0, Number Output]") == 2
+    mean = sum(found) / 3
+    spread = (sum((v - mean) ** 2 for v in found) / 2) ** 0.5
+    assert f"FLD {mean:,.1f} ± {spread:,.1f} (3)" in text
+    apart = report(tmp_path, grouped=False).path.read_text().split("\n")[4]
+    assert apart.count("![row 0, Number Output]") == 3
+    assert "±" not in apart
+
+
+def cell(*distances: float, flags: tuple[str, ...] = (), metric: str = "fld") -> Cell:
+    runs = [
+        Outcome(
+            f"x-s{seed}", "done", None, "", {},
+            {"judge": {"primary": metric, "score": {metric: value}, "flags": list(flags)}},
+        )
+        for seed, value in enumerate(distances)
+    ]  # fmt: skip
+    return Cell(runs)
+
+
+def test_the_best_is_marked_and_so_is_what_cannot_be_told_from_it() -> None:
+    cells = [cell(90, 91, 92, 93), cell(91, 92, 93, 94), cell(120, 121, 122, 123)]
+    mark_best(cells)
+    assert [c.mark for c in cells] == [BEST, TIE, ""]
+
+
+def test_single_runs_tie_only_where_they_are_written_alike() -> None:
+    cells = [cell(90.01), cell(90.04), cell(90.2)]
+    mark_best(cells)
+    assert [c.mark for c in cells] == [BEST, BEST, ""]
+
+
+def test_collapse_and_other_metrics_are_no_best() -> None:
+    cells = [cell(10, flags=("collapse",)), cell(90), cell(95)]
+    mark_best(cells)
+    assert [c.mark for c in cells] == ["", BEST, ""]
+    mixed = [cell(10), cell(90, metric="rfd")]
+    mark_best(mixed)
+    assert [c.mark for c in mixed] == ["", ""]
+
+
+def test_every_readable_row_is_there_and_every_unreadable_one_is_named(tmp_path: Path) -> None:
+    """One file in twenty is damaged: cut, emptied, of other bytes, or of another form."""
+    out = tmp_path / "out"
+    write_sweep(out, 60, pictures=2)
+    dice = random.Random(1)
+    files = sorted(path for path in (out / "runs").rglob("*") if path.is_file())
+    hurt: dict[str, set[str]] = {}
+    for path in dice.sample(files, len(files) // 20):
+        data = path.read_bytes()
+        harm = dice.randrange(4)
+        if harm == 0:
+            path.write_bytes(data[: len(data) // 2])
+        elif harm == 1:
+            path.write_bytes(b"")
+        elif harm == 2:
+            at = dice.randrange(len(data))
+            path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
+        else:
+            path.write_bytes(json.dumps({"judge": 3, "identity": [], "data": "x"}).encode())
+        run = next(p.name for p in path.parents if p.parent.name == "runs")
+        hurt.setdefault(run, set()).add(path.name)
+    formats = ("markdown", "html", "csv", "latex")
+    found = report(tmp_path, formats=formats)
+    assert len(found.results.rows) == 60
+    runs = {run.run_id: run for run in found.results.outcomes()}
+    assert len(runs) == 120
+    text = found.path.read_text()
+    for run_id, names in hurt.items():
+        for name in names & {"config.json", "result.json", "best.png", "samples.png"}:
+            if name == "samples.png" and "best.png" not in names:
+                continue  # the equilibrium's is shown
+            assert name in runs[run_id].note or name.split(".")[0] in runs[run_id].note, run_id
+    assert text.count("damaged: run the sweep again") >= 3
+    untouched = [run for run_id, run in runs.items() if run_id not in hurt]
+    assert all(run.note == "" and run.value for run in untouched)
+
+
+def test_the_command(tmp_path: Path, cli: Cli) -> None:
+    import subprocess
+    import sys
+
+    write_sweep(tmp_path / "outputs", 6, pictures=1)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gansweep.report", *words],
+            cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+
+    done = run("synthetic", "--format", "markdown,csv", "--to", "there", "--best", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("table: there/README.md\ntable: there/runs.csv\n")
+    assert "valid: markdown, html, csv, latex" in one_line_error(
+        run("synthetic", "--format", "pdf")
+    )
+    assert "2 or more" not in one_line_error(run("synthetic", "--best", "0"))
+    assert "no sweep 'synthetik'" in one_line_error(run("synthetic", "synthetik"))

@@ -1,0 +1,108 @@
+"""`gansweep.show` and `gansweep.diff`: one run, and two beside each other."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import one_line_error
+from PIL import Image
+
+from benchmarks.synthetic import write_sweep
+from gansweep.run import Run, write_json
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_sweep(tmp_path / "outputs", 4, pictures=3)
+    return tmp_path
+
+
+def run(folder: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", f"gansweep.{module}", *words],
+        cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+
+
+def test_a_run_is_found_by_id_beginning_folder_and_row(folder: Path) -> None:
+    for words in ("000002m-s1", "000002m", "outputs/runs/000002m-s1"):
+        done = run(folder, "show", words)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("run 000002m-s1  done\n")
+    both = run(folder, "show", "synthetic/2")
+    assert "run 000002m-s1  done\n" in both.stdout
+    assert "run 000002t-s1  done\n" in both.stdout
+
+
+def test_what_is_shown(folder: Path) -> None:
+    done = run(folder, "show", "000002m").stdout
+    for words in (
+        "learning rate  0.00005",
+        "data           mnist5k, 5,000 images of 28×28",
+        "judged             FLD ",
+        "training time      14 s",
+        "packages  torch 2",
+        "folder: outputs/runs/000002m-s1",
+    ):
+        assert words in done
+    assert "beta 2" not in done, "left at its default"
+    assert "beta 2" in run(folder, "show", "000002m", "--all").stdout
+
+
+def test_a_failed_run_shows_its_last_lines(folder: Path) -> None:
+    failed = Run(folder / "outputs", "000001m-s1")
+    failed.result.unlink()
+    write_json(failed.failure, {"error": "boom"})
+    failed.log.write_text("before\nRuntimeError: [bold]boom\n")
+    done = run(folder, "show", "000001m").stdout
+    assert "failed: boom" in done
+    assert "RuntimeError: [bold]boom" in done
+
+
+def test_its_picture_is_drawn_in_half_blocks(folder: Path) -> None:
+    Image.new("RGB", (4, 4), (255, 0, 0)).save(Run(folder / "outputs", "000000m-s1").best_picture)
+    assert "▀▀▀▀\n▀▀▀▀" in run(folder, "show", "000000m", "--picture").stdout
+    assert "▀" not in run(folder, "show", "000000m").stdout, "not on a terminal"
+
+
+@pytest.mark.parametrize("suffix", ["webp", "gif"])
+def test_an_animation_of_its_pictures_over_time(suffix: str, folder: Path) -> None:
+    done = run(folder, "show", "000002m", "--animate", f"over_time.{suffix}")
+    assert done.returncode == 0, done.stderr
+    with Image.open(folder / f"over_time.{suffix}") as picture:
+        assert picture.n_frames >= 3  # type: ignore[attr-defined]
+    refused = run(folder, "show", "000002m", "--animate", "over_time.mp4")
+    assert "write FILE.webp or FILE.gif" in one_line_error(refused)
+
+
+def test_a_difference_of_parameters(folder: Path) -> None:
+    done = run(folder, "diff", "synthetic/1", "synthetic/2")
+    assert done.returncode == 1, done.stderr
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "000001m-s1 000002m-s1" in lines[0]
+    assert lines[1] == "learning rate 0.00002 0.00005"
+    assert any(line.startswith("FLD ") for line in lines)
+    assert not any("batch size" in line or "torch" in line for line in lines), "the same"
+
+
+def test_no_difference(folder: Path) -> None:
+    done = run(folder, "diff", "000001m", "000001m")
+    assert done.returncode == 0, done.stderr
+    assert "the same parameters" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("nothing", "no run 'nothing'"),
+        ("00000", "8 runs begin so: 000000m-s1, 000000t-s1"),
+        ("synthetic/9", "its rows are 0 to 3"),
+    ],
+)
+def test_what_there_is_not_is_refused(words: str, says: str, folder: Path) -> None:
+    assert says in one_line_error(run(folder, "show", words))
+    assert says in one_line_error(run(folder, "diff", words, words))
