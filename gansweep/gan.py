@@ -91,6 +91,15 @@ class GAN(pl.LightningModule):
 
     def training_step(self, batch: Tensor) -> None:
         gen_optimizer, disc_optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[misc]
+        self.step(batch, gen_optimizer, disc_optimizer)
+
+    def step(
+        self,
+        batch: Tensor,
+        gen_optimizer: torch.optim.Optimizer,
+        disc_optimizer: torch.optim.Optimizer,
+    ) -> None:
+        """Train D, then G, on one batch; needs no trainer."""
         real = normalise(batch).contiguous(memory_format=self.memory_format)
         z = self.latents(len(real))
 
@@ -99,7 +108,7 @@ class GAN(pl.LightningModule):
             fake = self.generator(z)
         disc_loss = self.disc_loss(real, fake.detach())
         disc_optimizer.zero_grad()
-        self.manual_backward(disc_loss)
+        disc_loss.backward()
         disc_optimizer.step()
         # Under autocast the low-precision copies of D's weights may be cached: of before its step,
         # and of G's without a graph.
@@ -110,7 +119,7 @@ class GAN(pl.LightningModule):
         gen_loss = cross_entropy(self.discriminator(fake), 1.0)
         gen_optimizer.zero_grad()
         # Gradients for the generator alone: none for D's weights, which only pass them on.
-        self.manual_backward(gen_loss, inputs=list(self.generator.parameters()))
+        gen_loss.backward(inputs=list(self.generator.parameters()))
         gen_optimizer.step()
 
         self._average()

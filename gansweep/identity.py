@@ -11,6 +11,7 @@ from gansweep.config import DEFAULTS, PARAMS, Config, effective, total_steps, va
 from gansweep.data import DATASETS, Prepared
 from gansweep.errors import UserError
 from gansweep.overrides import command
+from gansweep.precision import resolve
 from gansweep.run import Run
 
 # Declared after ids were first given out: in the hash only where they are set.
@@ -64,6 +65,7 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
 
 def plan_run(config: Config, data: Prepared) -> tuple[Run, dict[str, Any]]:
     """The run of one resolved configuration, and what its config.json says."""
+    config = resolve(config)
     values = identity(config, data)
     run = Run(config.out, Run.make_id(values, config.seed))
     record = {

@@ -1,0 +1,100 @@
+"""`precision=auto`: measured once, recorded, resolved before the id; bf16 beside fp32."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from conftest import Cli, one_line_error
+
+from gansweep import precision
+from gansweep.config import Config
+from gansweep.run import Run, read_json
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "precision.json"
+
+
+def test_the_faster_way_is_measured_once_and_recorded(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = precision.choice("cpu")
+    (record,) = json.loads(own_cache.read_text()).values()
+    assert chosen == record["choice"]
+    assert (chosen == "bf16") == (record["fp32"] / record["bf16"] >= precision.WORTH)
+    assert "precision=auto: a step in bf16 takes 1/" in capsys.readouterr().out
+    monkeypatch.setattr(precision, "_measure_apart", None)  # not called again
+    assert precision.choice("cpu") == chosen
+
+
+@pytest.mark.parametrize(
+    ("bf16", "expected"), [(0.5, ("bf16", "channels_last")), (0.95, ("fp32", "contiguous"))]
+)
+def test_what_auto_means_is_in_the_runs_configuration(
+    bf16: float,
+    expected: tuple[str, str],
+    own_cache: Path,
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = {"fp32": 1.0, "bf16": bf16, "choice": expected[0]}
+    monkeypatch.setattr(precision, "_measure_apart", lambda kind: measured)
+    precision.choice("cpu")  # as recorded by an earlier call
+    resolved = precision.resolve(Config(precision="auto"))
+    assert (resolved.precision, resolved.memory_format) == expected
+    assert precision.resolve(Config(precision="fp32")) == Config()
+    done = cli("precision=auto", "steps=1", "judge=false", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "outputs/runs").iterdir()
+    record = read_json(Run(tmp_path / "outputs", folder.name).config)
+    assert record is not None
+    assert record["identity"]["precision"] == expected[0]
+    assert record["identity"]["memory_format"] == expected[1]
+    again = cli(f"precision={expected[0]}", f"memory_format={expected[1]}", "steps=1",
+                "judge=false", "device=cpu")  # fmt: skip
+    assert "is done already" in again.stdout, "the same run, however it was spelled"
+
+
+def test_what_cannot_be_measured_is_refused_in_one_line(own_cache: Path, cli: Cli) -> None:
+    own_cache.parent.mkdir()
+    own_cache.with_suffix(".lock").mkdir()
+    assert "precision.lock" in one_line_error(cli("precision=auto", "steps=1"))
+
+
+def test_a_plan_with_a_recorded_choice_imports_no_torch(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        precision, "_measure_apart", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
+    )
+    precision.choice("cpu")
+    code = (
+        "import sys; from gansweep.precision import choice; choice('cpu'); "
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_bf16_follows_fp32(cli: Cli, tmp_path: Path) -> None:
+    """The losses of the same run in both, as a mean over its second half."""
+    means = {}
+    for way, (name, memory_format) in precision.WAYS.items():
+        done = cli(
+            f"precision={name}", f"memory_format={memory_format}", f"out={way}", "steps=80",
+            "log_every=1", "judge=false", "threads=1",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (folder,) = (tmp_path / way / "runs").iterdir()
+        lines = Run(tmp_path / way, folder.name).read_metrics()
+        assert len(lines) == 80
+        means[way] = [fmean(line[name] for line in lines[40:]) for name in ("loss_d", "loss_g")]
+    for reference, other in zip(means["fp32"], means["bf16"], strict=True):
+        assert other == pytest.approx(reference, rel=0.1)
