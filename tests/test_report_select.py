@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error
+from conftest import Cli, one_line_error, wait_for, with_fault
 
 from benchmarks.synthetic import write_sweep
 from gansweep.errors import UserError
@@ -211,10 +213,28 @@ def test_every_readable_row_is_there_and_every_unreadable_one_is_named(tmp_path:
     assert all(run.note == "" and run.value for run in untouched)
 
 
-def test_the_command(tmp_path: Path, cli: Cli) -> None:
-    import subprocess
-    import sys
+def test_a_report_of_a_sweep_while_it_runs(tmp_path: Path, cli: Cli) -> None:
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "gansweep", "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=60",
+         "name=n", "judge=false", "log_every=2", "sample_every=10"],
+        cwd=tmp_path, env=with_fault("do=slow seconds=0.1"),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
+        done = cli("n", module="gansweep.report")
+        assert done.returncode == 0, done.stderr
+        text = (tmp_path / "reports/n/README.md").read_text()
+        assert "running (step " in text
+        assert "images/row" in text, "its picture so far"
+        assert len([line for line in text.split("\n") if line.startswith("| 0.")]) == 3
+        assert '"status":"running"' in (tmp_path / "reports/n/index.html").read_text()
+    finally:
+        sweep.terminate()
+        sweep.wait(timeout=60)
 
+
+def test_the_command(tmp_path: Path, cli: Cli) -> None:
     write_sweep(tmp_path / "outputs", 6, pictures=1)
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -15,11 +15,11 @@ from gansweep.judge.metrics import METRICS
 from gansweep.report.caption import caption
 from gansweep.report.cell import Cell
 from gansweep.report.collect import ReportTable
-from gansweep.report.columns import RESULTS, ReportRow
+from gansweep.report.columns import RESULTS, Column, ReportRow, find_column
 from gansweep.report.gallery import write_details, write_page
 from gansweep.report.judged import marks
 from gansweep.report.outcome import Outcome
-from gansweep.report.real_images import write_real_images
+from gansweep.report.real_images import RUNS, write_real_images
 from gansweep.report.text import format_param
 from gansweep.run import Run
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from gansweep.report.write import Report
 
 POINTS = 400  # of a curve, at most
-RUNS = "runs"
 
 
 def write_gallery(report: Report) -> Path:
     """`index.html` with what it opens beside it: `runs/` with curves and pictures over time."""
     results, folder = report.results, report.folder
+    columns = _columns(results.tables)
     real = {p: write_real_images(results, p, folder) for p in results.pictures}
     pages: dict[str, Any] = {}
     for row in results.rows:
@@ -43,10 +43,10 @@ def write_gallery(report: Report) -> Path:
     page = {
         "title": results.title,
         "command": "\n".join(results.commands),
-        "columns": _columns(results.tables),
+        "columns": [_heading(column, results.rows) for column in columns],
         "pictures": [_picture(report, heading, real[heading]) for heading in results.pictures],
         "tables": [
-            {"remark": t.remark, "rows": [_row(report, t, row) for row in t.rows]}
+            {"remark": t.remark, "rows": [_row(report, columns, row) for row in t.rows]}
             for t in results.tables
         ],
         "runs": pages,
@@ -55,18 +55,22 @@ def write_gallery(report: Report) -> Path:
     return write_page(folder, page)
 
 
-def _columns(tables: Sequence[ReportTable]) -> list[dict[str, Any]]:
-    """Of all tables; a table of a row list may show others than the one before."""
-    rows = [row for table in tables for row in table.rows]
+def _columns(tables: Sequence[ReportTable]) -> list[Column]:
+    """Those of all tables. Where they differ, two parameters in one column are two again."""
     found = {column.name: column for table in tables for column in table.columns}
-    return [
-        {
-            "name": column.name,
-            "heading": column.heading,
-            "numeric": all(_numeric(column.value(row)) for row in rows),
-        }
-        for column in found.values()
-    ]
+    if all(len(table.columns) == len(found) for table in tables):
+        return list(found.values())
+    rows = [row for table in tables for row in table.rows]
+    names = dict.fromkeys(part for name in found for part in name.split(" / "))
+    return [found.get(name) or find_column(name, rows) for name in names]
+
+
+def _heading(column: Column, rows: list[ReportRow]) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "heading": column.heading,
+        "numeric": all(_numeric(column.value(row)) for row in rows),
+    }
 
 
 def _numeric(value: Any) -> bool:
@@ -86,14 +90,13 @@ def _picture(report: Report, heading: str, real: str | None) -> dict[str, Any]:
     }
 
 
-def _row(report: Report, table: ReportTable, row: ReportRow) -> dict[str, Any]:
-    columns = list({c.name: c for t in report.results.tables for c in t.columns}.values())
+def _row(report: Report, columns: list[Column], row: ReportRow) -> dict[str, Any]:
     return {
         "key": _key(row),
         "label": str(row.number),
         "values": [_value(column.value(row)) for column in columns],
         "texts": [column.text(row) for column in columns],
-        "cells": [_cell(report, row.cells[heading]) for heading in table.pictures],
+        "cells": [_cell(report, row.cells[heading]) for heading in report.results.pictures],
     }
 
 
@@ -128,14 +131,17 @@ def _cell(report: Report, cell: Cell) -> dict[str, Any]:
 def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome) -> dict[str, Any]:
     source = Run(report.out, run.run_id)
     target = report.folder / RUNS / run.run_id
+    target.mkdir(parents=True, exist_ok=True)
     full = _link(run.picture, target / "samples.png") if run.picture else False
-    steps = [
-        [int(path.stem[5:]), f"{_url(run.run_id)}/{path.name}"]
-        for path in sorted(source.samples.glob("step_*.png"))
+    steps = {
+        int(path.stem[5:]): f"{_url(run.run_id)}/{path.name}"
+        for path in source.samples.glob("step_*.png")
         if path.stem[5:].isdigit() and _link(path, target / path.name)
-    ]
+    }
+    equilibrium = (run.judge.get("equilibrium") or {}).get("step")
+    if equilibrium and _link(source.best_picture, target / "best.png"):
+        steps[equilibrium] = f"{_url(run.run_id)}/best.png"
     write_details(report.folder, run.run_id, _details(source, run, row))
-    equilibrium = run.judge.get("equilibrium") or {}
     return {
         "title": f"row {row.number}, {heading}, seed {run.seed}",
         "row": _key(row),
@@ -147,8 +153,8 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
         "marks": marks(run.judge) if run.judge else [],
         "note": run.note,
         "full": f"{_url(run.run_id)}/samples.png" if full else None,
-        "steps": steps,
-        "equilibrium": equilibrium.get("step"),
+        "steps": [list(step) for step in sorted(steps.items())],
+        "equilibrium": equilibrium,
         "details": True,
     }
 
@@ -164,12 +170,14 @@ def _link(source: Path, target: Path) -> bool:
     on different disks it is a copy.
     """
     try:
-        if target.exists() and target.samefile(source):
-            return True
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)
         try:
             os.link(source, target)
+        except FileExistsError:
+            if not target.samefile(source):
+                target.unlink()
+                return _link(source, target)
+        except FileNotFoundError:
+            raise
         except OSError:
             target.write_bytes(source.read_bytes())
     except FileNotFoundError:  # the sweep has just begun this run again
@@ -178,13 +186,22 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def _details(source: Run, run: Outcome, row: ReportRow) -> dict[str, Any]:
-    params = [[PARAMS[n].label, format_param(n, row.params)] for n in PARAMS if n in row.params]
+    params = [
+        [param.label, format_param(name, row.params)]
+        for name, param in PARAMS.items()
+        if name in row.params and param.identity
+    ]
     facts = [["run", run.run_id], ["seed", str(run.seed)]]
     for entry in RESULTS:
         value = entry.build(run)
         if value is not None:
             facts.append([entry.heading, entry.text(value)])
     facts += [[METRICS[n].label, f"{run.score[n]:.4g}"] for n in METRICS.names() if n in run.score]
+    if run.environment:
+        there = run.environment
+        facts.append(["device", f"{there['device']} ({there['hardware']})"])
+        facts.append(["torch", there["packages"]["torch"]])
+        facts.append(["gansweep", there["gansweep"]])
     return {
         "params": params,
         "facts": facts,
@@ -237,7 +254,7 @@ def _series(
 
 def _forget_others(folder: Path, kept: dict[str, Any]) -> None:
     """Leave nothing of runs that an earlier gallery showed."""
-    for path in folder.glob("*-s*"):
+    for path in folder.glob("*-s[0-9]*"):
         run_id = path.stem if path.suffix == ".js" else path.name
         if run_id in kept:
             continue

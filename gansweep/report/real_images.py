@@ -10,9 +10,9 @@ from typing import Any
 
 from gansweep.data import Prepared
 from gansweep.report.collect import Results
-from gansweep.report.files import IMAGES
 from gansweep.run import write_file
 
+RUNS = "runs"  # what only the gallery shows: nothing that is meant to be published
 COUNT = 16  # as many as a sample grid has
 
 
@@ -31,9 +31,9 @@ def write_real_images(results: Results, picture: str, folder: Path) -> str | Non
         except (OSError, ValueError, TypeError, KeyError):
             continue
         slug = re.sub(r"[^a-z0-9]+", "-", picture.lower().removesuffix("output")).strip("-")
-        path = folder / IMAGES / f"real-{slug}.png"
+        path = folder / RUNS / f"real-{slug}.png"
         _draw(images, path)
-        return f"{IMAGES}/{path.name}"
+        return f"{RUNS}/{path.name}"
     return None
 
 

@@ -5,6 +5,7 @@ It is an ordinary study: anything that reads Optuna's storages reads it.
 
 from __future__ import annotations
 
+import inspect
 import random
 import socket
 import time
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BEAT = 30.0  # seconds between two signs of life of a search, for those on other machines
 TRIES = 4  # to open a storage
+GRACE = 10  # seconds after which the lock of a journal is taken for a dead writer's
 SILENCE = 300.0  # after so many without one it is dead
 # User attributes of trials.
 RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, COLLAPSED = (
@@ -118,14 +120,12 @@ def _shown(value: Any) -> str:
 
 def _storage(url: str | None, folder: Path) -> Any:
     from optuna.storages import JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+    from optuna.storages.journal import JournalFileBackend
 
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
         path = str(folder / "study.journal")
-        # The lock that every other reader of journals uses; one of a killed search is broken.
-        lock = JournalFileSymlinkLock(path, grace_period=10)
-        return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+        return JournalStorage(JournalFileBackend(path, lock_obj=_journal_lock(path)))
     if "://" not in url:
         raise UserError(f"storage={url} is no database URL; write sqlite:///FILE or postgresql://…")
     if url.startswith("postgresql://"):  # whichever driver is there
@@ -134,6 +134,21 @@ def _storage(url: str | None, folder: Path) -> Any:
 
             url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+
+
+def _journal_lock(path: str) -> Any:
+    """The lock that every other reader of journals uses; one of a killed search is broken."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    if "grace_period" in inspect.signature(JournalFileSymlinkLock).parameters:
+        return JournalFileSymlinkLock(path, grace_period=GRACE)
+    # Optuna 4.1 would wait for it for ever. A living writer holds it for milliseconds.
+    left = Path(path + ".lock")
+    with suppress(FileNotFoundError):
+        while time.time() - left.lstat().st_mtime < GRACE:
+            time.sleep(0.1)
+        left.unlink()
+    return JournalFileSymlinkLock(path)
 
 
 def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
@@ -147,6 +162,8 @@ def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
             case "tpe":  # constant_liar: trials overlap
                 return samplers.TPESampler(seed=seed, constant_liar=True, **known)
             case "gp":
+                if "constraints_func" not in inspect.signature(samplers.GPSampler).parameters:
+                    known = {}  # Optuna 4.1's knows none
                 return samplers.GPSampler(seed=seed, **known)
             case "cmaes":
                 import cmaes  # noqa: F401  # Optuna would notice only after some trials

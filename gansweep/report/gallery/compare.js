@@ -60,8 +60,8 @@ async function compare() {
   at("comparison-settings").replaceChildren();
   at("comparison").showModal();
   at("comparison-title").focus();
-  const most = Math.max(...ids.map((id) => runs.get(id).steps.length));
-  comparison.player.start(most, most - 1);
+  const steps = longest().steps.length;
+  comparison.player.start(steps, steps - 1);
   const details = await Promise.all(ids.map(detailsOf));
   if (!at("comparison").open || comparison.ids !== ids) return;
   showSettings(details);
@@ -82,7 +82,7 @@ function comparedRun(id, index) {
 
 // The run's colour and dashes, as in the curves.
 function lineSample(index) {
-  const canvas = make("canvas", { class: "line", width: "56", height: "12", "aria-hidden": "true" });
+  const canvas = make("canvas", { class: "line", width: 56, height: 12, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
   context.strokeStyle = colour(index);
   context.lineWidth = 4;
@@ -93,10 +93,16 @@ function lineSample(index) {
   return canvas;
 }
 
+// The run with the most pictures: the slider's positions are its steps.
+function longest() {
+  return comparison.ids.map((id) => runs.get(id))
+    .reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
+}
+
 // Every run at the same share of its own training: runs may differ in length.
 function showShare(position) {
-  const most = Number(comparison.player.slider.max);
-  const share = most ? position / most : 1;
+  const { steps: measure } = longest();
+  const share = measure.length ? measure[position][0] / measure.at(-1)[0] : 1;
   const steps = comparison.ids.map((id, index) => {
     const run = runs.get(id);
     const article = at("comparison-runs").children[index];
@@ -159,7 +165,8 @@ function showSettings(details) {
   const head = make("tr", {}, make("td"), ...comparison.ids.map((id, index) =>
     make("th", { scope: "col" }, lineSample(index), unseen(runs.get(id).title))));
   const lines = differing.map(([label, texts]) => make("tr", {},
-    make("th", { scope: "row" }, label), ...texts.map((text) => make("td", {}, text ?? "not known"))));
+    make("th", { scope: "row" }, label),
+    ...texts.map((text) => make("td", {}, text ?? "not known"))));
   at("comparison-settings").replaceChildren(
     differing.length
       ? make("table", { class: "settings" }, make("caption", {}, "What differs"),
@@ -173,8 +180,8 @@ function showSettings(details) {
 
 // A chart a series name, in it a line a run.
 function overlaid(details) {
-  const all = details.flatMap((one, index) =>
-    (one?.series ?? []).map((series) => ({ ...series, index, run: runs.get(comparison.ids[index]) })));
+  const all = details.flatMap((one, index) => (one?.series ?? []).map((series) =>
+    ({ ...series, index, run: runs.get(comparison.ids[index]) })));
   const names = [...new Set(all.map((series) => series.name))];
   const equilibria = comparison.ids.map((id) => runs.get(id).equilibrium)
     .filter((step) => step !== null);

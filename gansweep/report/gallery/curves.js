@@ -90,7 +90,7 @@ function plotOf(frame, { title, lines, equilibria, last }, steps) {
         value: (_, value) => (value === null ? "–" : Number(value.toPrecision(4))),
       })),
     ],
-    legend: { markers: { dash: (_, i) => (DASHES[lines[i - 1]?.index ?? 0].length ? "dashed" : "solid") } },
+    legend: { markers: { dash: (_, i) => (dashed(lines[i - 1]) ? "dashed" : "solid") } },
     cursor: { drag: { x: false, y: false } },
     hooks: { draw: [(plot) => drawMarks(plot, equilibria, steps())] },
   };
@@ -101,6 +101,8 @@ function plotOf(frame, { title, lines, equilibria, last }, steps) {
   canvas.setAttribute("aria-label", `${title}. ${lines.map(said).join("; ")}`);
   return plot;
 }
+
+const dashed = (line) => line && DASHES[line.index % DASHES.length].length > 0;
 
 // The line in words, for those who do not see it.
 function said({ label, x, y }) {

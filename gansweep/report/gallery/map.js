@@ -62,8 +62,9 @@ function mapCell(here, index) {
   const best = here.reduce((one, row) =>
     (better(row.cells[index].value, one.cells[index].value, page.pictures[index]) ? row : one));
   const cell = best.cells[index];
-  const count = here.length > 1 ? make("p", { class: "note" }, `best of ${here.length} rows`) : null;
-  if (!cell.runs) return make("td", {}, make("p", { class: "why" }, cell.why), count ?? "");
+  const count = here.length === 1 ? null
+    : make("p", { class: "note" }, `best of ${here.length} rows`);
+  if (!cell.runs) return make("td", {}, make("p", { class: "why" }, cell.why), count);
   const thumbs = here.length > 1 ? cell.thumbs.slice(0, 1) : cell.thumbs;
   return make("td", {},
     make("div", { class: "thumbs" }, ...thumbs.map(thumbnail)),

@@ -1,7 +1,7 @@
 // The page around the views: filter, statuses, view switch, keys, printing. It starts everything.
 
 const STATUSES = ["done", "running", "failed", "diverged", "interrupted", "planned"];
-let filter = { test: () => true };
+const filter = { text: "", test: () => true };
 
 function buildTools() {
   const index = page.columns.findIndex((column) => column.numeric);
@@ -22,7 +22,8 @@ function buildTools() {
   at("tools").hidden = at("keys").hidden = false;
   // The table's head sticks below the tools, however many lines they take.
   new ResizeObserver(() => {
-    const height = getComputedStyle(at("tools")).position === "sticky" ? at("tools").offsetHeight : 0;
+    const sticky = getComputedStyle(at("tools")).position === "sticky";
+    const height = sticky ? at("tools").offsetHeight : 0;
     document.documentElement.style.setProperty("--tools", `${height}px`);
   }).observe(at("tools"));
 }
@@ -38,13 +39,17 @@ function buildStatuses() {
   at("statuses").hidden = known.length < 2;
 }
 
+// Only if it has changed: when a click leaves the box, its target must not be drawn anew.
 function applyFilter() {
-  const parsed = parseFilter(at("filter").value);
+  const text = at("filter").value;
+  if (text === filter.text) return;
+  filter.text = text;
+  const parsed = parseFilter(text);
   at("filter-error").textContent = parsed.error ?? "";
   at("filter-error").hidden = !parsed.error;
   at("filter").setAttribute("aria-invalid", String(Boolean(parsed.error)));
   if (parsed.error) return;  // what was shown stays
-  filter = parsed;
+  filter.test = parsed.test;
   update();
 }
 
@@ -77,9 +82,21 @@ document.addEventListener("keydown", (event) => {
   at("filter").select();
 });
 
-addEventListener("beforeprint", () => {
+function drawAll() {
   drawMore(Infinity);
-  for (const image of document.querySelectorAll("img[loading]")) image.loading = "eager";
+  const images = [...document.querySelectorAll("main img")];
+  for (const image of images) image.loading = "eager";
+  return images;
+}
+
+addEventListener("beforeprint", drawAll);
+
+// Printed by its keys, a long table waits for its pictures.
+document.addEventListener("keydown", async (event) => {
+  if (!LONG || event.key !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
+  event.preventDefault();
+  await Promise.allSettled(drawAll().map((image) => image.decode()));
+  print();
 });
 
 buildTools();

@@ -1,6 +1,11 @@
-// The table: a row a setting, drawn in portions as it is scrolled, sorted by any column.
+// The table: a row a setting, sorted by any column; a long one is drawn in portions as it is
+// scrolled. A short one is drawn at once and with all its pictures, so that any way to print it
+// prints them: a browser does not wait for those it only begins to load then.
 
-const PORTION = 50;  // rows: a few screens of them
+const LONG = rows.length > 200;
+const PORTION = LONG ? 50 : rows.length;  // rows: a few screens of them
+
+const ARROWS = { none: "", ascending: "▲", descending: "▼" };
 
 const table = { body: null, drawn: 0, end: make("div", { class: "end" }) };
 const sorting = { column: null, descending: false };
@@ -12,7 +17,8 @@ const observer = new IntersectionObserver((entries) => {
 
 // Elements become blocks on a phone and would lose their meaning there without the roles.
 function buildTable() {
-  const head = make("tr", { role: "row" }, make("th", { role: "columnheader", class: "number" }, "row"),
+  const head = make("tr", { role: "row" },
+    make("th", { role: "columnheader", class: "number" }, "row"),
     ...fields.map((field, index) => make("th", {
       role: "columnheader",
       scope: "col",
@@ -27,10 +33,11 @@ function buildTable() {
     make("p", { class: "none", hidden: true }, "No row passes the filter."),
     table.end,
   );
-  at("sort").append(make("option", { value: "" }, "original order"), ...fields.flatMap((field, i) => [
-    make("option", { value: `${i} up` }, `${field.heading} ▲`),
-    make("option", { value: `${i} down` }, `${field.heading} ▼`),
-  ]));
+  at("sort").append(make("option", { value: "" }, "original order"),
+    ...fields.flatMap((field, i) => [
+      make("option", { value: `${i} up` }, `${field.heading} ▲`),
+      make("option", { value: `${i} down` }, `${field.heading} ▼`),
+    ]));
   at("sort").addEventListener("change", () => {
     const [column, way] = at("sort").value.split(" ");
     sortBy(column === "" ? null : Number(column), way === "down");
@@ -49,7 +56,7 @@ function sortBy(column, descending) {
   at("table-view").querySelectorAll("th[aria-sort]").forEach((head, index) => {
     const way = index !== column ? "none" : descending ? "descending" : "ascending";
     head.setAttribute("aria-sort", way);
-    head.querySelector(".arrow").textContent = { none: "", ascending: "▲", descending: "▼" }[way];
+    head.querySelector(".arrow").textContent = ARROWS[way];
   });
   at("sort").value = column === null ? "" : `${column} ${descending ? "down" : "up"}`;
   update();
@@ -108,7 +115,12 @@ function remarkRow(remark) {
 
 function tableRow(row) {
   return make("tr", { role: "row", "data-key": row.key },
-    make("th", { role: "rowheader", scope: "row", class: "number", "data-label": "row" }, row.label),
+    make("th", {
+      role: "rowheader",
+      scope: "row",
+      class: "number",
+      "data-label": "row",
+    }, row.label),
     ...page.columns.map((column, i) => make("td", {
       role: "cell",
       class: column.numeric ? "number" : null,
@@ -153,6 +165,6 @@ function thumbnail(thumb) {
     "aria-label": [run.title, thumb.label, run.text || run.status].filter(Boolean).join(", "),
     onclick: () => openRun(thumb.run),
   }, thumb.src
-    ? picture(thumb.src, "", { loading: "lazy", width: 112, height: 112 })
+    ? picture(thumb.src, "", { loading: LONG ? "lazy" : "eager", width: 112, height: 112 })
     : make("span", { class: "nothing" }, run.status === "done" ? "no picture" : run.status));
 }

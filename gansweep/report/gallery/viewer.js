@@ -115,9 +115,10 @@ function showStep(position) {
   const { run } = viewer;
   const [step, src] = run.steps[position] ?? [null, run.full];
   const last = run.steps.at(-1)?.[0];
-  const best = run.equilibrium !== null && position === equilibriumAt(run);
-  const text = [step === null ? "" : `step ${step} of ${last}`, best ? "equilibrium" : ""]
-    .filter(Boolean).join(", ");
+  let text = step === null ? "" : `step ${step} of ${last}`;
+  if (step !== null && run.equilibrium !== null && position === equilibriumAt(run)) {
+    text += step === run.equilibrium ? ", equilibrium" : `, equilibrium at ${run.equilibrium}`;
+  }
   const slider = at("viewer-time").querySelector("input");
   slider.setAttribute("aria-valuetext", text);
   at("viewer-time").querySelector("output").textContent = text;
@@ -150,7 +151,8 @@ function showAbout(details) {
   const { run } = viewer;
   const row = rowOf.get(run.row);
   const siblings = row?.cells[run.picture]?.runs ?? [];
-  const params = details?.params ?? page.columns.map(({ heading }, i) => [heading, row?.texts[i] ?? ""]);
+  const params = details?.params
+    ?? page.columns.map(({ heading }, i) => [heading, row?.texts[i] ?? ""]);
   const verdict = [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(" ");
   at("viewer-about").replaceChildren(...[
     make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `, verdict),
@@ -166,7 +168,8 @@ function showAbout(details) {
     details?.facts?.length ? pairs(details.facts) : null,
     details?.command ? make("h3", {}, "Command") : null,
     details?.command ? command(details.command) : null,
-    run.full ? make("p", { class: "file" }, make("a", { href: run.full, target: "_blank" }, "Picture file")) : null,
+    run.full ? make("p", { class: "file" },
+      make("a", { href: run.full, target: "_blank" }, "Picture file")) : null,
     details?.log?.length ? make("details", {}, make("summary", {}, "Log, last lines"),
       make("pre", { class: "log", tabindex: "0" }, details.log.join("\n"))) : null,
   ].filter(Boolean));

@@ -1,0 +1,505 @@
+"""The gallery's page in a real browser, from disk, made from made-up runs with hostile texts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gansweep.report.gallery import write_details, write_page
+
+api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("needs chromium", allow_module_level=True)
+
+HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> | 'q' \"q\" & \u2028 <!--"
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+STEPS = [100, 200, 300, 400]
+SETTINGS = [(1e-3, 0.5), (1e-4, 0.5), (1e-3, 0.9), (1e-4, 0.9), (5e-4, 0.5), (5e-4, 0.9)]
+FLD = {0: 93.1, 1: 210.0, 2: 88.5, 4: 1000.0}  # row → value; 3 has diverged, 5 has no run
+
+
+def save(path: Path, shade: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (112, 112), shade).save(path)
+
+
+def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
+    """A run of row `row`; writes its pictures and its details."""
+    run_id = f"r{row}-s{seed}"
+    lr, beta1 = SETTINGS[row]
+    steps = []
+    for step in STEPS if row in FLD else []:
+        source = f"runs/{run_id}/step_{step:06d}.png"
+        save(folder / source, 20 * row + step // 10)
+        steps.append([step, source])
+    curve = {"group": "losses", "x": [10, 200, 400]}
+    details = {
+        "params": [["learning rate", f"{lr:g}"], ["beta 1", str(beta1)], ["z dim", "100"]],
+        "facts": [["trained", "14 s"], ["remark", HOSTILE]],
+        "command": f"python -m gansweep lr={lr:g}",
+        "series": [
+            {"name": "loss D", "y": [1.2, float("nan"), 0.7], **curve},
+            {"name": "loss G", "y": [0.7, 1.0, 1.2], **curve},
+            {"name": "FLD", "group": "distance", "x": STEPS, "y": [4000, 300, 100, 120]},
+        ],
+        "log": ["step 400", HOSTILE],
+    }
+    write_details(folder, run_id, details)
+    return {
+        "title": f"row {row}, Number Output, seed {seed}",
+        "row": f"s/{row}", "picture": 0, "seed": seed,
+        "status": "done" if steps else "diverged",
+        "value": FLD.get(row), "text": f"FLD {FLD[row]} at epoch 2.4" if steps else "",
+        "marks": [], "note": "" if steps else HOSTILE, "full": None, "steps": steps,
+        "equilibrium": 300 if steps else None, "details": True,
+    }  # fmt: skip
+
+
+def made_up_cell(folder: Path, row: int, runs: dict[str, Any]) -> dict[str, Any]:
+    if row == 5:
+        return {"why": "dropout in a network that has none"}
+    ids = [f"r{row}-s{seed}" for seed in ((1, 2) if row == 2 else (1,))]
+    for run_id in ids:
+        runs[run_id] = made_up_run(folder, row, int(run_id[-1]))
+    source = None
+    if row in FLD:
+        source = f"images/row{row}.png"
+        save(folder / source, 40 * row)
+    return {
+        "runs": ids,
+        "thumbs": [{"run": ids[-1], "src": source, "label": "best, seed 2" if row == 2 else ""}],
+        "value": FLD.get(row),
+        "text": f"FLD {FLD[row]}" if row in FLD else "",
+        "mark": {2: "best", 0: "tie"}.get(row, ""),
+        "notes": [] if row in FLD else ["diverged: loss_d is nan"],
+    }
+
+
+def made_up_page(folder: Path) -> dict[str, Any]:
+    """Six rows in two tables, a remark between them; row 1's text and much else is hostile."""
+    runs: dict[str, Any] = {}
+    rows = [
+        {
+            "key": f"s/{i}",
+            "label": str(i),
+            "values": [lr, beta1, HOSTILE if i == 1 else "conv3"],
+            "texts": [f"{lr:g}", str(beta1), HOSTILE if i == 1 else "conv3"],
+            "cells": [made_up_cell(folder, i, runs)],
+        }
+        for i, (lr, beta1) in enumerate(SETTINGS)
+    ]
+    save(folder / "images" / "real-number.png", 255)
+    return {
+        "title": f"A sweep {HOSTILE}",
+        "command": "python -m gansweep -m lr=1e-3,1e-4",
+        "columns": [
+            {"name": "lr", "heading": "learning rate", "numeric": True},
+            {"name": "beta1", "heading": "beta 1", "numeric": True},
+            {"name": "gen", "heading": "gen impl", "numeric": False},
+        ],
+        "pictures": [
+            {"heading": "Number Output", "metric": "FLD", "direction": "minimize",
+             "real": "images/real-number.png", "real_label": "mnist5k"},
+        ],
+        "tables": [
+            {"remark": "", "rows": rows[:3]},
+            {"remark": f"Then bolder. {HOSTILE}", "rows": rows[3:]},
+        ],
+        "runs": runs,
+        "caption": ["Bold: the best.", HOSTILE],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The made-up page's folder; tests only read it."""
+    folder = tmp_path_factory.mktemp("gallery")
+    write_page(folder, made_up_page(folder))
+    return folder
+
+
+@pytest.fixture
+def visit(browser: Any, gallery: Path) -> Iterator[Callable[..., Any]]:
+    """Opens the page; at the end it must have been silent and have asked for its own files only."""
+    contexts, said, asked = [], [], []
+
+    def open_page(folder: Path = gallery, hash: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append((request.url, folder.as_uri())))
+        page.goto(f"{folder.as_uri()}/index.html{hash}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert [url for url, own in asked if not url.startswith((own, "data:"))] == []
+
+
+def labels(page: Any) -> list[str]:
+    """The numbers of the rows shown, in order."""
+    return page.locator("#table-view tbody th").all_text_contents()
+
+
+def fill_filter(page: Any, text: str) -> None:
+    page.fill("#filter", text)
+    page.dispatch_event("#filter", "change")
+
+
+def open_run(page: Any, run_id: str) -> None:
+    page.click(f"#table-view [data-run={run_id}]")
+    page.wait_for_selector("#viewer[open] .chart canvas")
+
+
+def step_shown(page: Any) -> str:
+    return page.text_content("#viewer-time output")
+
+
+def test_sorting_goes_up_down_and_back(visit: Callable[..., Any]) -> None:
+    page = visit()
+    head = page.locator("thead th", has_text="Number Output")
+    assert page.locator(".remark").count() == 1
+    head.locator("button").click()
+    assert labels(page) == ["2", "0", "1", "4", "3", "5"]  # those without a value last
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert page.locator(".remark").count() == 0
+    head.locator("button").press("Enter")
+    assert labels(page) == ["4", "1", "0", "2", "3", "5"]
+    assert head.get_attribute("aria-sort") == "descending"
+    head.locator("button").press("Enter")
+    assert labels(page) == ["0", "1", "2", "3", "4", "5"]
+    assert page.locator(".remark").count() == 1
+    page.locator("thead button", has_text="learning rate").click()
+    assert labels(page) == ["1", "3", "4", "5", "0", "2"]  # by value: 1e-4 before 5e-4
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("", "012345"),
+        ("lr<1e-3", "1345"),
+        ("LR <= 0.0005 beta1=0.5", "14"),
+        ("lr=1e-4,5e-4", "1345"),
+        ("lr!=1e-4", "0245"),
+        ('"beta 1">=0.9 conv3', "235"),
+        ("FLD<100", "02"),
+        ('"Number Output">=210', "14"),
+        ("dropout NETWORK", "5"),
+        ('"network that"', "5"),
+        ("diverged", "3"),
+        ("gen=conv3 lr>1e-4", "0245"),
+        ("onerror", "13"),
+        ("nothing of the kind", ""),
+    ],
+)
+def test_filter(visit: Callable[..., Any], text: str, rows: str) -> None:
+    page = visit()
+    fill_filter(page, text)
+    assert labels(page) == list(rows)
+    told = "6 rows" if len(rows) == 6 else f"{len(rows)} of 6 rows"
+    assert page.text_content("#shown") == told
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("lrx<3", 'No column lrx. Valid: lr, beta1, gen, FLD, "Number Output".'),
+        ("lr<abc", "lr< needs one number, not abc."),
+        ("lr<", "lr< needs a value."),
+    ],
+)
+def test_filter_says_what_is_wrong(visit: Callable[..., Any], text: str, error: str) -> None:
+    page = visit()
+    fill_filter(page, text)
+    assert page.text_content("#filter-error") == error
+    assert page.get_attribute("#filter", "aria-invalid") == "true"
+    assert len(labels(page)) == 6
+    fill_filter(page, "lr<1e-3")
+    assert page.is_hidden("#filter-error")
+
+
+def test_statuses(visit: Callable[..., Any]) -> None:
+    page = visit()
+    assert page.locator("#statuses label").all_text_contents() == [" 5 done", " 1 diverged"]
+    page.check("#statuses input[value=diverged]")
+    assert labels(page) == ["3"]
+    assert "diverged" in page.text_content("#table-view td.picture")
+
+
+def test_marks_of_the_best(visit: Callable[..., Any]) -> None:
+    page = visit()
+    verdicts = page.locator("#table-view .verdict")
+    assert verdicts.all_text_contents()[:3] == ["≈ FLD 93.1", "FLD 210.0", "FLD 88.5, best"]
+    assert page.locator("#table-view strong").count() == 1
+
+
+def test_a_run_through_its_training(visit: Callable[..., Any]) -> None:
+    page = visit()
+    open_run(page, "r0-s1")
+    fake = page.locator("#viewer-fake img")
+    assert step_shown(page) == "step 300 of 400, equilibrium"
+    assert fake.get_attribute("src").endswith("step_000300.png")
+    api.expect(fake).to_have_attribute("width", "336")  # 3 × 112, as whole pixels
+    assert page.get_attribute("#viewer-real img", "src") == "images/real-number.png"
+    page.locator("#viewer input[type=range]").fill("0")
+    assert step_shown(page) == "step 100 of 400"
+    assert fake.get_attribute("src").endswith("step_000100.png")
+    about = page.text_content("#viewer-about")
+    assert "FLD 93.1 at epoch 2.4" in about
+    assert "z dim" in about and "python -m gansweep lr=0.001" in about and HOSTILE in about
+    assert page.locator("#viewer-curves canvas").count() == 2
+    assert page.locator("#viewer-curves h3").all_text_contents() == ["losses", "distance (log)"]
+    said = page.locator("#viewer-curves canvas").first.get_attribute("aria-label")
+    assert said.startswith("losses. loss D: 1.200 at step 10, 0.7000 at step 400")
+
+
+def test_play_ends_at_the_end(visit: Callable[..., Any]) -> None:
+    page = visit()
+    open_run(page, "r0-s1")
+    page.locator("#viewer input[type=range]").fill("2")
+    page.click("#viewer .play")
+    assert page.text_content("#viewer .play") == "Stop"
+    api.expect(page.locator("#viewer-time output")).to_have_text("step 400 of 400")
+    api.expect(page.locator("#viewer .play")).to_have_text("Play")
+
+
+def test_without_a_mouse(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.id") == "filter"
+    page.keyboard.type("lr/")  # within the box it is a character
+    assert page.input_value("#filter") == "lr/"
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    page.focus("[data-run=r0-s1]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("ArrowLeft")
+    assert step_shown(page) == "step 200 of 400"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert step_shown(page) == "step 400 of 400"
+    titles = []
+    for key in ("j", "PageDown", "j", "k", "PageUp"):
+        before = page.text_content("#viewer-title")
+        page.keyboard.press(key)
+        api.expect(page.locator("#viewer-title")).not_to_have_text(before)
+        titles.append(page.text_content("#viewer-title"))
+    row = [re.match(r"row (\d), .*seed (\d)", title).groups() for title in titles]
+    assert row == [("1", "1"), ("2", "1"), ("2", "2"), ("2", "1"), ("1", "1")]
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    api.expect(page.locator("[data-run=r1-s1]")).to_be_focused()
+    assert "#" not in page.url
+
+
+def test_next_run_is_that_of_the_next_row_shown(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.locator("thead button", has_text="Number Output").click()
+    fill_filter(page, "FLD<300")
+    open_run(page, "r0-s1")
+    page.click("#viewer-next")
+    api.expect(page.locator("#viewer-title")).to_contain_text("row 1")
+    assert page.is_disabled("#viewer-next")
+
+
+def test_a_link_opens_its_run_and_back_closes_it(visit: Callable[..., Any]) -> None:
+    page = visit(hash="#run=r2-s2")
+    assert page.text_content("#viewer-title") == "row 2, Number Output, seed 2"
+    assert page.locator("#viewer .seeds button").all_text_contents() == ["1", "2"]
+    page.click("#viewer .close")
+    page.click("[data-run=r0-s1]")
+    page.wait_for_selector("#viewer[open]")
+    assert page.url.endswith("#run=r0-s1")
+    page.go_back()
+    page.wait_for_selector("#viewer", state="hidden")
+    visit(hash="#run=nothing")
+    visit(hash="#run=%E0%A4%A")
+
+
+def test_a_run_that_trained_nothing(visit: Callable[..., Any]) -> None:
+    page = visit(hash="#run=r3-s1")
+    assert page.text_content("#viewer-fake .nothing") == "diverged"
+    assert page.is_hidden("#viewer-time")
+    assert HOSTILE in page.text_content("#viewer-about .note")
+
+
+def test_comparing(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.focus("[data-choose=r0-s1]")
+    page.keyboard.press("Space")
+    assert page.text_content("#chosen-text") == "1 run chosen, choose another"
+    assert page.is_hidden("#compare")
+    page.check("[data-choose=r1-s1]")
+    page.locator("thead button", has_text="learning rate").click()  # a choice outlasts sorting
+    assert page.is_checked("[data-choose=r0-s1]")
+    assert page.text_content("#compare") == "Compare 2 runs"
+    page.click("#compare")
+    page.wait_for_selector("#comparison[open] .chart canvas")
+    differing = page.locator("#comparison .settings tbody tr")
+    assert differing.all_text_contents() == ["learning rate0.0010.0001"]
+    shared = page.text_content("#comparison-settings details")
+    assert "z dim" in shared and "beta 1" in shared and "learning rate" not in shared
+    titles = page.locator("#comparison-curves h3").all_text_contents()
+    assert titles == ["loss D", "loss G", "FLD (log)"]
+    for canvas in page.locator("#comparison-curves canvas").all():
+        said = canvas.get_attribute("aria-label")
+        assert "row 0, Number Output, seed 1" in said and "row 1, Number Output, seed 1" in said
+    page.locator("#comparison input[type=range]").fill("1")
+    sources = [image.get_attribute("src") for image in page.locator("#comparison-runs img").all()]
+    assert sources == [f"runs/r{i}-s1/step_000200.png" for i in (0, 1)]
+    page.keyboard.press("Escape")
+    page.click("#choose-none")
+    assert page.is_hidden("#chosen")
+
+
+def test_six_runs_at_most(visit: Callable[..., Any], tmp_path: Path) -> None:
+    write_page(tmp_path, long_page(7))
+    page = visit(tmp_path)
+    for box in page.locator("#table-view [data-choose]").all()[:7]:
+        box.click()
+    assert page.text_content("#chosen-text") == "6 runs at most. 6 runs chosen"
+    assert not page.locator("#table-view [data-choose]").nth(6).is_checked()
+
+
+def test_map(visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.check("input[value=map]")
+    grid = page.locator("#map-view table")
+    assert grid.locator("thead th").all_text_contents() == ["0.0001", "0.0005", "0.001"]
+    assert grid.locator("tbody th").all_text_contents() == ["0.5", "0.9"]
+    cells = grid.locator("tbody td")
+    assert cells.count() == 6
+    assert "FLD 93.1" in cells.nth(2).text_content()
+    assert "dropout" in cells.nth(4).text_content()
+    page.get_by_label("down").select_option(label="gen impl")
+    texts = [cell.text_content() for cell in grid.locator("tbody td").all()]
+    assert any("FLD 88.5" in text and "best of 2 rows" in text for text in texts)
+    page.click("#map-view [data-run=r2-s2]")
+    page.wait_for_selector("#viewer[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    api.expect(page.locator("#map-view [data-run=r2-s2]")).to_be_focused()
+
+
+def test_phone_scrolls_nothing_sideways(visit: Callable[..., Any]) -> None:
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    wide = "element => element.scrollWidth > element.clientWidth"
+    assert not page.evaluate(f"({wide})(document.documentElement)")
+    assert page.is_hidden("thead")
+    page.select_option("#sort", label="Number Output ▲")
+    assert labels(page)[0] == "2"
+    page.tap("[data-run=r0-s1]")
+    page.wait_for_selector("#viewer[open] .chart canvas")
+    assert not page.locator("#viewer").evaluate(wide)
+    assert page.locator("#viewer").evaluate("e => e.clientWidth === innerWidth")
+    page.click("#viewer .close")
+    page.check("[data-choose=r0-s1]")
+    page.check("[data-choose=r1-s1]")
+    page.click("#compare")
+    page.wait_for_selector("#comparison[open] .chart canvas")
+    assert not page.locator("#comparison").evaluate(wide)
+
+
+def test_theme_of_the_system(visit: Callable[..., Any]) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light, dark = (visit(color_scheme=scheme) for scheme in ("light", "dark"))
+    assert light.evaluate(ground) == "rgb(255, 255, 255)"
+    assert dark.evaluate(ground) == "rgb(23, 24, 26)"
+    dark.emulate_media(media="print")
+    assert dark.evaluate(ground) == "rgb(255, 255, 255)"  # paper is white
+
+
+def test_hostile_texts_stay_texts(visit: Callable[..., Any], gallery: Path) -> None:
+    page = visit()
+    open_run(page, "r0-s1")
+    assert page.title().startswith("A sweep </script>")
+    assert page.locator("[onerror]").count() == 0
+    shown = page.evaluate("document.body.innerText")
+    assert shown.count("<img src=x onerror=") >= 4  # heading, parameter, remark, caption
+    text = (gallery / "index.html").read_text()
+    assert text.count("<script") == text.count("</script>") == 3
+    for path in (gallery / "runs").glob("*.js"):
+        assert "<" not in path.read_text()
+
+
+def long_page(count: int) -> dict[str, Any]:
+    """`count` rows of runs that have not begun."""
+    rows, runs = [], {}
+    for i in range(count):
+        runs[f"r{i}"] = {
+            "title": f"row {i}", "row": f"s/{i}", "picture": 0, "seed": 1, "status": "planned",
+            "value": None, "text": "", "marks": [], "note": "", "full": None, "steps": [],
+            "equilibrium": None, "details": False,
+        }  # fmt: skip
+        cell = {"runs": [f"r{i}"], "thumbs": [{"run": f"r{i}", "src": None, "label": ""}],
+                "value": None, "text": "", "mark": "", "notes": []}  # fmt: skip
+        rows.append({"key": f"s/{i}", "label": str(i), "values": [i], "texts": [str(i)],
+                     "cells": [cell]})  # fmt: skip
+    picture = {"heading": "Output", "metric": "", "direction": "minimize", "real": None,
+               "real_label": ""}  # fmt: skip
+    return {
+        "title": "Many rows", "command": "", "runs": runs, "caption": [], "pictures": [picture],
+        "columns": [{"name": "i", "heading": "i", "numeric": True}],
+        "tables": [{"remark": "", "rows": rows}],
+    }  # fmt: skip
+
+
+def test_many_rows_come_in_portions_and_are_all_printed(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_page(tmp_path, long_page(10_000))
+    page = visit(tmp_path)
+    page.wait_for_timeout(200)  # for portions that should not come
+    drawn = page.locator("#table-view tbody tr")
+    assert 0 < drawn.count() <= 150
+    fill_filter(page, "i>=9000 i<9300")
+    first = drawn.count()
+    assert first < 300
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    api.expect(drawn.nth(first)).to_be_attached()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert drawn.count() == 300
+
+
+def test_written_only_if_changed(tmp_path: Path) -> None:
+    page = long_page(2)
+    path = write_page(tmp_path, page)
+    write_details(tmp_path, "r0", {"log": ["a"]})
+    before = [file.stat().st_ino for file in (path, tmp_path / "runs" / "r0.js")]
+    write_page(tmp_path, page)
+    write_details(tmp_path, "r0", {"log": ["a"]})
+    assert before == [file.stat().st_ino for file in (path, tmp_path / "runs" / "r0.js")]
+    write_page(tmp_path, {**page, "title": "Other"})
+    assert path.stat().st_ino != before[0]
+
+
+def test_details_are_json_without_nan(tmp_path: Path) -> None:
+    write_details(tmp_path, "r0", {"y": [1.5, float("nan"), -float("inf")], "text": HOSTILE})
+    text = (tmp_path / "runs" / "r0.js").read_text()
+    body = text.removeprefix('gansweepRun("r0", ').removesuffix(");\n")
+    assert json.loads(body) == {"y": [1.5, None, None], "text": HOSTILE}
