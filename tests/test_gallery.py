@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from benchmarks.synthetic import write_sweep
+from gansweep.report import write_report
 from gansweep.report.gallery import write_details, write_page
+from gansweep.run import Run
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium")
@@ -171,7 +174,7 @@ def fill_filter(page: Any, text: str) -> None:
 
 
 def open_run(page: Any, run_id: str) -> None:
-    page.click(f"#table-view [data-run={run_id}]")
+    page.click(f"#table-view [data-run='{run_id}']")
     page.wait_for_selector("#viewer[open] .chart canvas")
 
 
@@ -503,3 +506,24 @@ def test_details_are_json_without_nan(tmp_path: Path) -> None:
     text = (tmp_path / "runs" / "r0.js").read_text()
     body = text.removeprefix('gansweepRun("r0", ').removesuffix(");\n")
     assert json.loads(body) == {"y": [1.5, None, None], "text": HOSTILE}
+
+
+def test_a_report_of_run_folders(visit: Callable[..., Any], tmp_path: Path) -> None:
+    """The page as `gansweep.report` fills it."""
+    write_sweep(tmp_path / "out", 6, seeds=2)
+    damaged = Run(tmp_path / "out", "000003m-s1")
+    damaged.result.write_text("{")
+    report = write_report("synthetic", out=tmp_path / "out", reports=tmp_path / "reports")
+    page = visit(report.folder)
+    assert labels(page) == ["0", "1", "2", "3", "4", "5"]
+    assert page.locator("#table-view").get_by_text("result.json damaged").count() == 1
+    page.click("#table-view th:has-text('Number Output') button")
+    means = {row.number: row.cells["Number Output"].values for row in report.results.rows}
+    assert labels(page) == [
+        str(n) for n in sorted(means, key=lambda n: sum(means[n]) / len(means[n]))
+    ]
+    open_run(page, report.results.rows[2].cells["Number Output"].judged[0].run_id)
+    dialog = page.locator("#viewer")
+    assert dialog.get_by_text("learning rate").count() == 1
+    assert dialog.locator(".chart canvas").count() >= 2, "losses and distance"
+    assert "step 500" in dialog.inner_text(), "where its best picture is from"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -155,6 +157,48 @@ def test_csv_and_latex_are_the_golden_texts(tmp_path: Path) -> None:
     assert [path.name for path in report.paths] == ["runs.csv", "report.tex"]
     assert report.path.read_text() == GOLDEN_CSV
     assert (report.folder / "table.tex").read_text() == GOLDEN_LATEX
+
+
+def test_the_gallerys_data_is_the_golden_one(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out")
+    report = write_report("s", out=tmp_path / "out", reports=tmp_path / "r", formats=("html",))
+    (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>',
+                         report.path.read_text(), re.DOTALL)  # fmt: skip
+    page = json.loads(data)
+    assert page["title"] == "A <b>title</b>"
+    assert page["columns"] == [
+        {"name": "gen_drop", "heading": "gen drop", "numeric": True},
+        {"name": "disc_drop", "heading": "disc drop", "numeric": True},
+        {"name": "lr", "heading": "learning rate", "numeric": True},
+        {"name": "training_time", "heading": "training time", "numeric": True},
+    ]
+    first, second = page["tables"]
+    assert second["remark"] == "Then it *broke*"
+    assert first["rows"][1] == {
+        "key": "s/1",
+        "label": "1",
+        "values": [None, 0.25, 5e-05, 14.2],
+        "texts": ["n/a", "0.25", "0.00005", "14 s"],
+        "cells": [
+            {
+                "runs": ["bb-s1", "bb-s2"],
+                "thumbs": [
+                    {"run": "bb-s1", "src": "images/row1-number.png", "label": "seed 1"},
+                    {"run": "bb-s2", "src": "images/row1-number-s2.png", "label": "seed 2"},
+                ],
+                "value": None, "text": "", "mark": "", "notes": [],
+            }
+        ],
+    }  # fmt: skip
+    assert second["rows"][3]["cells"] == [{"why": "too few images"}]
+    assert page["runs"]["cc-s1"] == {
+        "title": "row 2, Number Output, seed 1", "row": "s/2", "picture": 0, "seed": 1,
+        "status": "failed", "value": None, "text": "", "marks": [],
+        "note": "failed: diverged: loss_d is nan | at <step> 7", "full": None, "steps": [],
+        "equilibrium": None, "details": True,
+    }  # fmt: skip
+    assert page["runs"]["aa-s1"]["full"] == "runs/aa-s1/samples.png"
+    assert (report.folder / "runs/aa-s1/samples.png").exists()
 
 
 HOSTILE = '\\input{x} $a_b^c$ <i>|`~é–漢\x07 ```\n# no & 100 % "q" [x](y) =1+1'
