@@ -23,11 +23,13 @@ Train a GAN, or with -m a grid of them, and lay the samples side by side.
   python -m gansweep.resume SWEEP                             continue an interrupted sweep
   python -m gansweep.judge RUN|FOLDER                         score weights or pictures
   python -m gansweep.confirm SWEEP                            the best again, with fresh seeds
-  python -m gansweep.report SWEEP                             build a sweep's table again
+  python -m gansweep.report SWEEP...                          build tables and galleries again
+  python -m gansweep.show RUN                                 one run: what, where, its picture
+  python -m gansweep.diff RUN RUN                             in what two runs differ
 
 A command typed again trains only what is missing; plan=true says what that is. A sweep trains on
 all GPUs or CPU cores of this machine; docs/clusters.md tells of Slurm and Ray, docs/searches.md of
-ranges and samplers, docs/judging.md of the distances.
+ranges and samplers, docs/judging.md of the distances, docs/reports.md of tables and galleries.
 Exit codes: 0 all done, 1 some runs failed, 2 bad input or a disk that refuses, 130 interrupted.
 """
 

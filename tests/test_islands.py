@@ -18,7 +18,8 @@ HEAVY = ("torch", "torchvision", "pytorch_lightning", "optuna", "matplotlib")
         "gansweep.data.__main__", "gansweep.sweep.grid", "gansweep.sweep.plan",
         "gansweep.report", "gansweep.report.__main__", "hydra_plugins.gansweep",
         "gansweep.launch.local", "gansweep.launch.processes", "gansweep.status",
-        "gansweep.resume",
+        "gansweep.resume", "gansweep.show", "gansweep.diff", "gansweep.precision",
+        "gansweep.report.gallery_data", "gansweep.report.plots",
     ],
 )  # fmt: skip
 def test_import_is_light(module: str) -> None:

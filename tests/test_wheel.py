@@ -42,6 +42,8 @@ def test_what_is_in_it(unpacked: Path) -> None:
     for name in (
         "gansweep/conf/config.yaml", "gansweep/conf/data/celeba.yaml",
         "gansweep/sweeps/readme_table.yaml", "hydra_plugins/gansweep/__init__.py",
+        "gansweep/report/gallery/page.html", "gansweep/report/gallery/vendor/uPlot.iife.min.js",
+        "gansweep/report/gallery/vendor/LICENSE",
     ):  # fmt: skip
         assert name in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"gansweep", "hydra_plugins"}
