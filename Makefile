@@ -29,7 +29,7 @@ table: .venv/ready ## train what is missing of the README's 39 rows (OLIVETTI=FO
 		data=mnist5k,images data.root=$(OLIVETTI)
 	$(BIN)/python -m gansweep.report readme_olivetti --update README.md
 
-bench: .venv/ready-bench ## measure against other launchers (ONLY="overhead demo judging search"), into reports/benchmarks/
+bench: .venv/ready-bench ## measure against other launchers (ONLY="step sweeps …"), into reports/benchmarks/
 	$(BIN)/python -m benchmarks $(ONLY)
 
 clean: ## remove .venv; runs and reports stay

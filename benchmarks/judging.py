@@ -78,13 +78,11 @@ def _paper_share(gen: str, disc: str) -> float:
     data = prepare(config.data, 28)
     judge, gan = Judge(data), build_gan(config, data.channels)
     optimizers = gan.configure_optimizers()
-    gan.optimizers = lambda use_pl_optimizer=False: optimizers  # type: ignore[method-assign,assignment]
-    gan.manual_backward = lambda loss, **options: loss.backward(**options)  # type: ignore[method-assign]
     batch = torch.from_numpy(data.array()[: config.batch_size].copy())
     steps = 2 * (60_000 // config.batch_size)
     look, score = sizes(steps * config.batch_size)
     z = latents(config.z_dim, SAMPLE, 1)
-    training = steps * _quickest(lambda: gan.training_step(batch))
+    training = steps * _quickest(lambda: gan.step(batch, *optimizers))
     looked_at = look * (1 + len(schedule(steps, config.batch_size)))
     judging = looked_at / SAMPLE * _quickest(lambda: judge.look(gan.sample, z))
     judging += score / SAMPLE * _quickest(lambda: judge.score(generate(gan.sample, z)))

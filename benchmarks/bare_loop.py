@@ -1,0 +1,85 @@
+"""The bare loop: our networks and our step with nothing around them.
+
+`python -m benchmarks.bare_loop PROCESSES LR,… BETA1,… DATA,… STEPS CONFIG ARRAYS` trains every
+combination: one run after the other on all threads (PROCESSES = 1), or so many at a time on one
+thread each. No Lightning, no logs, no pictures, no checkpoints, no judge; the images are bytes on
+the device. CONFIG: the configuration of a run of gansweep's, whose other parameters it takes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, multiprocessing
+
+from gansweep.config import Config, DataConfig
+from gansweep.data.batches import Batches
+from gansweep.gan import GAN
+from gansweep.train import build_gan
+
+
+def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable[[Tensor], None]]:
+    """A GAN and its training step, as a function of a batch of bytes."""
+    gan = build_gan(config, channels).to(device).train()
+    optimizers = gan.configure_optimizers()
+    low = config.precision == "bf16"
+
+    def step(batch: Tensor) -> None:
+        with torch.autocast(device, torch.bfloat16, enabled=low):
+            gan.step(batch, *optimizers)
+
+    return gan, step
+
+
+def train(job: tuple[Config, str, int | None]) -> dict[str, float]:
+    """One run. job: its configuration, the file of its images, its threads (None: all)."""
+    config, images, threads = job
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.manual_seed(config.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    pixels = torch.from_numpy(np.load(images)).to(device)
+    gan, step = bare_step(config, pixels.shape[1], device)
+    assert config.steps is not None
+    for batch in Batches(
+        pixels, config.batch_size, config.steps, shuffle=config.shuffle, seed=config.seed
+    ):
+        step(batch)
+    return {name: loss.item() for name, loss in gan.losses.items()}
+
+
+def read_config(path: str) -> Config:
+    params = json.loads(Path(path).read_text())["params"]
+    return Config(**{**params, "data": DataConfig(**params["data"])})
+
+
+def main(
+    processes: str, lrs: str, beta1s: str, data: str, steps: str, config: str, arrays: str
+) -> None:
+    base = dataclasses.replace(read_config(config), steps=int(steps))
+    count = int(processes)
+    threads = None if count == 1 else 1
+    jobs = []
+    for lr, beta1, name in itertools.product(*(text.split(",") for text in (lrs, beta1s, data))):
+        own = dataclasses.replace(base, lr=float(lr), beta1=float(beta1))
+        jobs.append((own, f"{arrays}/{name}.npy", threads))
+    if count == 1:
+        for job in jobs:
+            print(train(job), flush=True)
+        return
+    # What the first optimizer imports is imported before the fork: once, not in each process.
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)
+    with multiprocessing.get_context("fork").Pool(count) as pool:
+        for losses in pool.imap(train, jobs):
+            print(losses, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,197 @@
+"""The machine's usable ceilings: the best rates of matrix products, convolutions and copies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+from benchmarks import charts
+from benchmarks.measure import Series, write
+from gansweep.launch.devices import cpu_cores
+
+ROUNDS = 3
+SECONDS = 0.2  # that a point is measured for in a round, or one call if that takes longer
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+GEMM = {"cpu": (512, 1024, 2048, 4096), "cuda": (1024, 2048, 4096, 8192, 16384)}
+CHANNELS, KERNEL = (64, 128, 256, 512), 5
+IMAGES = {"cpu": (32, 14), "cuda": (128, 28)}  # of a convolution: how many, how wide
+COPY_BYTES = {"cpu": 1 << 28, "cuda": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where is measured: the CPU with so many threads, or the GPU."""
+
+    device: str
+    threads: int
+
+    def __str__(self) -> str:
+        if self.device == "cuda":
+            return "GPU"
+        return f"{self.threads} thread" + ("s" if self.threads > 1 else "")
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Work on so many threads meanwhile; fp32 is fp32 also on a GPU, not TF32."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def wait(self) -> None:
+        """Until the device has done what it was given."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def places() -> list[Place]:
+    """The GPU where there is one; else the CPU, with one thread and with all."""
+    if torch.cuda.is_available():
+        return [Place("cuda", cpu_cores())]
+    return [Place("cpu", threads) for threads in sorted({1, cpu_cores()})]
+
+
+def suffix() -> str:
+    """Of a report's name: a GPU's does not replace a CPU's."""
+    return "_gpu" if torch.cuda.is_available() else ""
+
+
+def seconds_a_call(work: Callable[[], object], place: Place, calls: int = 1) -> float:
+    """Of `calls` in a row; on a GPU by its own clock."""
+    place.wait()
+    if place.device == "cuda":
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        for _ in range(calls):
+            work()
+        end.record()
+        torch.cuda.synchronize()
+        return start.elapsed_time(end) / 1000 / calls
+    started = time.perf_counter()
+    for _ in range(calls):
+        work()
+    return (time.perf_counter() - started) / calls
+
+
+def rates(work: Callable[[], object], cost: float, place: Place, rounds: int) -> list[float]:
+    """`cost` a second in each round, in units of 10⁹; after two calls to warm up."""
+    with place.taken():
+        work()
+        calls = max(1, int(SECONDS / seconds_a_call(work, place)))
+        return [cost / seconds_a_call(work, place, calls) / 1e9 for _ in range(rounds)]
+
+
+def gemm(place: Place, precision: str, size: int, rounds: int = ROUNDS) -> list[float]:
+    """GFLOP/s of the product of two square matrices."""
+    a, b = (torch.randn(size, size, device=place.device).to(DTYPES[precision]) for _ in range(2))
+    out = torch.empty_like(a)
+    return rates(lambda: torch.mm(a, b, out=out), 2 * size**3, place, rounds)
+
+
+def convolutions(place: Place, precision: str, channels: int) -> dict[str, list[float]]:
+    """GFLOP/s of a convolution and of its two gradients together."""
+    n, size = IMAGES[place.device]
+    # The layout that is quicker with each.
+    layout = torch.channels_last if precision == "bf16" else torch.contiguous_format
+
+    def tensor(*shape: int) -> Tensor:
+        made = torch.randn(*shape, device=place.device).to(DTYPES[precision], memory_format=layout)
+        return made.requires_grad_()
+
+    x, w = tensor(n, channels, size, size), tensor(channels, channels, KERNEL, KERNEL)
+    flop = 2 * n * channels**2 * KERNEL**2 * size**2
+
+    def forward() -> Tensor:
+        return conv2d(x, w, padding=KERNEL // 2)
+
+    with place.taken():
+        y = forward()
+    gradient = torch.ones_like(y)
+
+    def backward() -> tuple[Tensor, ...]:
+        return torch.autograd.grad(y, (x, w), gradient, retain_graph=True)
+
+    return {
+        "convolution, forward": rates(forward, flop, place, ROUNDS),
+        "convolution, backward": rates(backward, 2 * flop, place, ROUNDS),
+    }
+
+
+def ceiling(place: Place, precision: str) -> float:
+    """The best GFLOP/s of a matrix product or a convolution, measured now, in a few seconds."""
+    sizes, channels = ((4096, 8192), 512) if place.device == "cuda" else ((1024, 2048), 256)
+    products = [max(gemm(place, precision, size)) for size in sizes]
+    return max(*products, *map(max, convolutions(place, precision, channels).values()))
+
+
+def copies(place: Place) -> list[float]:
+    """GB/s, read and written."""
+    size = COPY_BYTES[place.device]
+    a, b = (torch.ones(size // 4, device=place.device) for _ in range(2))
+    return rates(lambda: b.copy_(a), 2 * size, place, ROUNDS)
+
+
+def roofline() -> None:
+    """The best size of each kind of work, in both precisions, on one thread and on all."""
+    found: dict[tuple[str, str, Place], dict[int, Series]] = {}
+    rows = []
+    for place in places():
+        for precision in DTYPES:
+            work: dict[str, dict[int, Series]] = {"matrix product": {}}
+            for size in GEMM[place.device]:
+                work["matrix product"][size] = Series("", gemm(place, precision, size))
+            for channels in CHANNELS:
+                for kind, values in convolutions(place, precision, channels).items():
+                    work.setdefault(kind, {})[channels] = Series("", values)
+            for kind, series in work.items():
+                found[kind, precision, place] = series
+                best = max(series, key=lambda size: max(series[size].values))
+                rows.append([kind, precision, str(place), str(best), series[best].spread(0)])
+                print(*rows[-1], sep=", ", flush=True)
+        rows.append(["copy, GB/s", "–", str(place), "–", Series("", copies(place)).spread(0)])
+    name = "roofline" + suffix()
+    n, size = IMAGES[places()[0].device]
+    write(
+        name,
+        "What the machine can do",
+        [
+            f"GFLOP/s of the best size, {ROUNDS} rounds, min–median–max; a ceiling is the largest. "
+            "Products of square matrices; convolutions of "
+            f"{KERNEL}×{KERNEL} with as many channels in as out on {n} maps of {size}×{size}, "
+            "channels last in bf16; backward is both gradients. Copies count what is read and what "
+            "is written. TF32 is off.",
+            _draw(name, found),
+        ],
+        ["work", "precision", "where", "best size", "GFLOP/s"],
+        sorted(rows),
+    )
+
+
+def _draw(name: str, found: dict[tuple[str, str, Place], dict[int, Series]]) -> str:
+    kinds = list(dict.fromkeys(kind for kind, _, _ in found))
+    figure, axes = charts.panels(len(kinds), width=9.5)
+    where = list(dict.fromkeys(place for _, _, place in found))
+    for ax, kind in zip(axes, kinds, strict=True):
+        for (other, precision, place), series in found.items():
+            if other == kind:
+                best = [max(s.values) for s in series.values()]
+                which = 2 * (precision == "bf16") + where.index(place)
+                charts.line(
+                    ax, list(series), best, f"{precision}, {place}", which, precision == "fp32"
+                )
+        sizes = list(found[kind, "fp32", where[0]])
+        charts.marks(ax, sizes, list(map(str, sizes)))
+        ax.set(title=kind, xlabel="channels" if "conv" in kind else "rows and columns")
+        ax.set_ylim(bottom=0)
+    axes[0].set_ylabel("GFLOP/s")
+    axes[0].legend(frameon=False, fontsize=8)
+    return charts.save(figure, name)
