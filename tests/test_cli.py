@@ -308,8 +308,10 @@ def test_a_failing_row_costs_only_itself(faulty_cli: Any, cli: Cli, tmp_path: Pa
     assert "1 of 2 runs trained" in done.stdout
     assert "lr=0.001 data=mnist5k  diverged: loss_d is nan at step 10" in done.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
-    # The failed row has its last picture and the reason.
-    assert "images/row0-number.png) diverged: loss\\_d is nan at step 10 |" in text
+    # The failed row has its last picture and the reason, which links to its last words.
+    reason = "[diverged: loss\\_d is nan at step 10](logs/row0-number.txt)"
+    assert f"images/row0-number.png) {reason} |" in text
+    assert "Diverged" in (tmp_path / "reports/f/logs/row0-number.txt").read_text()
     assert "Runs: 1 diverged, 1 done" in text
 
     again = cli(*grid)  # without the fault

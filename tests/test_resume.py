@@ -237,6 +237,7 @@ def test_ctrl_c_at_any_moment_fails_no_run(seconds: float, tmp_path: Path) -> No
 def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
     process = sweep(tmp_path, *GRID, fault="do=slow seconds=20 step=12")
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
+    time.sleep(2)  # until it is within a slow step
     os.kill(process.pid, signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):  # a step takes 20 s
         process.communicate(timeout=3)

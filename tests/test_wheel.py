@@ -38,7 +38,7 @@ def run(code: str, unpacked: Path, cwd: Path) -> str:
 
 
 def test_what_is_in_it(unpacked: Path) -> None:
-    names = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*.*") if p.is_file()}
+    names = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*") if p.is_file()}
     for name in (
         "gansweep/conf/config.yaml", "gansweep/conf/data/celeba.yaml",
         "gansweep/sweeps/readme_table.yaml", "hydra_plugins/gansweep/__init__.py",
