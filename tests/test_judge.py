@@ -54,7 +54,9 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
         assert 0 < line["d_fake"] < line["d_real"] < 1
         assert line["grad_g"] > 0
     text = (tmp_path / "reports/j/README.md").read_text()
-    assert len(re.findall(r"\.png\) <br>FLD [\d.,]+ at epoch [\d.]+, still improving", text)) == 2
+    judged = r"\.png\) <br>(?:FLD [\d.,]+|\*\*FLD [\d.,]+\*\*) at epoch [\d.]+, still improving"
+    assert len(re.findall(judged, text)) == 2
+    assert text.count("**FLD") == 1, "the better one is bold"
     assert "FLD: Fréchet distance in the features of a small digit classifier" in text
     assert re.search(r"FLD [\d.,]+ at epoch", done.stdout)
 
