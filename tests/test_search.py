@@ -392,6 +392,14 @@ def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
     assert not (tmp_path / "outputs/runs").exists()
 
 
+def test_the_readmes_search(cli: Cli) -> None:
+    done = cli("-m", "search=lr,beta1", "trials=20", "plan=true")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"search search-lr-beta1-\w{6}: 20 trials\n", done.stdout)
+    assert "lr: 0.00001 to 0.01, logarithmic" in done.stdout
+    assert "beta1: 0 to 0.9" in done.stdout
+
+
 def test_a_search_of_the_list_keeps_its_name_whatever_the_number_of_trials(cli: Cli) -> None:
     for words in ((), ("trials=9", "sampler=random")):
         said = cli("-m", "sweep=best_settings", "plan=true", *words).stdout

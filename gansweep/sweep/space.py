@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.config import DEFAULTS, PARAMS, Config, check, effective, validate
 from gansweep.errors import UserError, choices_hint
 from gansweep.networks import DISCRIMINATORS, GENERATORS
-from gansweep.overrides import parse, values_of
+from gansweep.overrides import LISTS, parse, values_of
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -151,7 +151,7 @@ def is_searched(argument: str) -> bool:
     """Does this override give a parameter several values or an interval?"""
     override = parse(argument)
     name = override.get_key_element()
-    return override.is_sweep_override() and name in PARAMS and name != "seed"
+    return override.is_sweep_override() and name in PARAMS and name not in (*LISTS, "seed")
 
 
 def with_sweeper(overrides: list[str]) -> list[str]:
