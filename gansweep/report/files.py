@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from gansweep.report.collect import Results
 from gansweep.report.outcome import Outcome
+from gansweep.report.text import slug
 from gansweep.run import write_if_new
 
 LARGEST = 256  # pixels: larger grids are scaled down
@@ -68,17 +68,13 @@ def _shown(results: Results, every: bool) -> Iterator[tuple[str, Outcome]]:
         for row in table.rows:
             for heading in table.singles:
                 for run in row.singles[heading]:
-                    yield f"row{row.number}-{_slug(heading)}", run
+                    yield f"row{row.number}-{slug(heading)}", run
             for heading in table.pictures:
                 cell = row.cells[heading]
                 shown = [run for run, _ in cell.pictures()]
                 for run in cell.runs:
                     if every or run in shown or run.log:
-                        yield f"row{row.number}-{_slug(heading)}", run
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower().removesuffix("output")).strip("-")
+                        yield f"row{row.number}-{slug(heading)}", run
 
 
 def _free(stem: str, suffix: str, run_id: str, taken: set[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from gansweep.report.collect import Results
 from gansweep.report.curves import draw_curves
 from gansweep.report.evolution import draw_strips
 from gansweep.report.picture_column import PictureColumn, picture_columns
+from gansweep.report.text import slug
 from gansweep.report.thumbnail_map import draw_map
 from gansweep.run import write_if_new
 
@@ -55,9 +55,8 @@ def write_plots(results: Results, folder: Path, out: str | Path) -> list[tuple[s
 
 def _slugs(columns: list[PictureColumn]) -> list[str]:
     """For each a part of a file name that no other has."""
-    texts = [column.heading.lower().removesuffix("output") for column in columns]
-    slugs = [re.sub(r"[^a-z0-9]+", "-", text).strip("-") for text in texts]
-    numbered = [f"{slug}-{i}".strip("-") for i, slug in enumerate(slugs)]
+    slugs = [slug(column.heading) for column in columns]
+    numbered = [f"{own}-{i}".strip("-") for i, own in enumerate(slugs)]
     return [n if not s or slugs.count(s) > 1 else s for s, n in zip(slugs, numbered, strict=True)]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gansweep.data import Prepared
 from gansweep.report.collect import Results
+from gansweep.report.text import slug
 from gansweep.run import write_file
 
 RUNS = "runs"  # what only the gallery shows: nothing that is meant to be published
@@ -30,8 +30,7 @@ def write_real_images(results: Results, picture: str, folder: Path) -> str | Non
             images = data.array()[:COUNT]
         except (OSError, ValueError, TypeError, KeyError):
             continue
-        slug = re.sub(r"[^a-z0-9]+", "-", picture.lower().removesuffix("output")).strip("-")
-        path = folder / RUNS / f"real-{slug}.png"
+        path = folder / RUNS / f"real-{slug(picture)}.png"
         _draw(images, path)
         return f"{RUNS}/{path.name}"
     return None

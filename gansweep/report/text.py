@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -35,6 +36,11 @@ def format_seconds(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def slug(heading: str) -> str:
+    """A picture column's heading in a file's name: `drawn-face` for `Drawn Face Output`."""
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower().removesuffix("output")).strip("-")
 
 
 def heading_of(column: str) -> str:

@@ -15,7 +15,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gansweep.run import write_text
+from gansweep.run import write_if_new
 
 __all__ = ["write_details", "write_page"]
 
@@ -53,14 +53,14 @@ def write_page(folder: Path, page: dict[str, Any]) -> Path:
     # One pass over the template, so that nothing within a part is taken for a placeholder.
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _read("page.html"))
     path = folder / "index.html"
-    _write_if_new(path, text)
+    write_if_new(path, text)
     return path
 
 
 def write_details(folder: Path, run_id: str, details: dict[str, Any]) -> None:
     """Write `folder/runs/{run_id}.js`, if it would change: what the viewer loads of one run."""
     text = f"gansweepRun({_json(run_id)}, {_json(details)});\n"
-    _write_if_new(folder / "runs" / f"{run_id}.js", text)
+    write_if_new(folder / "runs" / f"{run_id}.js", text)
 
 
 def _read(name: str) -> str:
@@ -91,8 +91,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(item) for item in value]
     return value
-
-
-def _write_if_new(path: Path, text: str) -> None:
-    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
-        write_text(path, text)
