@@ -15,6 +15,11 @@ from benchmarks.measure import Series, write
 from benchmarks.synthetic import write_sweep
 
 ROUNDS = 3
+KINDS = {
+    "markdown": ("markdown",),
+    "html": ("html",),
+    "both, as after a sweep": ("markdown", "html"),
+}
 SIZES = {39: "39 rows × 2", 5000: "5,000 rows × 2"}
 
 
@@ -24,7 +29,7 @@ def reports() -> None:
     for count, name in SIZES.items():
         with tempfile.TemporaryDirectory() as place:
             write_sweep(Path(place) / "out", count)
-            series = {kind: Series(kind) for kind in ("files alone", "markdown", "html")}
+            series = {kind: Series(kind) for kind in ("files alone", *KINDS)}
             peak: dict[str, float] = {}
             for _ in range(ROUNDS):
                 for kind, of in series.items():
@@ -61,7 +66,7 @@ def _apart(kind: str, place: str) -> tuple[float, float]:
 def _report(kind: str, place: Path) -> None:
     from gansweep.report import write_report
 
-    write_report("synthetic", out=place / "out", reports=place / "reports", formats=(kind,))
+    write_report("synthetic", out=place / "out", reports=place / "reports", formats=KINDS[kind])
 
 
 def _files_alone(place: Path) -> None:

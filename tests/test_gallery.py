@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.synthetic import write_sweep
 from gansweep.report import write_report
-from gansweep.report.gallery import write_details, write_page
+from gansweep.report.gallery import BUNDLE, Details, write_page
 from gansweep.run import Run
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
@@ -58,14 +58,16 @@ def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
         ],
         "log": ["step 400", HOSTILE],
     }
-    write_details(folder, run_id, details)
+    bundle = Details(folder / "runs" / run_id)
+    file = bundle.add(run_id, details)
+    bundle.write()
     return {
         "title": f"row {row}, Number Output, seed {seed}",
         "row": f"s/{row}", "picture": 0, "seed": seed,
         "status": "done" if steps else "diverged",
         "value": FLD.get(row), "text": f"FLD {FLD[row]} at epoch 2.4" if steps else "",
         "marks": [], "note": "" if steps else HOSTILE, "full": None, "steps": steps,
-        "equilibrium": 300 if steps else None, "details": True,
+        "equilibrium": 300 if steps else None, "details": f"runs/{run_id}/{file}",
     }  # fmt: skip
 
 
@@ -457,7 +459,7 @@ def long_page(count: int) -> dict[str, Any]:
         runs[f"r{i}"] = {
             "title": f"row {i}", "row": f"s/{i}", "picture": 0, "seed": 1, "status": "planned",
             "value": None, "text": "", "marks": [], "note": "", "full": None, "steps": [],
-            "equilibrium": None, "details": False,
+            "equilibrium": None, "details": None,
         }  # fmt: skip
         cell = {"runs": [f"r{i}"], "thumbs": [{"run": f"r{i}", "src": None, "label": ""}],
                 "value": None, "text": "", "mark": "", "notes": []}  # fmt: skip
@@ -492,18 +494,34 @@ def test_many_rows_come_in_portions_and_are_all_printed(
 def test_written_only_if_changed(tmp_path: Path) -> None:
     page = long_page(2)
     path = write_page(tmp_path, page)
-    write_details(tmp_path, "r0", {"log": ["a"]})
-    before = [file.stat().st_ino for file in (path, tmp_path / "runs" / "r0.js")]
+    write_all(tmp_path, {"r0": {"log": ["a"]}})
+    before = [file.stat().st_ino for file in (path, tmp_path / "details-0.js")]
     write_page(tmp_path, page)
-    write_details(tmp_path, "r0", {"log": ["a"]})
-    assert before == [file.stat().st_ino for file in (path, tmp_path / "runs" / "r0.js")]
+    write_all(tmp_path, {"r0": {"log": ["a"]}})
+    assert before == [file.stat().st_ino for file in (path, tmp_path / "details-0.js")]
     write_page(tmp_path, {**page, "title": "Other"})
     assert path.stat().st_ino != before[0]
 
 
+def write_all(folder: Path, details: dict[str, dict[str, Any]]) -> list[str]:
+    bundle = Details(folder)
+    names = [bundle.add(run_id, about) for run_id, about in details.items()]
+    bundle.write()
+    return names
+
+
+def test_details_of_many_runs_share_files(tmp_path: Path) -> None:
+    names = write_all(tmp_path, {f"r{i}": {"log": [str(i)]} for i in range(2 * BUNDLE + 1)})
+    assert [names[0], names[BUNDLE], names[-1]] == [f"details-{n}.js" for n in range(3)]
+    for index, name in enumerate(names):
+        assert f'gansweepRun("r{index}", {{"log":["{index}"]}});\n' in (tmp_path / name).read_text()
+    write_all(tmp_path, {"r0": {"log": []}})
+    assert [path.name for path in tmp_path.iterdir()] == ["details-0.js"]
+
+
 def test_details_are_json_without_nan(tmp_path: Path) -> None:
-    write_details(tmp_path, "r0", {"y": [1.5, float("nan"), -float("inf")], "text": HOSTILE})
-    text = (tmp_path / "runs" / "r0.js").read_text()
+    write_all(tmp_path, {"r0": {"y": [1.5, float("nan"), -float("inf")], "text": HOSTILE}})
+    text = (tmp_path / "details-0.js").read_text()
     body = text.removeprefix('gansweepRun("r0", ').removesuffix(");\n")
     assert json.loads(body) == {"y": [1.5, None, None], "text": HOSTILE}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +15,8 @@ from gansweep.report.caption import caption
 from gansweep.report.cell import Cell
 from gansweep.report.collect import ReportTable
 from gansweep.report.columns import RESULTS, Column, ReportRow, find_column
-from gansweep.report.gallery import write_details, write_page
+from gansweep.report.files import link_picture
+from gansweep.report.gallery import Details, write_page
 from gansweep.report.judged import marks
 from gansweep.report.outcome import Outcome
 from gansweep.report.real_images import RUNS, write_real_images
@@ -35,10 +35,15 @@ def write_gallery(report: Report) -> Path:
     columns = _columns(results.tables)
     real = {p: write_real_images(results, p, folder) for p in results.pictures}
     pages: dict[str, Any] = {}
+    details = Details(folder / RUNS)
     for row in results.rows:
         for place, heading in enumerate(results.pictures):
             for run in row.cells[heading].runs:
-                pages.setdefault(run.run_id, _run(report, row, place, heading, run))
+                if run.run_id not in pages:
+                    file = details.add(run.run_id, _details(Run(report.out, run.run_id), run, row))
+                    entry = _run(report, row, place, heading, run)
+                    pages[run.run_id] = {**entry, "details": f"{RUNS}/{file}"}
+    details.write()
     _forget_others(folder / RUNS, pages)
     page = {
         "title": results.title,
@@ -132,16 +137,15 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
     source = Run(report.out, run.run_id)
     target = report.folder / RUNS / run.run_id
     target.mkdir(parents=True, exist_ok=True)
-    full = _link(run.picture, target / "samples.png") if run.picture else False
+    full = link_picture(run.picture, target / "samples.png") if run.picture else False
     steps = {
         int(path.stem[5:]): f"{_url(run.run_id)}/{path.name}"
         for path in source.samples.glob("step_*.png")
-        if path.stem[5:].isdigit() and _link(path, target / path.name)
+        if path.stem[5:].isdigit() and link_picture(path, target / path.name)
     }
     equilibrium = (run.judge.get("equilibrium") or {}).get("step")
-    if equilibrium and _link(source.best_picture, target / "best.png"):
+    if equilibrium and link_picture(source.best_picture, target / "best.png"):
         steps[equilibrium] = f"{_url(run.run_id)}/best.png"
-    write_details(report.folder, run.run_id, _details(source, run, row))
     return {
         "title": f"row {row.number}, {heading}, seed {run.seed}",
         "row": _key(row),
@@ -155,34 +159,11 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
         "full": f"{_url(run.run_id)}/samples.png" if full else None,
         "steps": [list(step) for step in sorted(steps.items())],
         "equilibrium": equilibrium,
-        "details": True,
     }
 
 
 def _url(run_id: str) -> str:
     return f"{RUNS}/{quote(run_id)}"
-
-
-def _link(source: Path, target: Path) -> bool:
-    """Put a picture of a run beside the page. Returns whether it is there.
-
-    A hard link costs no room, and a run's files are never changed in place; where the folders are
-    on different disks it is a copy.
-    """
-    try:
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            if not target.samefile(source):
-                target.unlink()
-                return _link(source, target)
-        except FileNotFoundError:
-            raise
-        except OSError:
-            target.write_bytes(source.read_bytes())
-    except FileNotFoundError:  # the sweep has just begun this run again
-        return False
-    return True
 
 
 def _details(source: Run, run: Outcome, row: ReportRow) -> dict[str, Any]:
@@ -254,14 +235,9 @@ def _series(
 
 def _forget_others(folder: Path, kept: dict[str, Any]) -> None:
     """Leave nothing of runs that an earlier gallery showed."""
-    for path in folder.glob("*-s[0-9]*"):
-        run_id = path.stem if path.suffix == ".js" else path.name
-        if run_id in kept:
-            continue
-        with suppress(OSError):
-            if path.is_dir():
+    for path in folder.glob("*-s[0-9]*/"):
+        if path.name not in kept:
+            with suppress(OSError):
                 for picture in path.glob("*.png"):
                     picture.unlink()
                 path.rmdir()
-            else:
-                path.unlink()

@@ -1,7 +1,8 @@
 """The gallery: a page that opens from disk and shows a sweep's pictures, to sort and compare.
 
 Everything the page needs is inlined in `index.html`; pictures lie beside it, and what is only
-wanted of a run once somebody looks at it is `runs/ID.js`, as a page from disk may not fetch.
+wanted of a run once somebody looks at it is in `runs/details-N.js`, as a page from disk may not
+fetch.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Any
 
 from gansweep.run import write_if_new
 
-__all__ = ["write_details", "write_page"]
+__all__ = ["Details", "write_page"]
 
 HERE = Path(__file__).parent
+BUNDLE = 32  # runs in a file: some 200 KB
 STYLES = ("vendor/uPlot.min.css", "page.css")
 # In the order they need each other: page.js starts the rest.
 SCRIPTS = (
@@ -40,7 +42,7 @@ def write_page(folder: Path, page: dict[str, Any]) -> Path:
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: data:; "
         f"style-src {_hash(style)}; "
-        f"script-src {_hash(charts)} {_hash(script)} 'self' file:"  # the last two: runs/ID.js
+        f"script-src {_hash(charts)} {_hash(script)} 'self' file:"  # the last two: details
     )
     parts = {
         "policy": policy,
@@ -57,10 +59,40 @@ def write_page(folder: Path, page: dict[str, Any]) -> Path:
     return path
 
 
-def write_details(folder: Path, run_id: str, details: dict[str, Any]) -> None:
-    """Write `folder/runs/{run_id}.js`, if it would change: what the viewer loads of one run."""
-    text = f"gansweepRun({_json(run_id)}, {_json(details)});\n"
-    write_if_new(folder / "runs" / f"{run_id}.js", text)
+class Details:
+    """What the viewer loads of a run, in `folder/details-N.js`.
+
+    A file has many runs: at a file a run, creating them was a quarter of a large report's time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lines: list[str] = []
+        self._files = 0
+
+    def add(self, run_id: str, details: dict[str, Any]) -> str:
+        """Returns the name of the file that will have them."""
+        if len(self._lines) == BUNDLE:
+            self._flush()
+        self._lines.append(f"gansweepRun({_json(run_id)}, {_json(details)});\n")
+        return self._name()
+
+    def write(self) -> None:
+        """Write what is left, and leave no more files than there are bundles."""
+        if self._lines:
+            self._flush()
+        number = self._files
+        while (path := self.folder / f"details-{number}.js").exists():
+            path.unlink()
+            number += 1
+
+    def _name(self) -> str:
+        return f"details-{self._files}.js"
+
+    def _flush(self) -> None:
+        write_if_new(self.folder / self._name(), "".join(self._lines))
+        self._lines.clear()
+        self._files += 1
 
 
 def _read(name: str) -> str:

@@ -6,7 +6,7 @@
 // cell = {why} or {runs: [id], thumbs: [{run, src, label}], value, text, mark, notes}
 // run = {title, row, picture, seed, status, value, text, marks, note, full,
 //   steps: [[step, src]], equilibrium, details}
-// details (runs/ID.js) = {params: [[label, text]], facts, command,
+// details (in the file that `details` of a run names) = {params: [[label, text]], facts, command,
 //   series: [{name, group, x, y}], log: [line]}
 
 const page = JSON.parse(document.getElementById("data").textContent);
@@ -40,22 +40,22 @@ function marksOf(cell) {
   return [...new Set(marks)].filter((mark) => !(cell.text ?? "").includes(mark));
 }
 
-const arriving = new Map();
+const details = new Map();
 const asked = new Map();
-window.gansweepRun = (id, details) => arriving.get(id)?.(details);
+window.gansweepRun = (id, found) => details.set(id, found);
 
 // A promise of the run's details; null where there are none or their file cannot be read.
-function detailsOf(id) {
-  if (!asked.has(id)) {
-    asked.set(id, new Promise((resolve) => {
-      if (!runs.get(id).details) return resolve(null);
-      arriving.set(id, resolve);
+async function detailsOf(id) {
+  const file = runs.get(id).details;
+  if (file && !asked.has(file)) {
+    asked.set(file, new Promise((resolve) => {
       const script = document.createElement("script");
-      script.src = `runs/${encodeURIComponent(id)}.js`;
-      script.onload = () => resolve(null);  // in vain if the script has brought them
-      script.onerror = () => resolve(null);
+      script.src = file;
+      script.onload = resolve;
+      script.onerror = resolve;
       document.head.append(script);
     }));
   }
-  return asked.get(id);
+  await asked.get(file);
+  return details.get(id) ?? null;
 }
