@@ -16,11 +16,6 @@ from gansweep.config import DataConfig
 from gansweep.data import prepare
 
 LIGHTNING = {"fp32": "32-true", "bf16": "bf16-mixed"}
-# As precision=auto means them.
-AS_AUTO = {
-    "fp32": ["precision=fp32", "memory_format=contiguous"],
-    "bf16": ["precision=bf16", "memory_format=channels_last"],
-}
 PLAIN, TUNE = "benchmarks.plain_lightning.app", "benchmarks.plain_lightning.tune"
 
 
@@ -66,12 +61,12 @@ def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
         np.save(folder / f"{name}.npy", prepare(DataConfig(name), 28).array())
     default = _try_out(folder)
     other = "fp32" if default == "bf16" else "bf16"
-    _try_out(folder, *AS_AUTO[other])
+    _try_out(folder, f"precision={other}")
     # Without data= gansweep trains a row on the profile's digits and faces.
     only = [f"data={grid.data}"] if "," not in grid.data else []
     rows = [f"lr={grid.lr}", f"beta1={grid.beta1}", f"steps={steps}"]
     ours = ["-m", "gansweep", "-m", *rows, *only]
-    alike = [*ours, "judge=false", *AS_AUTO[other]]
+    alike = [*ours, "judge=false", f"precision={other}"]
     arrays = f"arrays={folder}"
 
     def plain(launcher: str, precision: str) -> list[str]:

@@ -100,12 +100,10 @@ def gemm(place: Place, precision: str, size: int, rounds: int = ROUNDS) -> list[
 def convolutions(place: Place, precision: str, channels: int) -> dict[str, list[float]]:
     """GFLOP/s of a convolution and of its two gradients together."""
     n, size = IMAGES[place.device]
-    # The layout that is quicker with each.
-    layout = torch.channels_last if precision == "bf16" else torch.contiguous_format
 
     def tensor(*shape: int) -> Tensor:
-        made = torch.randn(*shape, device=place.device).to(DTYPES[precision], memory_format=layout)
-        return made.requires_grad_()
+        made = torch.randn(*shape, device=place.device).to(DTYPES[precision])
+        return made.to(memory_format=torch.channels_last).requires_grad_()
 
     x, w = tensor(n, channels, size, size), tensor(channels, channels, KERNEL, KERNEL)
     flop = 2 * n * channels**2 * KERNEL**2 * size**2
@@ -126,11 +124,11 @@ def convolutions(place: Place, precision: str, channels: int) -> dict[str, list[
     }
 
 
-def ceiling(place: Place, precision: str) -> float:
-    """The best GFLOP/s of a matrix product or a convolution, measured now, in a few seconds."""
+def ceilings(place: Place, precision: str) -> tuple[float, float]:
+    """The best GFLOP/s of matrix products, and of these and convolutions; takes a few seconds."""
     sizes, channels = ((4096, 8192), 512) if place.device == "cuda" else ((1024, 2048), 256)
-    products = [max(gemm(place, precision, size)) for size in sizes]
-    return max(*products, *map(max, convolutions(place, precision, channels).values()))
+    product = max(max(gemm(place, precision, size)) for size in sizes)
+    return product, max(product, *map(max, convolutions(place, precision, channels).values()))
 
 
 def copies(place: Place) -> list[float]:
@@ -167,7 +165,7 @@ def roofline() -> None:
             f"GFLOP/s of the best size, {ROUNDS} rounds, min–median–max; a ceiling is the largest. "
             "Products of square matrices; convolutions of "
             f"{KERNEL}×{KERNEL} with as many channels in as out on {n} maps of {size}×{size}, "
-            "channels last in bf16; backward is both gradients. Copies count what is read and what "
+            "channels last; backward is both gradients. Copies count what is read and what "
             "is written. TF32 is off.",
             _draw(name, found),
         ],

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bare_loop import bare_step
 from benchmarks.measure import Series
-from benchmarks.roofline import Place, ceiling, places
+from benchmarks.roofline import Place, ceilings, places
 from benchmarks.step_report import report
 from gansweep.config import Config, DataConfig
 from gansweep.data import Prepared, prepare
@@ -30,8 +30,9 @@ WIDTHS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 PRECISIONS = ("fp32", "bf16")
 BATCH = {"cpu": 64, "cuda": 128}
 ROUNDS = 6  # fewer where steps take seconds, but two
-SECONDS = {"cpu": 0.4, "cuda": 1.0}  # of steps in a round; one step if that takes longer
-MOST_STEPS = 500
+SECONDS = {"cpu": 0.4, "cuda": 1.0}  # of steps in a round, but so many of them:
+LEAST_STEPS, MOST_STEPS = 3, 500
+WARM_UP = {"cpu": 3, "cuda": 10}  # steps before those that count
 LONG = 12.0  # seconds after which a case gets no more rounds, if it has two
 APART = 60  # steps between two pictures with their checkpoints, in a run of the demo profile
 
@@ -68,7 +69,7 @@ def step(
     """Every pair, width and precision, on all threads or the GPU; alone and in `train` in turns."""
     place = places()[-1]
     data = prepare(DataConfig(), 28)
-    ceilings: dict[str, list[float]] = {p: [ceiling(place, p)] for p in PRECISIONS}
+    rates = {p: [ceilings(place, p)] for p in PRECISIONS}
     cases = []
     for gen, disc in pairs:
         for width in widths:
@@ -87,9 +88,10 @@ def step(
                 print(
                     case.pair, Fraction(width), precision, rate, case.added().spread(), flush=True
                 )
-        for precision, values in ceilings.items():  # between the pairs and at the end
-            values.append(ceiling(place, precision))
-    report(cases, {p: max(values) for p, values in ceilings.items()}, place, rounds)
+        for precision, values in rates.items():  # between the pairs and at the end
+            values.append(ceilings(place, precision))
+    best = {p: tuple(map(max, zip(*values, strict=True))) for p, values in rates.items()}
+    report(cases, best, place, rounds)
 
 
 def measure_case(case: Case, place: Place, data: Prepared, rounds: int) -> None:
@@ -104,7 +106,7 @@ def measure_case(case: Case, place: Place, data: Prepared, rounds: int) -> None:
             one(next(endless))
         case.flop = case.flop or counter.get_total_flops()
         seconds = steps_alone(one, endless, place, 1)
-        count = min(MOST_STEPS, max(1, int(SECONDS[place.device] / seconds)))
+        count = min(MOST_STEPS, max(LEAST_STEPS, int(SECONDS[place.device] / seconds)))
         began = time.perf_counter()
         for done in range(rounds):
             if done >= 2 and time.perf_counter() - began > LONG:
@@ -134,7 +136,7 @@ def steps_in_train(config: Config, data: Prepared, place: Place, count: int) -> 
     From the start of a step to the start of a later one: everything between them is counted. The
     first steps warm up; at the last one everything is written, whence it is told apart.
     """
-    first = 10 if place.device == "cuda" else 1
+    first = WARM_UP[place.device]
     starts: list[float] = []
     ends: list[float] = []
     original = GAN.training_step

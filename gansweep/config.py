@@ -224,15 +224,15 @@ class Config:
     )
     precision: str = _param(
         "fp32",
-        "arithmetic of the forward and backward pass; auto: bf16 with channels_last where that is "
-        "faster here, measured once",
+        "arithmetic of the forward and backward pass; auto: bf16 where it is faster here, measured "
+        "once",
         "precision",
         choices=PRECISIONS,
         group="machine",
     )
     memory_format: str = _param(
-        "contiguous",
-        "layout of the images in memory",
+        "channels_last",
+        "layout of feature maps in memory",
         "memory format",
         choices=MEMORY_FORMATS,
         group="machine",

@@ -25,19 +25,16 @@ from gansweep.errors import UserError
 from gansweep.launch.devices import find_devices
 from gansweep.run import read_json, write_json
 
-# Each way to compute: precision and memory format. The first is the reference.
-WAYS = {"fp32": ("fp32", "contiguous"), "bf16": ("bf16", "channels_last")}
 WORTH = 1.15  # times as fast as the reference: less is noise, and bf16 is coarser
-ROUNDS = 5  # of each way in turn; the best one counts
+ROUNDS = 5  # of each precision in turn; the best one counts
 STEPS = 6  # of a round
 
 
 def resolve(config: Config) -> Config:
-    """`config` with the precision and memory format that `auto` means on this machine."""
+    """`config` with the precision that `auto` means on this machine."""
     if config.precision != "auto":
         return config
-    precision, memory_format = WAYS[choice(config.device)]
-    return dataclasses.replace(config, precision=precision, memory_format=memory_format)
+    return dataclasses.replace(config, precision=choice(config.device))
 
 
 def choice(wanted: str = "auto") -> str:
@@ -86,12 +83,12 @@ def _measure_apart(kind: str) -> dict[str, Any]:
 
 
 def measure(kind: str) -> dict[str, float]:
-    """Seconds of a training step each way, the least of several interleaved rounds."""
+    """Seconds of a training step in each precision, the least of several interleaved rounds."""
     import torch
 
     if kind == "cpu":
         torch.set_num_threads(1)  # as a sweep's jobs have
-    steps = {name: _stepper(kind, *way) for name, way in WAYS.items()}
+    steps = {precision: _stepper(kind, precision) for precision in ("fp32", "bf16")}
     best = dict.fromkeys(steps, float("inf"))
     for _ in range(ROUNDS):
         for name, step in steps.items():
@@ -104,7 +101,7 @@ def measure(kind: str) -> dict[str, float]:
     return best
 
 
-def _stepper(kind: str, precision: str, memory_format: str) -> Any:
+def _stepper(kind: str, precision: str) -> Any:
     """A function that does one step of the default networks on made-up images."""
     import torch
 
@@ -112,8 +109,7 @@ def _stepper(kind: str, precision: str, memory_format: str) -> Any:
 
     gpu = kind == "cuda"
     config = Config(
-        precision=precision, memory_format=memory_format,
-        width=1.0 if gpu else None, batch_size=128 if gpu else 32,
+        precision=precision, width=1.0 if gpu else None, batch_size=128 if gpu else 32
     )  # fmt: skip
     gan = build_gan(config, channels=1).to(kind)
     optimizers = gan.configure_optimizers()

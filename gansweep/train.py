@@ -25,6 +25,7 @@ from gansweep.judge.evaluate import Judge
 from gansweep.judge.inception import InceptionFeatures, find_weights
 from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
+from gansweep.networks.stack import MEMORY_FORMATS
 from gansweep.provenance import environment
 from gansweep.run import Run, write_json
 from gansweep.samples import fixed_latents, save_grid
@@ -156,6 +157,7 @@ def build_gan(config: Config, channels: int) -> GAN:
         width=gen_width,
         alpha=config.alpha,
         drop=config.gen_drop,
+        memory_format=config.memory_format,
     )
     discriminator = build_discriminator(
         config.disc,
@@ -163,12 +165,8 @@ def build_gan(config: Config, channels: int) -> GAN:
         width=disc_width,
         alpha=config.alpha,
         drop=config.disc_drop,
+        memory_format=config.memory_format,
     )
-    layout = (
-        torch.channels_last if config.memory_format == "channels_last" else torch.contiguous_format
-    )
-    generator.to(memory_format=layout)
-    discriminator.to(memory_format=layout)
     return GAN(
         generator,
         discriminator,
@@ -179,7 +177,7 @@ def build_gan(config: Config, channels: int) -> GAN:
         reuse_fake=config.reuse_fake,
         gen_optimizer=functools.partial(make_optimizer, config.gen_opt, config),
         disc_optimizer=functools.partial(make_optimizer, config.disc_opt, config),
-        memory_format=layout,
+        memory_format=MEMORY_FORMATS[config.memory_format],
         ema_decay=config.ema_decay,
     )
 

@@ -172,7 +172,7 @@ def test_a_seed_makes_a_cpu_run_reproducible_bit_for_bit(cli: Cli, tmp_path: Pat
 @pytest.mark.parametrize(
     "options",
     [
-        ("precision=bf16", "memory_format=channels_last"),
+        ("precision=bf16", "memory_format=contiguous"),
         ("gen=conv3", "disc=conv3", "data=toyfaces", "data.channels=1", "limit=40",
          "gen_opt=adam", "disc_opt=sgd", "joint_d=true", "fresh_z=true"),
         ("reuse_fake=false", "gen=3", "disc=3", "gen_drop=0.5", "disc_drop=0.5", "smooth=0.1"),

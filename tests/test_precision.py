@@ -34,32 +34,27 @@ def test_the_faster_way_is_measured_once_and_recorded(
     assert precision.choice("cpu") == chosen
 
 
-@pytest.mark.parametrize(
-    ("bf16", "expected"), [(0.5, ("bf16", "channels_last")), (0.95, ("fp32", "contiguous"))]
-)
+@pytest.mark.parametrize(("bf16", "expected"), [(0.5, "bf16"), (0.95, "fp32")])
 def test_what_auto_means_is_in_the_runs_configuration(
     bf16: float,
-    expected: tuple[str, str],
+    expected: str,
     own_cache: Path,
     cli: Cli,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    measured = {"fp32": 1.0, "bf16": bf16, "choice": expected[0]}
+    measured = {"fp32": 1.0, "bf16": bf16, "choice": expected}
     monkeypatch.setattr(precision, "_measure_apart", lambda kind: measured)
     precision.choice("cpu")  # as recorded by an earlier call
-    resolved = precision.resolve(Config(precision="auto"))
-    assert (resolved.precision, resolved.memory_format) == expected
+    assert precision.resolve(Config(precision="auto")).precision == expected
     assert precision.resolve(Config(precision="fp32")) == Config()
     done = cli("precision=auto", "steps=1", "judge=false", "device=cpu")
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "outputs/runs").iterdir()
     record = read_json(Run(tmp_path / "outputs", folder.name).config)
     assert record is not None
-    assert record["identity"]["precision"] == expected[0]
-    assert record["identity"]["memory_format"] == expected[1]
-    again = cli(f"precision={expected[0]}", f"memory_format={expected[1]}", "steps=1",
-                "judge=false", "device=cpu")  # fmt: skip
+    assert record["identity"]["precision"] == expected
+    again = cli(f"precision={expected}", "steps=1", "judge=false", "device=cpu")
     assert "is done already" in again.stdout, "the same run, however it was spelled"
 
 
@@ -86,15 +81,15 @@ def test_a_plan_with_a_recorded_choice_imports_no_torch(
 def test_bf16_follows_fp32(cli: Cli, tmp_path: Path) -> None:
     """The losses of the same run in both, as a mean over its second half."""
     means = {}
-    for way, (name, memory_format) in precision.WAYS.items():
+    for chosen in ("fp32", "bf16"):
         done = cli(
-            f"precision={name}", f"memory_format={memory_format}", f"out={way}", "steps=80",
-            "log_every=1", "judge=false", "threads=1",
+            f"precision={chosen}", f"out={chosen}", "steps=80", "log_every=1", "judge=false",
+            "threads=1",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        (folder,) = (tmp_path / way / "runs").iterdir()
-        lines = Run(tmp_path / way, folder.name).read_metrics()
+        (folder,) = (tmp_path / chosen / "runs").iterdir()
+        lines = Run(tmp_path / chosen, folder.name).read_metrics()
         assert len(lines) == 80
-        means[way] = [fmean(line[name] for line in lines[40:]) for name in ("loss_d", "loss_g")]
+        means[chosen] = [fmean(line[name] for line in lines[40:]) for name in ("loss_d", "loss_g")]
     for reference, other in zip(means["fp32"], means["bf16"], strict=True):
         assert other == pytest.approx(reference, rel=0.1)

@@ -24,7 +24,7 @@ GRID = (*JUDGED[:-1], "judge=false", JUDGED[-1])
 KINDS = {
     "dropout": ("gen_drop=0.5", "disc_drop=0.5", "gen=3", "disc=3"),
     "fresh z, SGD, unshuffled": ("fresh_z=true", "disc_opt=sgd", "shuffle=false"),
-    "bf16": ("precision=bf16", "memory_format=channels_last"),
+    "bf16": ("precision=bf16",),
 }
 
 

@@ -4,14 +4,20 @@
 to the bottom and right; a transposed one gives in × stride and drops what its convolution would
 have padded. Batch norm: eps 1e-3, moving averages with decay 0.99 (PyTorch's momentum 0.01).
 Weights start Glorot-uniform, biases at zero.
+
+Feature maps keep one memory format, forth and back: where an activation and its gradient differ in
+it, or one of them is a cropped view, batch norm and leaky ReLU take loops five times as slow.
 """
 
 from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
+MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_MOMENTUM = 0.01
 
@@ -30,16 +36,42 @@ class Crop(nn.Module):
         self.size = size
 
     def forward(self, x: Tensor) -> Tensor:
-        return x[:, :, : self.size, : self.size]
+        surplus = x.shape[-1] - self.size
+        return pad(x, (0, -surplus, 0, -surplus))  # a dense copy, where slices would be a view
 
     def extra_repr(self) -> str:
         return str(self.size)
 
 
+class Reshape(nn.Unflatten):
+    """A vector of features to a feature map."""
+
+    def __init__(self, shape: tuple[int, ...], memory_format: torch.memory_format) -> None:
+        super().__init__(1, shape)
+        self.memory_format = memory_format
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).contiguous(memory_format=self.memory_format)
+
+
+class Flatten(nn.Flatten):
+    """A feature map to a vector of features, whose gradient comes back in the map's format."""
+
+    def __init__(self, memory_format: torch.memory_format) -> None:
+        super().__init__()
+        self.memory_format = memory_format
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.requires_grad:
+            x.register_hook(lambda gradient: gradient.contiguous(memory_format=self.memory_format))
+        return super().forward(x)
+
+
 class Stack:
     """Builds an `nn.Sequential` layer by layer, keeping track of the shape of one example.
 
-    shape: (features,) or (channels, height, width), without the batch axis.
+    shape: (features,) or (channels, height, width), without the batch axis. memory_format: of
+    weights and feature maps.
     """
 
     def __init__(
@@ -50,8 +82,10 @@ class Stack:
         width: float,
         alpha: float,
         drop: float,
+        memory_format: str = "channels_last",
     ) -> None:
         self.shape = shape
+        self.memory_format = MEMORY_FORMATS[memory_format]
         self.image_channels = image_channels
         self.width = width
         self.alpha = alpha
@@ -82,10 +116,10 @@ class Stack:
     def reshape(self, height: int, width: int) -> Stack:
         """A vector of features to a feature map of `height` × `width`."""
         shape = (self.shape[0] // (height * width), height, width)
-        return self._add(nn.Unflatten(1, shape), shape)
+        return self._add(Reshape(shape, self.memory_format), shape)
 
     def flatten(self) -> Stack:
-        return self._add(nn.Flatten(), (math.prod(self.shape),))
+        return self._add(Flatten(self.memory_format), (math.prod(self.shape),))
 
     def conv(
         self,
@@ -161,7 +195,8 @@ class Stack:
         return self._add(norm(self.shape[0], BATCH_NORM_EPS, BATCH_NORM_MOMENTUM))
 
     def lrelu(self) -> Stack:
-        return self._add(nn.LeakyReLU(self.alpha))
+        # In place: what comes before, a norm or a convolution, does not need its output again.
+        return self._add(nn.LeakyReLU(self.alpha, inplace=True))
 
     def tanh(self) -> Stack:
         return self._add(nn.Tanh())
@@ -178,4 +213,4 @@ class Stack:
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        return nn.Sequential(*self._layers)
+        return nn.Sequential(*self._layers).to(memory_format=self.memory_format)
