@@ -320,7 +320,7 @@ class LocalSweep:
         elif isinstance(error, Held):
             self.elsewhere[run.id] = job
         elif isinstance(error, FailedElsewhere):
-            self._failed(run, one_line(error))
+            self._failed(run, one_line(error), " in another sweep")
         elif isinstance(error, stop.Stopped) or (self.pool.stopping and error is None):
             if run.id in self._pruned:
                 self._end(run, "pruned")
@@ -383,9 +383,9 @@ class LocalSweep:
         console.print(f"{self._title(running.job.key)}  {why}; goes on")
         self.pool.submit(running.job, first=True)
 
-    def _failed(self, run: Run, why: str) -> None:
+    def _failed(self, run: Run, why: str, where: str = "") -> None:
         said = run.why_failed() if run.failed() else f"failed: {why}"
-        console.print(f"{self._title(run.id)}  {said}")
+        console.print(f"{self._title(run.id)}  {said}{where}")
         self._end(run, "failed")
         if self.task.fail_fast and not self.pool.stopping:
             console.print("fail_fast: stopping the others, with checkpoints")
