@@ -13,6 +13,7 @@ BENCHMARKS = {
     "search": ("search", "engine"),
     "roofline": ("roofline", "roofline"),
     "step": ("step", "step"),
+    "fusion": ("fusion", "fusion"),
     "sweeps": ("sweeps", "sweeps"),
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),

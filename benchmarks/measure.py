@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -49,9 +48,10 @@ def seconds(command: list[str], **environment: str) -> float:
 def machine() -> str:
     """What the figures were measured on; no host name."""
     from gansweep.launch.devices import cpu_cores, find_devices
+    from gansweep.precision import processor
 
-    devices = ", ".join(device.name for device in find_devices())
-    return f"{cpu_cores()} CPU cores ({platform.machine()}), devices: {devices}"
+    gpus = [device.name for device in find_devices() if device.kind != "cpu"]
+    return ", ".join([f"{cpu_cores()} CPU cores ({processor()})", *gpus])
 
 
 def write(name: str, title: str, text: list[str], header: list[str], rows: list[list[str]]) -> None:

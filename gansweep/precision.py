@@ -40,7 +40,7 @@ def resolve(config: Config) -> Config:
 def choice(wanted: str = "auto") -> str:
     """The recorded choice for a device (`auto`, `cpu` or `cuda`), measured if there is none."""
     device = find_devices(wanted)[0]
-    key = f"{device.kind}, {_model() if device.kind == 'cpu' else device.name}, {_torch()}"
+    key = f"{device.kind}, {processor() if device.kind == 'cpu' else device.name}, {_torch()}"
     path = cache_folder() / "precision.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
@@ -60,7 +60,7 @@ def _torch() -> str:
     return f"torch {version('torch')}"
 
 
-def _model() -> str:
+def processor() -> str:
     """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
