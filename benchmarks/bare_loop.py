@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,8 @@ from gansweep.train import build_gan
 
 def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable[[Tensor], None]]:
     """A GAN and its training step, as a function of a batch of bytes."""
+    # Set by Lightning, which gansweep's modules import: a loop without it does not pay for it.
+    os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     gan = build_gan(config, channels).to(device).train()
     optimizers = gan.configure_optimizers()
     low = config.precision == "bf16"

@@ -5,17 +5,21 @@ from __future__ import annotations
 import copy
 import functools
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gansweep.config import Config
+from gansweep.config import Config, DataConfig
+from gansweep.data import prepare
 from gansweep.data.batches import Batches, normalise
 from gansweep.gan import GAN, cross_entropy
+from gansweep.run import Run
 from gansweep.samples import fixed_latents, grid
-from gansweep.train import build_gan, make_optimizer
+from gansweep.train import build_gan, make_optimizer, train
 
 
 def softplus(x: float) -> float:
@@ -247,3 +251,22 @@ def test_grid_is_four_by_four_and_stretched_to_the_full_range() -> None:
     assert picture.getpixel((7, 7)) == 255
     assert picture.getpixel((2, 0)) == 17  # the second image, 1/15 of the range
     assert grid(torch.zeros(16, 3, 2, 2)).mode == "RGB"
+
+
+def test_a_run_on_a_cpu_looks_for_no_gpu_while_it_trains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fused Adam asks for one at every step, and the answer is not free."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    seen: list[str | None] = []
+    original = GAN.training_step
+
+    def watched(gan: GAN, batch: Tensor) -> None:
+        seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        original(gan, batch)
+
+    monkeypatch.setattr(GAN, "training_step", watched)
+    config = Config(steps=2, batch_size=4, device="cpu", judge="false", threads=1)
+    train(Run(tmp_path, "r"), config, prepare(DataConfig("mnist5k"), 28))
+    assert seen == ["", ""]
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"

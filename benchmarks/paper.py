@@ -1,0 +1,101 @@
+"""The documents' sweeps at their full width and length: what a GPU is for.
+
+`make bench ONLY=paper`; MNIST=FOLDER in the environment has the IDX files, else they are fetched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.bare_loop import bare_step, read_config
+from benchmarks.measure import REPORTS, write
+from benchmarks.roofline import ceilings, places
+
+FACES = "drawn faces in place of CelebA's 202,599"
+SWEEPS = {
+    "39 rows, 60,000 MNIST digits × 2 epochs": ["sweep=readme_table", "data=mnist", "epochs=2"],
+    f"39 rows, 10,000 × 21 {FACES}": ["sweep=readme_table", "data=toyfaces", "epochs=21"],
+    "3 cases at full length, 700 drawn faces": ["sweep=equilibrium_cases", "data=toyfaces"],
+}  # fmt: skip
+
+
+def paper(*overrides: str, precision: str = "bf16") -> None:
+    """Wall time of each, start-up, judging and report in it, and its share of the GPU's peak.
+
+    overrides: make it smaller, to try it on a CPU.
+    """
+    place = places()[-1]
+    if place.device == "cpu" and not overrides:
+        sys.exit("the benchmark paper needs a GPU: on CPU cores it takes days")
+    peak = max(ceilings(place, precision))
+    known: dict[Any, int] = {}
+    rows = []
+    for name, choices in SWEEPS.items():
+        with tempfile.TemporaryDirectory() as out:
+            took = _sweep(out, [*choices, "profile=paper", *overrides], precision)
+            runs = list((Path(out) / "runs").iterdir())
+            done = [json.loads((run / "result.json").read_text()) for run in runs]
+            flop = sum(
+                result["steps"] * flop_of(run / "config.json", place.device, known)
+                for run, result in zip(runs, done, strict=True)
+            )
+            images = sum(result["images"] for result in done)
+        rate = flop / took / 1e9
+        rows.append([
+            name, str(len(runs)), f"{took:,.0f}", f"{images / 1e6:,.2f}", f"{images / took:,.0f}",
+            f"{flop / 1e15:,.2f}", f"{rate / 1000:,.2f}", f"{100 * rate / peak:.0f}",
+        ])  # fmt: skip
+        print(*rows[-1], sep=", ", flush=True)
+    write(
+        "paper",
+        "The documents' sweeps at full width and length",
+        [
+            f"Wall time of a sweep in {precision}, with start-up, judging, pictures and report, "
+            "which lies in reports/. PFLOP: products and convolutions of all "
+            "training steps, as FlopCounterMode counts them, judging not in it. Share: of the best "
+            f"product or convolution measured before, {peak / 1000:,.2f} TFLOP/s.",
+            *([f"Cut short by {' '.join(overrides)}."] if overrides else []),
+        ],
+        ["sweep", "runs", "s", "million images", "images/s", "PFLOP", "TFLOP/s", "share, %"],
+        rows,
+    )
+
+
+def _sweep(out: str, choices: list[str], precision: str) -> float:
+    """Seconds of `python -m gansweep -m …`, its output on the screen."""
+    command = [sys.executable, "-m", "gansweep", "-m", *choices]
+    if "data=mnist" in choices:
+        folder = os.environ.get("MNIST")
+        command += [f"data.root={folder}" if folder else "data.download=true"]
+    command += [f"precision={precision}", f"out={out}", f"reports={REPORTS.parent}"]
+    started = time.perf_counter()
+    subprocess.run(command, check=True)
+    return time.perf_counter() - started
+
+
+def flop_of(path: Path, device: str, known: dict[Any, int]) -> int:
+    """Of a training step of the run with this configuration; known: by what it depends on."""
+    data = json.loads(path.read_text())["data"]
+    config = dataclasses.replace(read_config(str(path)), precision="fp32")
+    key = (
+        config.gen, config.disc, config.width, config.batch_size, config.z_dim, config.joint_d,
+        config.fresh_z, config.reuse_fake, data["channels"], data["size"],
+    )  # fmt: skip
+    if key not in known:
+        _, step = bare_step(config, data["channels"], device)
+        shape = (config.batch_size, data["channels"], data["size"], data["size"])
+        with FlopCounterMode(display=False) as counter:
+            step(torch.zeros(shape, dtype=torch.uint8, device=device))
+        known[key] = counter.get_total_flops()
+    return known[key]
