@@ -16,7 +16,7 @@ from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import plan_run
 from gansweep.job import SweepTask
 from gansweep.judge.metrics import METRICS
-from gansweep.report.replicates import SIGNIFICANT, permutation_test, spread
+from gansweep.report.replicates import SIGNIFICANT, difference_test, spread
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table, read_manifest
 from gansweep.sweep.plan import Preparer, keep_record
@@ -195,10 +195,10 @@ def _manifest(
 
 
 def verdict(best: list[float], other: list[float]) -> str:
-    """Whether the difference of two rows holds, by a permutation test of their means."""
+    """Whether the difference of two rows is more than chance."""
     if len(best) < 2 or len(other) < 2:
         return "too few runs to tell"
-    p = permutation_test(best, other)
+    p = difference_test(best, other)
     told = f"p {p:.2g}"
     return f"tie with the best ({told})" if p >= SIGNIFICANT else f"worse ({told})"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Cli, one_line_error
 
-from gansweep.confirm import permutation_test, spread, verdict
+from gansweep.confirm import spread, verdict
+from gansweep.report.replicates import difference_test, permutation_test, welch_test
 
 
 def test_differences_that_hold_and_ties() -> None:
@@ -17,6 +18,12 @@ def test_differences_that_hold_and_ties() -> None:
     assert verdict([1, 2, 3, 4], [11, 12, 13, 14]) == "worse (p 0.029)"
     assert verdict([1, 12, 3, 14], [11, 2, 13, 4]).startswith("tie with the best (p ")
     assert verdict([1], [2, 3]) == "too few runs to tell"
+    # Of so few there are not enough permutations. SciPy's ttest_ind(equal_var=False) says the same.
+    assert welch_test([1, 2, 3], [4, 5, 7]) == pytest.approx(0.0419, abs=1e-4)
+    assert difference_test([1, 2, 3], [4, 5, 7]) == welch_test([1, 2, 3], [4, 5, 7])
+    assert difference_test([1, 2], [1.5, 2.5]) > 0.5
+    assert difference_test([2, 2], [3, 3]) == 0
+    assert difference_test([2, 2], [2, 2]) == 1
     far, near = [float(i) for i in range(20)], [float(i) + 30 for i in range(20)]
     assert permutation_test(far, near) < 1e-3, "too many arrangements: drawn"
     assert spread([90.0, 96.2]) == "93.1 ± 4.4 (2)"

@@ -41,7 +41,7 @@ def _marks(results: Results) -> list[str]:
     marks = {cell.mark for cell in cells}
     lines = ["in bold the best of its column"] if BEST in marks else []
     if TIE in marks:
-        lines.append("≈ not told apart from the best by a permutation test over seeds (p ≥ 0.05)")
+        lines.append("≈ not told apart from the best by a test over seeds (p ≥ 0.05)")
     if BEST in marks and all(len(cell.values) == 1 for cell in cells):
         lines.append("one seed a row: small differences are chance, gansweep.confirm tells")
     return lines

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from gansweep.judge.metrics import METRICS
 from gansweep.report.judged import distance, headline, marks, remainder
 from gansweep.report.outcome import Outcome
-from gansweep.report.replicates import SIGNIFICANT, permutation_test
+from gansweep.report.replicates import SIGNIFICANT, difference_test
 
 BEST, TIE = "best", "tie"
 
@@ -82,8 +82,8 @@ class Cell:
 def mark_best(cells: Iterable[Cell]) -> None:
     """Mark the best of these cells, which are of one data set, and those that tie with it.
 
-    Where seeds are replicated, a tie is what a permutation test cannot tell from the best; single
-    runs tie if they are written alike. What collapsed is never the best.
+    Where seeds are replicated, a tie is what `difference_test` cannot tell from the best;
+    single runs tie if they are written alike. What collapsed is never the best.
     """
     ranked = [cell for cell in cells if cell.values and not any(r.collapsed for r in cell.judged)]
     if len({cell.metric for cell in ranked}) != 1 or len(ranked) < 2:
@@ -105,7 +105,7 @@ def _not_told_apart(best: list[float], other: list[float], sign: int) -> bool:
     separated = max(sign * v for v in best) < min(sign * v for v in other)
     if separated and len(best) > 3 and len(other) > 3:  # p is 2 of 70 arrangements at most
         return False
-    return permutation_test(best, other) >= SIGNIFICANT
+    return difference_test(best, other) >= SIGNIFICANT
 
 
 def _sign(metric: str) -> int:
