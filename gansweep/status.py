@@ -74,6 +74,8 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
             progress.done += 1
         elif status in FAILED:
             progress.failed += 1
+        elif run_id in manifest.pruned:
+            progress.pruned += 1
         else:
             waiting.append(run)
             interrupted += status == "interrupted"

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from conftest import Cli, one_line_error, wait_for, with_fault
 
+from benchmarks.synthetic import write_sweep
 from gansweep.run import Run
 
 JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
@@ -314,6 +315,19 @@ def test_a_plan_says_everything_and_writes_nothing(cli: Cli, tmp_path: Path) -> 
 def test_status_and_resume_of_no_sweep(cli: Cli) -> None:
     assert "no sweep 'x'" in one_line_error(cli("x", module="gansweep.status"))
     assert "no sweep 'x'" in one_line_error(cli("x", module="gansweep.resume"))
+
+
+def test_status_tells_pruned_runs_from_waiting_ones(cli: Cli, tmp_path: Path) -> None:
+    out = tmp_path / "outputs"
+    manifest = write_sweep(out, 2, pictures=1)
+    pruned, waiting = list(manifest.titles)[:2]
+    for run_id in (pruned, waiting):
+        Run(out, run_id).result.unlink()
+    manifest.pruned = {pruned: "pruned at step 300"}
+    manifest.write(out)
+    done = cli("synthetic", module="gansweep.status")
+    assert "2/4 done  1 pruned  1 waiting" in done.stdout
+    assert done.returncode == 3
 
 
 def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:

@@ -142,7 +142,6 @@ def test_hopeless_trials_are_stopped_and_their_slots_ask_for_the_next(tmp_path: 
 
 @pytest.mark.parametrize("sampler", ["gp", "qmc", "nsga3", "random"])
 def test_every_sampler_on_sqlite(sampler: str, tmp_path: Path) -> None:
-    pytest.importorskip("scipy")  # gp and qmc need it; it comes with mlxtend
     storage = f"sqlite:///{tmp_path}/study.db"
     study = search("branin", tmp_path, 12, sampler=sampler, storage=storage)
     assert sum(counted(t) for t in study.trials) == 12

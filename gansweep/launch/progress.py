@@ -39,6 +39,7 @@ class SweepProgress:
     waiting: int
     running: list[RunProgress]
     elsewhere: int = 0
+    pruned: int = 0
     left: float | None = None
     note: str = ""
 
@@ -97,13 +98,14 @@ def render(progress: SweepProgress) -> RenderableType:
 
 def overall(progress: SweepProgress) -> Text:
     """`lr-beta1-2dee67  5/12 done  1 failed  2 running  4 waiting  left 1:32, until 14:07`"""
-    total = progress.done + progress.failed + progress.waiting + progress.elsewhere
-    total += len(progress.running)
+    total = progress.done + progress.failed + progress.pruned + progress.waiting
+    total += progress.elsewhere + len(progress.running)
     text = Text(f"{progress.name}  ", no_wrap=True, overflow="ellipsis")
     text.append(f"{progress.done}/{total} done", style="green")
     if progress.failed:
         text.append(f"  {progress.failed} failed", style="red")
     for count, what in (
+        (progress.pruned, "pruned"),
         (len(progress.running), "running"),
         (progress.elsewhere, "in another sweep"),
         (progress.waiting, "waiting"),
