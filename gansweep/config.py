@@ -399,7 +399,7 @@ class Config:
     )
     warm_start: str | None = _param(
         None,
-        "sweeps whose finished runs are told to a new study, as in warm_start=lr-beta1-2dee67",
+        "sweeps whose finished runs are told to a new study, as in warm_start=lr-beta1-baea07",
         null="none",
         group="searches",
         identity=False,

@@ -97,7 +97,7 @@ def render(progress: SweepProgress) -> RenderableType:
 
 
 def overall(progress: SweepProgress) -> Text:
-    """`lr-beta1-2dee67  5/12 done  1 failed  2 running  4 waiting  left 1:32, until 14:07`"""
+    """`lr-beta1-baea07  5/12 done  1 failed  2 running  4 waiting  left 1:32, until 14:07`"""
     total = progress.done + progress.failed + progress.pruned + progress.waiting
     total += progress.elsewhere + len(progress.running)
     text = Text(f"{progress.name}  ", no_wrap=True, overflow="ellipsis")

@@ -14,7 +14,7 @@ from gansweep.report.terminal import print_table
 from gansweep.report.write import USUAL, update_block, write_report
 
 EPILOG = """examples:
-  python -m gansweep.report lr-beta1-2dee67 --plots
+  python -m gansweep.report lr-beta1-baea07 --plots
   python -m gansweep.report first second --to compared --sort fld --columns lr,beta1,fld
   python -m gansweep.report readme_table --where 'lr<1e-4 and gen==1' --best 5
 
