@@ -31,6 +31,11 @@ def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable
     # Set by Lightning, which gansweep's modules import: a loop without it does not pay for it.
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     gan = build_gan(config, channels).to(device).train()
+    return gan, step_of(gan, config, device)
+
+
+def step_of(gan: GAN, config: Config, device: str) -> Callable[[Tensor], None]:
+    """The training step of `gan`, in the configuration's precision."""
     optimizers = gan.configure_optimizers()
     low = config.precision == "bf16"
 
@@ -38,7 +43,7 @@ def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable
         with torch.autocast(device, torch.bfloat16, enabled=low):
             gan.step(batch, *optimizers)
 
-    return gan, step
+    return step
 
 
 def train(job: tuple[Config, str, int | None]) -> dict[str, float]:

@@ -14,12 +14,12 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from benchmarks.bare_loop import bare_step
+from benchmarks.bare_loop import bare_step, step_of
 from benchmarks.measure import Series, write
 from benchmarks.roofline import Place, places, seconds_a_call, suffix
 from gansweep.config import Config
 from gansweep.gan import GAN
-from gansweep.networks.stack import MEMORY_FORMATS, Flatten, Reshape
+from gansweep.networks.stack import MEMORY_FORMATS, Reshape
 from gansweep.train import build_gan, make_optimizer
 
 PAIRS = (("5", "4"), ("1", "1"))  # each at its demo width
@@ -30,17 +30,6 @@ ROUNDS = 5
 STEPS = 8  # of each model in a round
 
 
-class View(nn.Module):
-    """Another shape of each example."""
-
-    def __init__(self, *shape: int) -> None:
-        super().__init__()
-        self.shape = shape
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.reshape(len(x), *self.shape)
-
-
 def fuse(net: nn.Sequential, count: int, memory_format: torch.memory_format) -> nn.Sequential:
     """`count` of these networks as one: inputs and outputs are theirs, side by side in channels."""
     layers: list[nn.Module] = []
@@ -48,12 +37,11 @@ def fuse(net: nn.Sequential, count: int, memory_format: torch.memory_format) -> 
         if isinstance(layer, nn.Linear):
             inputs, outputs = count * layer.in_features, count * layer.out_features
             bias = layer.bias is not None
-            layers += [View(inputs, 1, 1), nn.Conv2d(inputs, outputs, 1, groups=count, bias=bias)]
+            layers += [nn.Flatten(), nn.Unflatten(1, (inputs, 1, 1))]
+            layers += [nn.Conv2d(inputs, outputs, 1, groups=count, bias=bias)]
         elif isinstance(layer, Reshape):
             channels, *sizes = layer.unflattened_size
-            layers += [View(count * channels, *sizes), Reformat(memory_format)]
-        elif isinstance(layer, Flatten):
-            layers += [View(-1, 1, 1)]
+            layers += [nn.Flatten(), Reshape((count * channels, *sizes), memory_format)]
         elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             layers += [type(layer)(
                 count * layer.in_channels, count * layer.out_channels, layer.kernel_size,
@@ -68,17 +56,6 @@ def fuse(net: nn.Sequential, count: int, memory_format: torch.memory_format) -> 
     return nn.Sequential(*layers).to(memory_format=memory_format)
 
 
-class Reformat(nn.Module):
-    """The same in a memory format."""
-
-    def __init__(self, memory_format: torch.memory_format) -> None:
-        super().__init__()
-        self.memory_format = memory_format
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.contiguous(memory_format=self.memory_format)
-
-
 def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], None]:
     """A step of `count` GANs at once, as a function of one batch of bytes that all of them see."""
     single = build_gan(config, 1)
@@ -91,13 +68,8 @@ def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], No
         gen_optimizer=lambda net: make_optimizer("adam", config, net),
         disc_optimizer=lambda net: make_optimizer("adam", config, net),
     ).to(device).train()  # fmt: skip
-    optimizers = gan.configure_optimizers()
-
-    def step(batch: Tensor) -> None:
-        with torch.autocast(device, torch.bfloat16, enabled=config.precision == "bf16"):
-            gan.step(batch.repeat(1, count, 1, 1), *optimizers)
-
-    return step
+    step = step_of(gan, config, device)
+    return lambda batch: step(batch.repeat(1, count, 1, 1))
 
 
 def fusion() -> None:
