@@ -139,7 +139,7 @@ def steps_in_train(config: Config, data: Prepared, place: Place, count: int) -> 
     first = WARM_UP[place.device]
     starts: list[float] = []
     ends: list[float] = []
-    original = GAN.training_step
+    original = GAN.step
 
     @functools.wraps(original)
     def watched(*arguments: Any, **options: Any) -> Any:
@@ -151,7 +151,7 @@ def steps_in_train(config: Config, data: Prepared, place: Place, count: int) -> 
         return result
 
     config = Config(**{**vars(config), "steps": first + count + 1})
-    with tempfile.TemporaryDirectory() as folder, patch.object(GAN, "training_step", watched):
+    with tempfile.TemporaryDirectory() as folder, patch.object(GAN, "step", watched):
         result = train(Run(folder, "bench"), config, data)
     counted = range(first, first + count)
     each = (starts[first + count] - starts[first]) / count

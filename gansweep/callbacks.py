@@ -31,8 +31,11 @@ class _Writer(pl.Callback):
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(gan, GAN)
-        if gan.steps_done % self.every == 0 or gan.steps_done == self.total:
+        if self.due(gan.steps_done):
             self.write(trainer, gan)
+
+    def due(self, step: int) -> bool:
+        return step % self.every == 0 or step == self.total
 
     def write(self, trainer: pl.Trainer, gan: GAN) -> None:
         raise NotImplementedError
@@ -126,9 +129,10 @@ class Bar(pl.Callback):
 
     INTERVAL = 0.2  # seconds
 
-    def __init__(self, title: str, total: int, metrics: Metrics) -> None:
+    def __init__(self, title: str, total: int, batch_size: int, metrics: Metrics) -> None:
         self.title = title
         self.total = total
+        self.batch_size = batch_size
         self.metrics = metrics
         self.bar: Progress | None = None
 
@@ -158,7 +162,7 @@ class Bar(pl.Callback):
         if self.bar is None or now - self._drawn < self.INTERVAL:
             return
         self._drawn = now
-        rate = (gan.steps_done - self._first) * len(batch) / (now - self._started)
+        rate = (gan.steps_done - self._first) * self.batch_size / (now - self._started)
         losses = " ".join(f"{name} {value:.2f}" for name, value in self.metrics.latest.items())
         facts = f"{rate:,.0f} images/s {losses}"
         self.bar.update(self.task, completed=gan.steps_done, facts=facts, refresh=True)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from gansweep import stop
 from gansweep.data.batches import normalise
 
 SATURATED = 0.01  # D's loss, below which it teaches nothing
@@ -89,9 +90,13 @@ class GAN(pl.LightningModule):
         """z ~ Uniform(−1, 1), n × z_dim."""
         return torch.rand(n, self.z_dim, device=self.device) * 2 - 1
 
-    def training_step(self, batch: Tensor) -> None:
+    def training_step(self, span: list[Tensor]) -> None:
+        """A step on each batch; none after the one in which the run is asked to stop."""
         gen_optimizer, disc_optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[misc]
-        self.step(batch, gen_optimizer, disc_optimizer)
+        for batch in span:
+            self.step(batch, gen_optimizer, disc_optimizer)
+            if stop.requested():
+                return
 
     def step(
         self,
@@ -121,6 +126,7 @@ class GAN(pl.LightningModule):
         # Gradients for the generator alone: none for D's weights, which only pass them on.
         gen_loss.backward(inputs=list(self.generator.parameters()))
         gen_optimizer.step()
+        torch.clear_autocast_cache()  # likewise of G's weights
 
         self._average()
         self.steps_done += 1

@@ -32,6 +32,7 @@ from gansweep.networks.stack import MEMORY_FORMATS
 from gansweep.provenance import environment
 from gansweep.run import Run, write_json
 from gansweep.samples import fixed_latents, save_grid
+from gansweep.spans import Spans
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 ADAM_EPS = 1e-8
@@ -69,18 +70,17 @@ def train(
     every = config.sample_every or max(1, steps // 10)
     samples = Samples(run, every, steps)
     checkpoints = Checkpoints(run, every, steps, metrics)
-    callbacks: list[pl.Callback] = [Restore(start), metrics, samples]
     judging = None
     if judge is not None:
         judging = Judging(run, judge, config.z_dim, steps, config.batch_size, config.early_stop)
-        callbacks.append(judging)
-    callbacks += [checkpoints, Bar(title, steps, metrics)]
+    writers = [w for w in (metrics, samples, judging, checkpoints) if w is not None]
+    bar = Bar(title, steps, config.batch_size, metrics)
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
         max_epochs=1,  # one pass over `batches`, which holds all epochs
         precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
-        callbacks=callbacks,
+        callbacks=[Restore(start), *writers, bar],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -92,7 +92,7 @@ def train(
         trained, done = start.seconds, first
     else:
         with _gpus_hidden(device):
-            _fit(trainer, gan, batches)
+            _fit(trainer, gan, Spans(batches, gan, lambda step: any(w.due(step) for w in writers)))
         trained, done = metrics.seconds(), gan.steps_done
 
     save(run.final, gan.state_dict())
@@ -152,11 +152,11 @@ def _gpus_hidden(device: torch.device) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _fit(trainer: pl.Trainer, gan: GAN, batches: Batches) -> None:
+def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
     """`trainer.fit`, with Ctrl-C as the KeyboardInterrupt that it is."""
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(gan, train_dataloaders=batches)
+        trainer.fit(gan, train_dataloaders=spans)
     except SystemExit as exit:
         # Lightning answers Ctrl-C with sys.exit(1) and ignores every later one.
         if not isinstance(exit.__context__, KeyboardInterrupt):

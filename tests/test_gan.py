@@ -41,7 +41,6 @@ def make_gan(generator: nn.Module, discriminator: nn.Module, **options: Any) -> 
     optimizers = gan.configure_optimizers()
     # Outside a Trainer: what it would provide.
     gan.optimizers = lambda use_pl_optimizer=True: optimizers  # type: ignore[method-assign]
-    gan.manual_backward = lambda loss, **kw: loss.backward(**kw)  # type: ignore[method-assign]
     return gan
 
 
@@ -102,7 +101,7 @@ def test_discriminator_losses_of_both_documents_by_hand() -> None:
 @pytest.mark.parametrize("reuse_fake", [True, False])
 def test_document_004_uses_one_z_for_both_steps(reuse_fake: bool) -> None:
     generator, discriminator = tiny()
-    make_gan(generator, discriminator, reuse_fake=reuse_fake).training_step(BATCH)
+    make_gan(generator, discriminator, reuse_fake=reuse_fake).training_step([BATCH])
     assert len(generator.seen) == (1 if reuse_fake else 2)
     real, fake, fake_again = discriminator.seen
     assert torch.equal(real, normalise(BATCH))
@@ -114,7 +113,7 @@ def test_document_004_uses_one_z_for_both_steps(reuse_fake: bool) -> None:
 def test_document_000_joins_real_and_fake_and_draws_a_fresh_z() -> None:
     generator, discriminator = tiny()
     gan = make_gan(generator, discriminator, joint_d=True, fresh_z=True)
-    gan.training_step(BATCH)
+    gan.training_step([BATCH])
     both, fake = discriminator.seen
     assert len(both) == 10
     assert torch.equal(both[:5], normalise(BATCH))
@@ -127,7 +126,7 @@ def test_one_step_is_a_d_step_and_then_a_g_step_by_hand() -> None:
     generator, discriminator = tiny()
     g, d = copy.deepcopy(generator.net), copy.deepcopy(discriminator.net)
     gan = make_gan(generator, discriminator, smooth=0.1)
-    gan.training_step(BATCH)
+    gan.training_step([BATCH])
     z = generator.seen[0]
 
     loss_d = cross_entropy(d(normalise(BATCH)), 0.9) + cross_entropy(d(g(z).detach()), 0.0)
@@ -162,7 +161,7 @@ def test_reusing_the_forward_changes_nothing_where_there_is_no_dropout() -> None
             built.generator, built.discriminator, z_dim=100, reuse_fake=reuse
         )  # fmt: skip
         images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
-        gan.training_step(images)
+        gan.training_step([images])
         weights.append([p.detach().clone() for p in gan.parameters()])
     for one, other in zip(*weights, strict=True):
         assert torch.allclose(one, other, atol=1e-6)
@@ -178,15 +177,30 @@ def test_autocasts_weight_cache_does_not_serve_stale_weights(fresh_z: bool) -> N
         gan = make_gan(built.generator, built.discriminator, z_dim=100, fresh_z=fresh_z)
         images = torch.randint(0, 256, (8, 1, 28, 28), dtype=torch.uint8)
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=cached):
-            gan.training_step(images)
+            gan.training_step([images])
         losses.append(gan.losses["loss_g"].item())
     assert losses[0] == pytest.approx(losses[1], rel=0.01)  # stale weights: 0.3 of it
+
+
+def test_steps_within_one_autocast_are_as_in_one_each() -> None:
+    """What autocast caches of G's weights must not outlive G's step."""
+    weights = []
+    for spans in ([3], [1, 1, 1]):
+        torch.manual_seed(3)
+        built = build_gan(Config(gen="1", disc="1", width=1 / 32), channels=1)
+        gan = make_gan(built.generator, built.discriminator, z_dim=100, fresh_z=True)
+        images = torch.randint(0, 256, (8, 1, 28, 28), dtype=torch.uint8)
+        for steps in spans:
+            with torch.autocast("cpu", torch.bfloat16):
+                gan.training_step([images] * steps)
+        weights.append([p.detach().clone() for p in gan.parameters()])
+    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
 
 
 def test_steps_are_our_own_count() -> None:
     gan = make_gan(*tiny())
     for _ in range(3):
-        gan.training_step(BATCH)
+        gan.training_step([BATCH])
     assert gan.steps_done == 3
 
 
@@ -259,13 +273,13 @@ def test_a_run_on_a_cpu_looks_for_no_gpu_while_it_trains(
     """Fused Adam asks for one at every step, and the answer is not free."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     seen: list[str | None] = []
-    original = GAN.training_step
+    original = GAN.step
 
-    def watched(gan: GAN, batch: Tensor) -> None:
+    def watched(gan: GAN, *arguments: Any) -> None:
         seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
-        original(gan, batch)
+        original(gan, *arguments)
 
-    monkeypatch.setattr(GAN, "training_step", watched)
+    monkeypatch.setattr(GAN, "step", watched)
     config = Config(steps=2, batch_size=4, device="cpu", judge="false", threads=1)
     train(Run(tmp_path, "r"), config, prepare(DataConfig("mnist5k"), 28))
     assert seen == ["", ""]

@@ -80,11 +80,14 @@ class Judging(pl.Callback):
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(gan, GAN)
-        if gan.steps_done not in self.steps:
+        if not self.due(gan.steps_done):
             return
         self._look(gan)
         if self.ended_early():
             trainer.should_stop = True
+
+    def due(self, step: int) -> bool:
+        return step in self.steps
 
     def ended_early(self) -> bool:
         """Has it diverged, and is that to end the run?"""

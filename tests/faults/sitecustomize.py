@@ -65,15 +65,15 @@ def commit(fault, gan):
 
 
 def install(module):
-    whole = module.GAN.training_step
+    whole = module.GAN.step
 
-    def training_step(self, batch):
-        whole(self, batch)
+    def step(self, *arguments):
+        whole(self, *arguments)
         for fault in FAULTS:
             if applies(fault, self):
                 commit(fault, self)
 
-    module.GAN.training_step = training_step
+    module.GAN.step = step
 
 
 class Hook:

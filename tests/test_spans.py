@@ -1,0 +1,101 @@
+"""Steps in spans: nothing that is due between two steps is passed over, slow steps are not held."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from gansweep import stop
+from gansweep.config import Config, DataConfig
+from gansweep.data import prepare
+from gansweep.data.batches import Batches
+from gansweep.gan import GAN
+from gansweep.run import Run
+from gansweep.spans import SECONDS, Spans
+from gansweep.train import train
+
+IMAGES = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8)
+
+
+def lengths(monkeypatch: pytest.MonkeyPatch, step_seconds: float, steps: int, every: int) -> Any:
+    """Of the spans of a run whose steps take so long, and the batches of all of them."""
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    gan: Any = SimpleNamespace(steps_done=0)
+    batches = Batches(IMAGES, 4, steps, shuffle=False, seed=1)
+    found, seen = [], []
+    for span in Spans(batches, gan, lambda step: step % every == 0):
+        found.append(len(span))
+        seen += span
+        gan.steps_done += len(span)
+        now[0] += step_seconds * len(span)
+    return found, seen
+
+
+def test_spans_end_with_what_is_due_and_leave_no_batch_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, seen = lengths(monkeypatch, SECONDS / 50, steps=27, every=10)
+    ends = [sum(found[: i + 1]) for i in range(len(found))]
+    assert {10, 20, 27} <= set(ends)
+    assert found[-1] == 7
+    assert found[-2] == 10
+    batches = list(Batches(IMAGES, 4, 27, shuffle=False, seed=1))
+    assert all(torch.equal(a, b) for a, b in zip(seen, batches, strict=True))
+
+
+def test_slow_steps_are_spans_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert lengths(monkeypatch, SECONDS * 2, steps=5, every=10)[0] == [1] * 5
+
+
+def test_spans_keep_to_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = lengths(monkeypatch, SECONDS / 4, steps=100, every=1000)
+    assert max(found) == 4
+    assert len(found) < 40
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_span_changes_nothing_that_is_written(
+    precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run in spans, and one of single steps: the same weights, metrics, looks, pictures."""
+    config = Config(
+        steps=35, batch_size=100, width=1 / 32, device="cpu", threads=1, log_every=7,
+        sample_every=15, precision=precision,
+    )  # fmt: skip
+    data = prepare(DataConfig("mnist5k"), 28)
+    written = []
+    for name, seconds in (("spans", 10.0), ("single", 0.0)):
+        monkeypatch.setattr("gansweep.spans.SECONDS", seconds)
+        run = Run(tmp_path, name)
+        train(run, config, data)
+        metrics = [{**line, "seconds": 0, "memory_mib": 0} for line in run.read_metrics()]
+        looks = [{**line, "judging_seconds": 0} for line in run.read_evaluations()]
+        pictures = {p.name: p.read_bytes() for p in run.folder.rglob("*.png")}
+        written.append((run.final.read_bytes(), json.dumps(metrics), json.dumps(looks), pictures))
+    assert written[0] == written[1]
+
+
+def test_a_stop_within_a_span_is_heard_at_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gansweep.spans.SECONDS", 10.0)
+    original = GAN.step
+
+    def step(gan: GAN, *arguments: Any) -> None:
+        original(gan, *arguments)
+        if gan.steps_done == 5:
+            stop.request()
+
+    monkeypatch.setattr(GAN, "step", step)
+    config = Config(steps=50, batch_size=10, width=1 / 32, device="cpu", judge="false", threads=1)
+    try:
+        with pytest.raises(stop.Stopped, match="stopped at step 5 of 50"):
+            train(Run(tmp_path, "r"), config, prepare(DataConfig("mnist5k"), 28))
+    finally:
+        stop._requested.clear()
+    assert torch.load(Run(tmp_path, "r").last, weights_only=False)["step"] == 5
