@@ -15,6 +15,8 @@ BENCHMARKS = {
     "step": ("step", "step"),
     "fusion": ("fusion", "fusion"),
     "sweeps": ("sweeps", "sweeps"),
+    "sweeps_digits": ("sweeps", "sweeps_digits"),
+    "memory": ("memory", "job_memory"),
     "paper": ("paper", "paper"),
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),

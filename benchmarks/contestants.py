@@ -52,7 +52,9 @@ class Contestant:
 
 
 def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
-    """All of them. folder: for the images, as all but gansweep read them.
+    """All of them, each beside what it is compared with: machines drift within a round.
+
+    folder: for the images, as all but gansweep read them.
 
     gansweep runs once in each precision: that prepares its data sets and its judge, and tells
     its defaults, which the bare loops take over.
@@ -83,14 +85,14 @@ def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
     return {
         "gansweep": Contestant("gansweep, its defaults", default, ours, True),
         "unjudged": Contestant("gansweep, judge=false", default, [*ours, "judge=false"], True),
+        "bare2": Contestant("bare loop, 2 processes × 1 thread", default, bare(2, default)),
+        "bare2_other": Contestant("bare loop, 2 processes × 1 thread", other, bare(2, other)),
         "other": Contestant("gansweep, judge=false", other, alike, True),
-        "plain": Contestant("Hydra basic + plain Lightning", "fp32", plain("basic", "fp32")),
         "plain_bf16": Contestant("Hydra basic + plain Lightning", "bf16", plain("basic", "bf16")),
+        "plain": Contestant("Hydra basic + plain Lightning", "fp32", plain("basic", "fp32")),
         "joblib": Contestant("hydra-joblib, 2 jobs + plain Lightning", "fp32", joblib),
         "ray": Contestant("Ray Tune, 2 × 1 CPU + plain Lightning", "fp32", ray),
         "bare": Contestant("bare loop, one run at a time", default, bare(1, default)),
-        "bare2": Contestant("bare loop, 2 processes × 1 thread", default, bare(2, default)),
-        "bare2_other": Contestant("bare loop, 2 processes × 1 thread", other, bare(2, other)),
     }
 
 

@@ -9,7 +9,6 @@ from statistics import median
 from benchmarks import charts
 from benchmarks.contestants import GRIDS, Contestant, Grid, contestants
 from benchmarks.measure import Series, seconds, write
-from benchmarks.memory import job_memory
 
 BATCH = 32
 ROUNDS = 2
@@ -17,7 +16,7 @@ STEPS = 600  # of the demo profile
 
 
 def sweeps(grid: str = "demo", steps: int = STEPS, rounds: int = ROUNDS) -> None:
-    """The wall time of each contestant for the same grid, in turns; then the memory of a job."""
+    """The wall time of each contestant for the same grid, in turns."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = contestants(GRIDS[grid], steps, Path(folder))
         times = {key: Series(key) for key in chosen}
@@ -28,7 +27,11 @@ def sweeps(grid: str = "demo", steps: int = STEPS, rounds: int = ROUNDS) -> None
                 print(f"{chosen[key].name}: {times[key].values[-1]:.0f} s", flush=True)
             # A round takes a quarter of an hour: each leaves a report.
             _report(grid, steps, chosen, times)
-    job_memory()
+
+
+def sweeps_digits() -> None:
+    """The same for the 16 rows on one data set."""
+    sweeps("digits")
 
 
 def _ratios(to: Series, of: Series) -> str:
@@ -55,7 +58,7 @@ def _report(
             _ratios(times[alike[one.precision]], times[key]),
             _ratios(times[bare[one.precision]], times[key]),
         ]
-        for key, one in chosen.items()
+        for key, one in sorted(chosen.items(), key=lambda item: median(times[item[0]].values))
     ]
     name = "sweeps" if which == "demo" else f"sweeps_{which}"
     write(
