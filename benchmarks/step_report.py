@@ -30,10 +30,10 @@ def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> 
             f"{case.flop / 1e9:,.1f}",
             f"{rate:,.0f}",
             *(f"{100 * rate / most:.0f}" for most in ceilings[config.precision]),
-            case.added().spread().replace("–", " to "),
-            f"{median(case.added().values) / alone / 10:.1f}",
-            f"{1000 * median(case.outside.values):.1f}",
+            f"{1000 * median(case.outside.values):.2f}",
             f"{1000 * median(case.written.values):,.0f}",
+            case.added().spread(2),
+            f"{median(case.added().values) / alone / 10:.1f}",
         ])  # fmt: skip
     name = "step" + suffix()
     products = ", ".join(f"{rates[0]:,.0f} GFLOP/s in {p}" for p, rates in ceilings.items())
@@ -47,10 +47,9 @@ def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> 
             "differences of a few ms are noise.",
             "alone: the GAN module's training step in a loop. in a run: the same in gansweep's "
             "`train`, with Lightning's trainer and every callback but the judge's: metrics every "
-            "10 steps, the bar. added: what that takes beyond the step alone, with a 60th of what "
-            "a picture and a checkpoint take, as in a run of the demo profile. outside: between "
-            "the end of a step and the start of the next, by the clock in the run itself, without "
-            "that 60th.",
+            "10 steps, the bar. outside: between the end of a step and the start of the next, by "
+            "the clock in the run itself. added: that and a 60th of what a picture and a "
+            "checkpoint take, as in a run of the demo profile; %: of the step alone.",
             "GFLOP: products and convolutions of one step in fp32, as FlopCounterMode counts them. "
             f"Shares: of the best matrix product measured between the cases, {products}; of the "
             f"best of products and convolutions, {best}: other libraries compute these. In bf16 "
@@ -58,8 +57,8 @@ def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> 
             _draw(name, cases, ceilings),
         ],
         ["networks", "width", "precision", "images/s alone", "images/s in a run", "GFLOP a step",
-         "GFLOP/s", "of products, %", "of the best, %", "added, ms a step", "added, %",
-         "outside, ms a step", "picture and checkpoint, ms"],
+         "GFLOP/s", "of products, %", "of the best, %", "outside, ms a step",
+         "picture and checkpoint, ms", "added, ms a step", "added, %"],
         rows,
     )  # fmt: skip
 
@@ -86,7 +85,7 @@ def _draw(name: str, cases: list[Case], ceilings: Ceilings) -> str:
     axes[1].set(title="share of the best rate, %")
     axes[1].set_ylim(bottom=0)
     axes[2].set(title="added in a run, %")
-    axes[2].axhline(0, color=charts.GREY, linewidth=0.8)
+    axes[2].set_ylim(bottom=0)
     for ax in axes:
         ax.set_xlabel("width")
     axes[0].legend(frameon=False, fontsize=8)
