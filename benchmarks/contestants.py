@@ -51,13 +51,17 @@ class Contestant:
     ours: bool = False
 
 
+# What the plain contestants train; see `plain_lightning`.
+NETWORKS = ("gen=5", "disc=4", "batch_size=32")
+
+
 def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
     """All of them, each beside what it is compared with: machines drift within a round.
 
     folder: for the images, as all but gansweep read them.
 
     gansweep runs once in each precision: that prepares its data sets and its judge, and tells
-    its defaults, which the bare loops take over.
+    its configuration, which the bare loops take over.
     """
     for name in grid.data.split(","):
         np.save(folder / f"{name}.npy", prepare(DataConfig(name), 28).array())
@@ -67,7 +71,7 @@ def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
     # Without data= gansweep trains a row on the profile's digits and faces.
     only = [f"data={grid.data}"] if "," not in grid.data else []
     rows = [f"lr={grid.lr}", f"beta1={grid.beta1}", f"steps={steps}"]
-    ours = ["-m", "gansweep", "-m", *rows, *only]
+    ours = ["-m", "gansweep", "-m", *NETWORKS, *rows, *only]
     alike = [*ours, "judge=false", f"precision={other}"]
     arrays = f"arrays={folder}"
 
@@ -83,7 +87,7 @@ def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
     ray = ["-m", TUNE, grid.lr, grid.beta1, grid.data, str(steps), str(folder)]
     joblib = [*plain("joblib", "fp32"), "hydra.launcher.n_jobs=2"]
     return {
-        "gansweep": Contestant("gansweep, its defaults", default, ours, True),
+        "gansweep": Contestant("gansweep, judged", default, ours, True),
         "unjudged": Contestant("gansweep, judge=false", default, [*ours, "judge=false"], True),
         "bare2": Contestant("bare loop, 2 processes × 1 thread", default, bare(2, default)),
         "bare2_other": Contestant("bare loop, 2 processes × 1 thread", other, bare(2, other)),
@@ -101,7 +105,7 @@ def _try_out(folder: Path, *overrides: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with tempfile.TemporaryDirectory() as place:
         subprocess.run(
-            [sys.executable, "-m", "gansweep", "-m", "steps=1", *overrides],
+            [sys.executable, "-m", "gansweep", "-m", *NETWORKS, "steps=1", *overrides],
             cwd=place, env=environment, check=True, capture_output=True,
         )  # fmt: skip
         found = next(Path(place).glob("outputs/runs/*/config.json")).read_text()

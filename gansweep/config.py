@@ -21,6 +21,7 @@ from gansweep.registry import Registry
 OPTIMIZERS = ("adam", "sgd")
 PRECISIONS = ("fp32", "bf16", "auto")
 MEMORY_FORMATS = ("contiguous", "channels_last")
+PARAMETRIZATIONS = ("mup", "standard")
 DEVICES = ("auto", "cpu", "cuda")
 JUDGES = ("true", "false", "inception")
 SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "nsga2", "nsga3")
@@ -93,8 +94,8 @@ class DataConfig:
 class Config:
     """One run, or one row of a sweep."""
 
-    gen: str = _param("5", "generator implementation", "gen impl", choices=GENERATORS)
-    disc: str = _param("4", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)
+    gen: str = _param("1", "generator implementation", "gen impl", choices=GENERATORS)
+    disc: str = _param("1", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)
     gen_drop: float = _param(
         0.0,
         "drop probability in the generator's dropout layers",
@@ -138,7 +139,7 @@ class Config:
         log=True,
     )
     lr: float = _param(
-        5e-4,
+        1e-4,
         "learning rate of both optimizers",
         "learning rate",
         low=0,
@@ -185,6 +186,13 @@ class Config:
         open_low=True,
         null="each network's narrow demo width",
         null_label="demo",
+    )
+    parametrization: str = _param(
+        "mup",
+        "what lr means in narrow networks; mup: the rate of full width, each layer's own follows "
+        "from it, standard: the rate of every layer",
+        "parametrization",
+        choices=PARAMETRIZATIONS,
     )
     epochs: int | None = _param(
         None,
@@ -325,6 +333,12 @@ class Config:
         identity=False,
     )
     faces: str = _param("toyfaces", "the profile's faces", group="files and sweeps", identity=False)
+    stand_ins: bool = _param(
+        False,
+        "where the profile's digits or faces are not at hand, may mnist5k and toyfaces stand in?",
+        group="files and sweeps",
+        identity=False,
+    )
     thumbnail: str = _param(
         "equilibrium",
         "the pictures of a report: where a run was best, or its last",
@@ -518,6 +532,7 @@ def effective(config: Config) -> dict[str, Any]:
         "beta2": "adam" not in optimizers,
         "momentum": "sgd" not in optimizers,
         "nesterov": "sgd" not in optimizers or config.momentum == 0,
+        "parametrization": set(widths(config)) == {1.0},
     }
     return {k: None if without_effect.get(k) else v for k, v in values.items()}
 

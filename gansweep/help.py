@@ -75,5 +75,6 @@ def print_help() -> None:
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
     print(f"\nprofiles: {', '.join(f'profile={name}' for name in choices('profile'))}")
     print("  demo (default, shown above): narrow networks, few steps")
-    print("  paper: as the documents trained\n")
+    print("  narrow: as the documents trained, in networks of 1/16 of the width")
+    print("  paper: as the documents trained, at full width\n")
     print(OPTIONS, end="")

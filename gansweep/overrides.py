@@ -22,8 +22,8 @@ SEARCH_ONLY = (
     "warm_start",
 )  # fmt: skip
 SWEEP_ONLY = (
-    "sweep", "rows", "name", "reports", "digits", "faces", "thumbnail", "retry", "fail_fast",
-    "jobs_per_device", "plan", *SEARCH_ONLY,
+    "sweep", "rows", "name", "reports", "digits", "faces", "stand_ins", "thumbnail", "retry",
+    "fail_fast", "jobs_per_device", "plan", *SEARCH_ONLY,
 )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from gansweep.errors import Held
 
-SCHEMA = 2  # of the identity: raise it when equal parameters no longer mean equal numbers
+SCHEMA = 3  # of the identity: raise it when equal parameters no longer mean equal numbers
 FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
 
 

@@ -17,7 +17,7 @@ from gansweep.report.blocks import can_draw, draw
 from gansweep.report.columns import RESULTS
 from gansweep.report.find_run import WAYS, find_runs
 from gansweep.report.outcome import Outcome, read_outcome
-from gansweep.report.text import format_param
+from gansweep.report.text import format_param, format_value
 from gansweep.run import Run
 
 WIDEST = 112  # columns of a picture
@@ -65,6 +65,8 @@ def show(run: Run, everything: bool, picture: bool) -> None:
             console.print(Text(f"{outcome.picture} cannot be read ({error})", style="yellow"))
     _section("parameters", parameters(outcome, everything))
     _section("result", results(outcome))
+    for net, layers in (outcome.environment.get("rates") or {}).items():
+        _section(f"learning rates of the {net}", rates(layers))
     _section("provenance", provenance(outcome))
     _section("attempts", _attempts(run))
     for line in outcome.log:
@@ -100,6 +102,17 @@ def results(outcome: Outcome) -> dict[str, str]:
             found[entry.heading] = entry.text(value)
     score = outcome.score
     found |= {METRICS[n].label: f"{score[n]:.4g}" for n in METRICS.names() if n in score}
+    return found
+
+
+def rates(layers: list[dict[str, Any]]) -> dict[str, str]:
+    """Each layer with the learning rate of its weights, and of its bias where that differs."""
+    found = {}
+    for layer in layers:
+        text = format_value(layer["weight"])
+        if layer["bias"] is not None and layer["bias"] != layer["weight"]:
+            text += f", bias {format_value(layer['bias'])}"
+        found[layer["layer"]] = text
     return found
 
 

@@ -28,6 +28,7 @@ from gansweep.judge.evaluate import Judge
 from gansweep.judge.inception import InceptionFeatures, find_weights
 from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
+from gansweep.networks.parametrization import layer_rates, parameter_groups
 from gansweep.networks.stack import MEMORY_FORMATS
 from gansweep.provenance import environment
 from gansweep.run import Run, write_json
@@ -56,12 +57,12 @@ def train(
     reset_peak_memory(device)
     judge = make_judge(config, data, device)  # before the dice are set: it draws too
     pl.seed_everything(config.seed, verbose=False)
-    write_json(run.environment, environment(device))
 
     started = time.perf_counter()
     images = torch.from_numpy(data.array().copy()).to(device)
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
+    write_json(run.environment, environment(device) | {"rates": learning_rates(gan, config)})
     first = start.step if start else 0
     batches = Batches(
         images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first
@@ -183,6 +184,7 @@ def build_gan(config: Config, channels: int) -> GAN:
         alpha=config.alpha,
         drop=config.gen_drop,
         memory_format=config.memory_format,
+        parametrization=config.parametrization,
     )
     discriminator = build_discriminator(
         config.disc,
@@ -191,6 +193,7 @@ def build_gan(config: Config, channels: int) -> GAN:
         alpha=config.alpha,
         drop=config.disc_drop,
         memory_format=config.memory_format,
+        parametrization=config.parametrization,
     )
     return GAN(
         generator,
@@ -208,14 +211,21 @@ def build_gan(config: Config, channels: int) -> GAN:
 
 
 def make_optimizer(name: str, config: Config, net: nn.Module) -> torch.optim.Optimizer:
-    """Adam (eps 1e-8) or SGD with momentum, at the configuration's learning rate."""
+    """Adam (eps 1e-8) or SGD with momentum; the learning rate and eps are those of full width."""
     if name == "adam":
-        betas = (config.beta1, config.beta2)
-        return torch.optim.Adam(net.parameters(), config.lr, betas, eps=ADAM_EPS, fused=True)
+        groups = parameter_groups(net, name, config.lr, ADAM_EPS)
+        return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), fused=True)
     nesterov = config.nesterov and config.momentum > 0
-    return torch.optim.SGD(
-        net.parameters(), config.lr, momentum=config.momentum, nesterov=nesterov, fused=True
-    )
+    groups = parameter_groups(net, name, config.lr)
+    return torch.optim.SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=True)
+
+
+def learning_rates(gan: GAN, config: Config) -> dict[str, list[dict[str, Any]]]:
+    """The learning rate of each layer of both networks, which `parametrization` may set apart."""
+    return {
+        "generator": list(layer_rates(gan.generator, config.gen_opt, config.lr)),
+        "discriminator": list(layer_rates(gan.discriminator, config.disc_opt, config.lr)),
+    }
 
 
 def resolve_device(name: str) -> torch.device:

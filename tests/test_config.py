@@ -35,7 +35,7 @@ def test_every_parameter_declares_help_and_label_and_has_a_valid_default() -> No
         ("batch_size=1.5", "batch_size=1.5 is not a whole number"),
         ("shuffle=2", "shuffle=2 is not true or false"),
         ("data=minst", "data=minst: did you mean 'mnist'? valid: celeba, images, mnist"),
-        ("profile=x", "profile=x: valid: demo, paper"),
+        ("profile=x", "profile=x: valid: demo, narrow, paper"),
         (
             "learning_rate=0.1",
             "unknown parameter 'learning_rate': did you mean 'lr'? valid: 0 < lr",

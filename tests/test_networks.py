@@ -9,7 +9,15 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gansweep.errors import UserError
 from gansweep.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
-from gansweep.networks.stack import MEMORY_FORMATS, Crop, Flatten, Reshape, Stack, same_padding
+from gansweep.networks.stack import (
+    MEMORY_FORMATS,
+    Crop,
+    Flatten,
+    Norm,
+    Reshape,
+    Stack,
+    same_padding,
+)
 
 Z = 100
 
@@ -224,7 +232,7 @@ def test_width_scales_hidden_channels_only() -> None:
 def layer_names(net: nn.Sequential) -> str:
     short = {
         nn.Linear: "dense", Reshape: "", Flatten: "", nn.ZeroPad2d: "", Crop: "",
-        nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", nn.BatchNorm2d: "BN", nn.BatchNorm1d: "BN",
+        nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", Norm: "BN",
         nn.LeakyReLU: "LR", nn.Dropout: "DO", nn.Tanh: "tanh", nn.Upsample: "up",
         nn.AvgPool2d: "pool",
     }  # fmt: skip
@@ -262,6 +270,34 @@ def test_batch_norm_has_tensorflows_constants_and_layers_their_arguments() -> No
     assert {(n.eps, n.momentum) for n in norms} == {(1e-3, 0.01)}
     assert {layer.negative_slope for layer in net if isinstance(layer, nn.LeakyReLU)} == {0.07}
     assert {layer.p for layer in net if isinstance(layer, nn.Dropout)} == {0.4}
+
+
+@pytest.mark.parametrize("shape", [(64, 3), (64, 3, 4, 4)])
+def test_samples_are_drawn_with_averages_of_what_was_seen_not_of_what_they_started_from(
+    shape: tuple[int, ...],
+) -> None:
+    """A moving variance that starts at 1 hides activations of variance 0.0001 for 900 steps."""
+    torch.manual_seed(0)
+    norm, plain = Norm(3), nn.BatchNorm1d(3, 1e-3, 0.01)
+    for steps in (1, 20, 2000):
+        while int(norm.num_batches_tracked) < steps:
+            x = 5 + 0.01 * torch.randn(shape)
+            trained = norm(x)
+            if x.dim() == 2:
+                assert torch.equal(trained, plain(x))  # training does not look at them
+        mean, variance = norm.averages()
+        assert mean.tolist() == pytest.approx([5] * 3, abs=0.01)
+        assert variance.tolist() == pytest.approx([1e-4] * 3, rel=0.3)
+    drawn = norm.eval()(x)
+    assert torch.allclose(drawn, trained, atol=0.1)
+    if x.dim() == 2:  # so late it makes no difference
+        assert torch.allclose(drawn, plain.eval()(x), atol=1e-4)
+
+
+def test_an_untrained_norm_draws_with_its_start() -> None:
+    x = torch.randn(8, 3)
+    plain = nn.BatchNorm1d(3, 1e-3, 0.01)
+    assert torch.equal(Norm(3).eval()(x), plain.eval()(x))
 
 
 def test_weights_start_glorot_uniform_and_biases_at_zero() -> None:

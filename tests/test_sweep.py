@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     assert len(made.jobs) == 12
     assert made.jobs[0].title == "lr=0.0001 beta1=0.3 data=mnist5k"
     assert manifest.tables[0].columns == ["lr", "beta1"]
-    assert manifest.common["gen"] == "5"
+    assert manifest.common["gen"] == "1"
     assert manifest.name.startswith("lr-beta1-")
     made.write()
     record = read_json(made.jobs[0].run.config)
@@ -105,6 +106,63 @@ def test_profiles_bring_their_own_widths_and_data_sets(plan: Any, shared: Path) 
     steps = [r["identity"]["steps"] for r in records if r]
     assert steps == [2 * (60000 // 128)]  # 32 faces are fewer than a batch of 128
     assert "batch_size=128, but celeba has only 32" in made.manifest.rows[0].invalid["Celeb Output"]
+
+
+def made_on(plan: Any, *arguments: str) -> list[str]:
+    """The data sets that a plan's runs are trained on, in its order."""
+    made = plan(*arguments)
+    return list(dict.fromkeys(record["data"]["name"] for record in made.records))
+
+
+def test_narrow_trains_as_the_documents_did_in_narrower_networks(plan: Any) -> None:
+    made = plan("profile=narrow", "precision=fp32", "lr=1e-4,5e-5")
+    assert made.manifest.common["width"] == 1 / 16
+    assert made.manifest.common["batch_size"] == 128
+    identity = made.records[0]["identity"]
+    assert identity["parametrization"] == "mup"
+    assert not identity["shuffle"]
+    assert identity["steps"] == 24 * (5000 // 128)
+
+
+def test_what_is_not_at_hand_has_a_stand_in_that_is_named(
+    plan: Any, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    narrow = ("profile=narrow", "precision=fp32")
+    assert made_on(plan, *narrow) == ["mnist5k", "toyfaces"]
+    said = " ".join(capsys.readouterr().out.split())
+    assert "mnist is not at hand (data.root=FOLDER): mnist5k stands in" in said
+    assert "celeba is not at hand (data.root=FOLDER): toyfaces stands in" in said
+    mnist = f"data.root={shared / 'mnist'}"
+    assert made_on(plan, *narrow, mnist) == ["mnist", "toyfaces"]
+    assert made_on(plan, *narrow, mnist, "digits=mnist5k", "faces=mnist") == ["mnist5k", "mnist"]
+    with pytest.raises(UserError, match=r"needs its files"):
+        plan(*narrow, "data=mnist")  # what is typed has none
+
+
+def test_several_folders_of_data(plan: Any, shared: Path) -> None:
+    roots = os.pathsep.join(str(shared / name) for name in ("mnist", "olivetti"))
+    data = ("data=mnist,images", f"data.root='{roots}'")
+    made = plan(*data, "limit=200", "batch_size=20", "steps=1")
+    assert made.manifest.pictures == ["Number Output", "Olivetti Output"]
+    with pytest.raises(UserError, match=r"nowhere: no MNIST training images there"):
+        plan("data=mnist", f"data.root='{shared / 'olivetti'}{os.pathsep}nowhere'", "steps=1")
+
+
+def test_a_row_list_names_its_profile(plan: Any, tmp_path: Path) -> None:
+    rows = "{columns: [lr], rows: [[0.1], [0.2]]}"
+    (tmp_path / "mine.yaml").write_text(f"profile: narrow\ntables: [{rows}]")
+    listed = ("sweep=mine.yaml", "data=mnist5k", "precision=fp32")
+    assert plan(*listed).manifest.common["width"] == 1 / 16
+    assert plan(*listed, "profile=paper").manifest.common["width"] == 1.0
+    (tmp_path / "mine.yaml").write_text(f"profile: narow\ntables: [{rows}]")
+    with pytest.raises(UserError, match="profile: narow: did you mean 'narrow'"):
+        plan(*listed)
+
+
+def test_a_parametrization_of_full_width_is_no_other_run(plan: Any) -> None:
+    both = ("parametrization=mup,standard", "data=mnist5k", "steps=3")
+    assert len(plan(*both, "width=1.0").jobs) == 1
+    assert len(plan(*both, "width=0.5").jobs) == 2
 
 
 def test_invalid_rows_are_reported_and_the_others_trained(plan: Any) -> None:
@@ -240,7 +298,10 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
     ("text", "message"),
     [
         ("tables: [", "not readable as YAML"),
-        ("rows: 3", "a row list: no 'rows': valid: data, profiles, search, set, tables, title"),
+        (
+            "rows: 3",
+            "a row list: no 'rows': valid: data, profile, profiles, search, set, tables, title",
+        ),
         ("3", "a row list must be a mapping, not 3"),
         ("tables: 3", "tables must be a list, not 3"),
         ("tables: []", "it has no rows"),

@@ -1,5 +1,6 @@
 """What one would write today without gansweep: plain PyTorch Lightning, under three launchers.
 
-The networks, the widths, the step and the images are those of gansweep's demo profile; everything
-else is what the tools do by default. It judges nothing and draws no pictures.
+The networks are those of `contestants.NETWORKS`, with the widths, the step and the images of
+gansweep's demo profile; everything else is what the tools do by default. It judges nothing and
+draws no pictures.
 """

@@ -6,7 +6,7 @@ Nothing here imports torch but `batches`.
 
 from gansweep.data import celeba, images, mnist, toyfaces
 from gansweep.data.cache import Prepared, cache_folder, prepare
-from gansweep.data.source import DATASETS
+from gansweep.data.source import DATASETS, at_hand, find_source
 
-__all__ = ["DATASETS", "Prepared", "cache_folder", "prepare"]
+__all__ = ["DATASETS", "Prepared", "at_hand", "cache_folder", "find_source", "prepare"]
 del celeba, images, mnist, toyfaces

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from gansweep.console import console
-from gansweep.data.source import DATASETS, Source
+from gansweep.data.source import Source, find_source
 from gansweep.errors import UserError
 from gansweep.run import read_json, write_json
 
@@ -75,7 +75,7 @@ def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
     limit: only the first so many pictures. A cache that is truncated or altered is made again.
     Raises UserError for a source that is missing or cannot be read; then nothing is left behind.
     """
-    source: Source = DATASETS[spec.name].build(spec, size, limit)
+    source = find_source(spec, size, limit)
     key = {**source.key, "name": spec.name, "size": size, "channels": spec.channels}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / f"{spec.name}-{size}px-{digest}"

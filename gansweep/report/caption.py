@@ -28,6 +28,11 @@ def caption(results: Results) -> list[str]:
         outcomes = [run for row in results.rows for run in row.cells[picture].runs]
         lines.append(f"{picture}: {_data(outcomes)}.")
     everything = results.outcomes()
+    if any(o.config.get("identity", {}).get("parametrization") == "mup" for o in everything):
+        lines.append(
+            "Learning rates are those of full width, from which each layer's own follows at this "
+            "width (parametrization=mup)."
+        )
     lines += [f"{line}." for line in (*legend(o.result for o in everything), *_marks(results))]
     if place := _place(everything):
         lines.append(place)

@@ -17,7 +17,7 @@ from gansweep.data import Prepared
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import fault_of, plan_run
 from gansweep.job import SweepTask
-from gansweep.overrides import Axis, items, read_axes
+from gansweep.overrides import items, read_axes
 from gansweep.report.text import format_value
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.compose import command_of, composer
@@ -29,6 +29,7 @@ from gansweep.sweep.plan import (
     Preparer,
     keep_record,
     make_config,
+    profile_of,
     settings_of,
     with_values,
 )
@@ -121,14 +122,12 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         searched += [f"{n}={text}" for n, text in recipe.search.items() if text and n not in given]
         names += [n for n, text in recipe.search.items() if not text and n not in given]
     compose = composer(master, context)
-    settings = make_config(compose({}), values)
+    profile = profile_of(axes, recipe, master.hydra.runtime.choices["profile"])
+    settings = make_config(compose({"profile": profile}), values)
     if settings.rows is not None:
         raise UserError("rows=… chooses from a row list, which a search has not")
-    if not any(axis.name == "data" for axis in axes) and recipe is None:
-        axes.append(Axis("data", (settings.digits,)))
-    profile = master.hydra.runtime.choices["profile"]
     prepared = Preparer()
-    ((_, _, cells),) = Expander(axes, recipe, compose, profile).rows()
+    ((_, _, cells),) = Expander(axes, recipe, compose, profile, roles=("digits",)).rows()
     bases = [cell.config for cell in cells]
     if any(base.judge == "false" for base in bases):
         raise UserError("judge=false: a search needs the judge's distances")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gansweep.config import DEFAULTS, PARAMS, Config, DataConfig, check, effective
-from gansweep.data import DATASETS, Prepared, prepare
+from gansweep.console import console
+from gansweep.data import Prepared, at_hand, find_source, prepare
 from gansweep.errors import UserError
 from gansweep.identity import check_root, fault_of, plan_run
 from gansweep.networks import GENERATORS
@@ -118,8 +119,7 @@ class Preparer:
         key = dataclasses.astuple(config.data)
         if key not in self._labels:
             size = GENERATORS[config.gen].image_size
-            source = DATASETS[config.data.name].build(config.data, size, config.limit)
-            self._labels[key] = source.label
+            self._labels[key] = find_source(config.data, size, config.limit).label
         return self._labels[key]
 
 
@@ -139,6 +139,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     if settings.get("rows") is not None and recipe is None:
         raise UserError("rows=… chooses from a row list: name it with sweep=…")
     chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
+    profile = profile_of(axes, recipe, profile)
     expander = Expander(axes, recipe, compose, profile)
     prepared = Preparer()
     expanded = list(expander.rows())
@@ -194,7 +195,7 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
         picked,
         list(jobs.values()),
         list(records.values()),
-        make_config(compose({}), settings),
+        make_config(compose({"profile": profile}), settings),
         doubles,
     )
 
@@ -214,6 +215,12 @@ def _labels(cells: list[_Cell], prepared: Preparer) -> list[str]:
     ]
 
 
+def profile_of(axes: list[Axis], recipe: Recipe | None, default: str) -> str:
+    """The profile of a sweep: the one typed, else its row list's, else the default."""
+    typed = any(axis.name == "profile" for axis in axes)
+    return default if typed or recipe is None else recipe.profile or default
+
+
 def settings_of(axes: list[Axis]) -> dict[str, Any]:
     values = {}
     for axis in axes:
@@ -231,9 +238,15 @@ class Expander:
     """The product of the axes, split into rows, picture columns (data) and replicates (seed)."""
 
     def __init__(
-        self, axes: list[Axis], recipe: Recipe | None, compose: Compose, profile: str
+        self,
+        axes: list[Axis],
+        recipe: Recipe | None,
+        compose: Compose,
+        profile: str,
+        roles: Sequence[str] = ROLES,
     ) -> None:
         self.recipe = recipe
+        self.roles = recipe.data if recipe else roles
         self.profile = profile
         free = [a for a in axes if a.name not in SETTINGS or a.name in ROLES]
         self.data_axes = [a for a in free if a.name == "data" or a.name.startswith("data.")]
@@ -242,6 +255,7 @@ class Expander:
         self._out = {a.name: a.values[0] for a in axes if a.name == "out"}
         self._compose = compose
         self._composed: dict[tuple[str, str | None], Config] = {}
+        self._stood_in: set[str] = set()
 
     def overridden(self) -> bool:
         """Does the command line say anything that can change a run's numbers?"""
@@ -281,11 +295,25 @@ class Expander:
         """The data sets: those of the command line, else the profile's digits and faces."""
         axes = list(self.data_axes)
         if not any(axis.name == "data" for axis in axes):
-            roles = self.recipe.data if self.recipe else ROLES
             base = self._base(profile, None)
-            names = dict.fromkeys(values.get(role, getattr(base, role)) for role in roles)
+            names = dict.fromkeys(
+                values.get(role) or self._data_of(role, base) for role in self.roles
+            )
             axes.insert(0, Axis("data", tuple(names)))
         return list(_product(axes))
+
+    def _data_of(self, role: str, base: Config) -> str:
+        """The profile's digits or faces, or what stands in for them."""
+        wanted: str = getattr(base, role)
+        if not base.stand_ins:
+            return wanted
+        roots = [axis.values[0] for axis in self.data_axes if axis.name == "data.root"]
+        spec = dataclasses.replace(base.data, root=roots[0] if roots else base.data.root)
+        name = at_hand(spec, wanted)
+        if name != wanted and wanted not in self._stood_in:
+            self._stood_in.add(wanted)
+            console.print(f"data: {wanted} is not at hand (data.root=FOLDER): {name} stands in")
+        return name
 
     def _base(self, profile: str, data: str | None) -> Config:
         key = (profile, data)

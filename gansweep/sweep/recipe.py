@@ -1,6 +1,7 @@
 """Row lists that are no grid: the YAML files of sweeps/.
 
 title: what the table shows
+profile: narrow              # the one to train with, unless another is typed
 data: [digits, faces]        # which of the profile's data sets; both if left out
 set: {smooth: 0}             # parameters of all rows
 profiles: {demo: {steps: 250}}   # parameters under one profile
@@ -26,7 +27,7 @@ from gansweep.resources import choices, sweeps_folder
 from gansweep.sweep.manifest import NOT_APPLICABLE, SINGLES, Table
 
 ROLES = ("digits", "faces")
-KEYS = ("title", "data", "set", "profiles", "tables", "search")
+KEYS = ("title", "profile", "data", "set", "profiles", "tables", "search")
 TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "rows")
 # What a row may say: everything that can change a run's numbers but the replicate.
 COLUMNS = [name for name, param in PARAMS.items() if param.identity and name != "seed"]
@@ -41,6 +42,7 @@ class Recipe:
 
     name: str
     title: str
+    profile: str | None = None
     data: list[str] = field(default_factory=lambda: list(ROLES))
     common: dict[str, Any] = field(default_factory=dict)
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -89,6 +91,7 @@ def _recipe(name: str, record: Any) -> Recipe:
     recipe = Recipe(
         name=name,
         title=str(record.get("title", name)),
+        profile=_profile(record.get("profile")),
         data=_roles(record.get("data", list(ROLES))),
         common=_checked(record.get("set") or {}, "set"),
     )
@@ -126,6 +129,12 @@ def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list):
         raise UserError(f"{what} must be a list, not {value!r}")
     return value
+
+
+def _profile(name: Any) -> str | None:
+    if name is not None and name not in choices("profile"):
+        raise UserError(f"profile: {name}: {choices_hint(str(name), choices('profile'))}")
+    return None if name is None else str(name)
 
 
 def _roles(roles: Any) -> list[str]:
