@@ -1,25 +1,30 @@
 """`python -m gansweep.confirm SWEEP`: train the best rows again with fresh seeds; which hold?
 
-The best of many rows looks better than it is: it was chosen for its luck too.
+The best of many rows looks better than it is: it was chosen for its luck too. With `width=1` the
+winners of narrow networks are trained at full width.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import dataclass, field, replace
+import re
+import shlex
+from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
-from gansweep.config import DEFAULTS, Config, DataConfig
+from gansweep.config import DEFAULTS, PARAMS, Config, DataConfig
 from gansweep.console import console
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import plan_run
 from gansweep.job import SweepTask
 from gansweep.judge.metrics import METRICS
+from gansweep.overrides import as_arguments, read_axes
 from gansweep.report.replicates import SIGNIFICANT, difference_test, spread
 from gansweep.run import Run, now, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table, read_manifest
-from gansweep.sweep.plan import Preparer, keep_record
+from gansweep.sweep.plan import Preparer, keep_record, shown_params, take_common, with_values
 
 
 @dataclass
@@ -40,6 +45,10 @@ def main(argv: list[str] | None = None) -> None:
         "hold. The same command goes on where it was interrupted.",
     )
     parser.add_argument("sweep", help="the sweep's or the search's name")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="name=value",
+        help="parameters to train them with instead, as in width=1",
+    )  # fmt: skip
     parser.add_argument("--top", type=int, default=3, help="best rows (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="fresh seeds (default %(default)s)")
     parser.add_argument("--on", help="the picture column that ranks them (default: the first)")
@@ -49,8 +58,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
     )
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     with one_line_errors():
+        args.values = _values(args.overrides)
         for name, least in (("top", 1), ("seeds", 2)):
             if getattr(args, name) < least:
                 raise UserError(f"--{name} {getattr(args, name)} is too few; {least} or more")
@@ -64,6 +74,17 @@ def main(argv: list[str] | None = None) -> None:
     if interrupted:
         raise SystemExit(INTERRUPTED)
     raise SystemExit(0 if done else 1)
+
+
+def _values(overrides: list[str]) -> dict[str, Any]:
+    """The typed overrides. Raises UserError for what is no parameter of a run, or not one value."""
+    values = {axis.name: axis.values[0] for axis in read_axes(overrides, multirun=False)}
+    for name in values:
+        if name not in PARAMS or not PARAMS[name].identity or name == "seed":
+            raise UserError(
+                f"{name} cannot be changed here: give hyperparameters, as in width=1 or epochs=4"
+            )
+    return values
 
 
 def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str, list[Candidate]]:
@@ -105,12 +126,12 @@ def _train(
     titles: dict[str, str] = {}
     for candidate in candidates:
         for seed in range(first, first + args.seeds):
-            config = replace(candidate.config, seed=seed)
+            config = with_values(candidate.config, {**args.values, "seed": seed})
             run, record = plan_run(config, prepared(config))
             keep_record(run, record)
             candidate.runs.append(run)
             titles[run.id] = f"row {candidate.row} seed={seed}"
-    name = f"{manifest.name}-confirm"
+    name = _name(manifest, args)
     runs = [run for candidate in candidates for run in candidate.runs]
     todo = [run.id for run in runs if not run.complete() and not run.failed()]
     _manifest(manifest, candidates, args, column, titles).write(args.out)
@@ -131,6 +152,12 @@ def _train(
         console.print("\ninterrupted: what is finished is kept; type the command again to go on")
         return True
     return False
+
+
+def _name(manifest: Manifest, args: argparse.Namespace) -> str:
+    """`NAME-confirm`, or `NAME-confirm-width-1.0` where something else is trained."""
+    changed = re.sub(r"[^\w.]+", "-", " ".join(as_arguments(args.values)))
+    return f"{manifest.name}-confirm" + (f"-{changed}" if changed else "")
 
 
 def _report(
@@ -175,19 +202,29 @@ def _manifest(
     column: str,
     titles: dict[str, str],
 ) -> Manifest:
+    shown = [shown_params(with_values(c.config, args.values)) for c in candidates]
     rows = [
-        Row(dict(manifest.rows[c.row].params), {column: [run.id for run in c.runs]})
-        for c in candidates
+        Row(
+            {**manifest.params(c.row), **{n: params[n] for n in args.values if n in params}},
+            {column: [run.id for run in c.runs]},
+        )
+        for c, params in zip(candidates, shown, strict=True)
     ]
+    common = take_common(rows)
     of = {row: table for table in manifest.tables for row in table.rows}
     columns = dict.fromkeys(name for c in candidates for name in of[c.row].columns)
-    options = f"--top {args.top} --seeds {args.seeds}" + (f" --on '{args.on}'" if args.on else "")
+    columns |= dict.fromkeys(
+        name for name in args.values if any(name in row.params for row in rows)
+    )
+    words = [manifest.name, *as_arguments(args.values), "--top", args.top, "--seeds", args.seeds]
+    words += ["--on", args.on] if args.on else []
+    changed = "".join(f", {word}" for word in as_arguments(args.values))
     return Manifest(
-        name=f"{manifest.name}-confirm",
-        title=f"{manifest.title}: the best with fresh seeds",
-        command=f"python -m gansweep.confirm {manifest.name} {options}",
+        name=_name(manifest, args),
+        title=f"{manifest.title}: the best with fresh seeds{changed}",
+        command=shlex.join(["python", "-m", "gansweep.confirm", *map(str, words)]),
         pictures=[column],
-        common=manifest.common,
+        common=common,
         tables=[Table(list(columns), list(range(len(rows))))],
         rows=rows,
         titles=titles,

@@ -50,12 +50,32 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "goes on by its own command: python -m gansweep.confirm g" in one_line_error(resumed)
 
 
+def test_the_best_rows_are_trained_again_in_wider_networks(cli: Cli, tmp_path: Path) -> None:
+    grid = ("-m", "lr=1e-4,5e-4", "data=mnist5k", "steps=2", "batch_size=8", "name=g")
+    assert cli(*grid, "gen=5").returncode == 0
+    again = ("g", "width=0.25", "--top", "1", "--seeds", "2")
+    done = cli(*again, module="gansweep.confirm")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "reports/g-confirm-width-0.25/README.md").read_text()
+    assert "width G 0.25, D 0.25, seeds 2, 3" in text
+    assert "the best with fresh seeds, width=0.25" in text
+    assert "2 done, 0 to train" in cli(*again, module="gansweep.confirm").stdout
+    manifest = json.loads(
+        (tmp_path / "outputs/sweeps/g-confirm-width-0.25/manifest.json").read_text()
+    )
+    assert manifest["common"]["width"] == 0.25
+    assert "python -m gansweep.confirm g width=0.25 --top 1 --seeds 2" in manifest["command"]
+
+
 def test_what_cannot_be_confirmed_is_refused(cli: Cli) -> None:
     def refused(*arguments: str) -> str:
         return one_line_error(cli(*arguments, module="gansweep.confirm"))
 
     assert "no sweep 'g'" in refused("g")
     assert "--seeds 1 is too few" in refused("g", "--seeds", "1")
+    assert "width=9.0 is out of range" in refused("g", "width=9")
+    assert "data cannot be changed here" in refused("g", "data=toyfaces")
+    assert "seed cannot be changed here" in refused("g", "seed=3")
     cli("-m", "lr=1e-4", "data=mnist5k", "steps=2", "name=g", "judge=false")
     assert "has no judged row in Number Output" in refused("g")
     assert "--on Nothing: no such column; valid: Number Output" in refused("g", "--on", "Nothing")
