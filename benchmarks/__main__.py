@@ -20,6 +20,7 @@ BENCHMARKS = {
     "paper": ("paper", "paper"),
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),
+    "coordinates": ("coordinates", "coordinates"),
 }
 USUAL = [name for name in BENCHMARKS if name != "paper"]  # that one needs a GPU
 

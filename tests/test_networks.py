@@ -12,6 +12,7 @@ from gansweep.networks import DISCRIMINATORS, GENERATORS, build_discriminator, b
 from gansweep.networks.stack import (
     MEMORY_FORMATS,
     Crop,
+    Dropout,
     Flatten,
     Norm,
     Reshape,
@@ -233,7 +234,7 @@ def layer_names(net: nn.Sequential) -> str:
     short = {
         nn.Linear: "dense", Reshape: "", Flatten: "", nn.ZeroPad2d: "", Crop: "",
         nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", Norm: "BN",
-        nn.LeakyReLU: "LR", nn.Dropout: "DO", nn.Tanh: "tanh", nn.Upsample: "up",
+        nn.LeakyReLU: "LR", Dropout: "DO", nn.Tanh: "tanh", nn.Upsample: "up",
         nn.AvgPool2d: "pool",
     }  # fmt: skip
     return " ".join(filter(None, (short[type(layer)] for layer in net)))
@@ -292,6 +293,36 @@ def test_samples_are_drawn_with_averages_of_what_was_seen_not_of_what_they_start
     assert torch.allclose(drawn, trained, atol=0.1)
     if x.dim() == 2:  # so late it makes no difference
         assert torch.allclose(drawn, plain.eval()(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("p", [0.25, 0.5, 0.9])
+@pytest.mark.parametrize("memory_format", MEMORY_FORMATS)
+@pytest.mark.parametrize("shape", [(50, 7), (16, 5, 30, 30)])
+def test_dropout_keeps_the_mean_and_passes_gradients_to_what_it_keeps(
+    p: float, memory_format: str, shape: tuple[int, ...]
+) -> None:
+    def dropped() -> tuple[Tensor, Tensor]:
+        torch.manual_seed(3)
+        x = torch.ones(shape)
+        if x.dim() == 4:
+            x = x.contiguous(memory_format=MEMORY_FORMATS[memory_format])
+        x.requires_grad_()
+        y = Dropout(p)(x)
+        y.sum().backward()
+        assert x.grad is not None
+        return y.detach(), x.grad
+
+    y, gradient = dropped()
+    assert sorted(set(y.flatten().tolist())) == pytest.approx([0, 1 / (1 - p)])
+    share = (y == 0).float().mean().item()
+    assert share == pytest.approx(p, abs=4 * (p * (1 - p) / y.numel()) ** 0.5)
+    assert torch.equal(gradient, y)
+    assert torch.equal(dropped()[0], y)  # by the seed
+    if y.dim() == 4:
+        assert y.is_contiguous(memory_format=MEMORY_FORMATS[memory_format])
+        rows, columns = ((y == 0).float().mean(dim) for dim in ((0, 1, 3), (0, 1, 2)))
+        assert max(rows.std(), columns.std()) < 0.05  # no stripes
+    assert torch.equal(Dropout(p).eval()(y), y)
 
 
 def test_an_untrained_norm_draws_with_its_start() -> None:

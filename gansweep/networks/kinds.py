@@ -17,7 +17,7 @@ def generator(
     """Register a generator.
 
     image_size: height and width of its images, in pixels. demo_width: the width multiplier at
-    which a demo run takes some 12 s on one CPU core. dropout, lrelu: has it such layers?
+    which a demo run takes 20 to 50 s on one CPU core. dropout, lrelu: has it such layers?
     """
     return GENERATORS.register(
         name, image_size=image_size, demo_width=demo_width, dropout=dropout, lrelu=lrelu

@@ -26,11 +26,13 @@ Norms = (nn.BatchNorm1d, nn.BatchNorm2d)  # and what is derived from them
 class Narrowing:
     """How many times as many inputs and outputs a layer has at full width.
 
-    An input is one that grows with the width: an image's colours and z do not.
+    An input is one that grows with the width: an image's colours and z do not. last: the same of
+    the last layer's inputs, for the layers before it.
     """
 
     inputs: float = 1.0
     outputs: float = 1.0
+    last: float = 1.0
 
     @property
     def weight_std(self) -> float:
@@ -44,7 +46,8 @@ class Narrowing:
         """Factors of a weight's and of a bias' learning rate, for `adam` or `sgd`."""
         if optimizer == "adam":
             return self.inputs, 1.0
-        return self.inputs / self.outputs, 1 / self.outputs
+        gradient = self.outputs / math.sqrt(self.last)
+        return self.inputs / gradient, 1 / gradient
 
 
 def shrink(net: nn.Module, full: nn.Module) -> None:
@@ -53,17 +56,21 @@ def shrink(net: nn.Module, full: nn.Module) -> None:
     full: the same network at full width; a meta device will do. The initial weights become what
     Glorot's rule gives `full`, scaled by the narrowing alone.
     """
-    for layer, wide in zip(net.modules(), full.modules(), strict=True):
+    layers = list(zip(net.modules(), full.modules(), strict=True))
+    *_, final = (pair for pair in layers if isinstance(pair[0], Weighted))
+    last = _features(final[1])[0] / _features(final[0])[0]
+    for layer, wide in layers:
+        before = 1.0 if layer is final[0] else last
         if isinstance(layer, Weighted):
             (inputs, outputs), (all_inputs, all_outputs) = _features(layer), _features(wide)
-            narrowing = Narrowing(all_inputs / inputs, all_outputs / outputs)
+            narrowing = Narrowing(all_inputs / inputs, all_outputs / outputs, before)
             # Glorot's variance is 2 / (inputs + outputs), times the kernel's size.
             glorot = math.sqrt((inputs + outputs) / (all_inputs + all_outputs))
             with torch.no_grad():
                 layer.weight.mul_(glorot * narrowing.weight_std)
         elif isinstance(layer, Norms):
             assert isinstance(wide, Norms)
-            narrowing = Narrowing(outputs=wide.num_features / layer.num_features)
+            narrowing = Narrowing(1.0, wide.num_features / layer.num_features, before)
         else:
             continue
         layer.narrowing = narrowing  # type: ignore[assignment]

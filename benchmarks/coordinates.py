@@ -1,0 +1,261 @@
+"""The coordinate check: how a few steps change each layer's output, at one width beside another.
+
+Yang et al. 2022 (Tensor Programs V), appendix D.1: where a parametrization is right, the change
+has one size at all widths, in every layer.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from statistics import fmean, median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks import charts
+from benchmarks.measure import write
+from gansweep.config import Config, DataConfig
+from gansweep.data import prepare
+from gansweep.data.batches import normalise
+from gansweep.networks.parametrization import Weighted
+from gansweep.train import build_gan
+
+NETWORKS = ("generator", "discriminator")
+PARAMETRIZATIONS = ("standard", "mup")
+STEPS = (1, 2, 5, 10)
+
+ADAM: dict[str, Any] = {"lr": 1e-4, "beta1": 0.5}
+SGD: dict[str, Any] = {
+    "lr": 5e-4, "momentum": 0.9, "nesterov": True, "gen_opt": "sgd", "disc_opt": "sgd",
+    "joint_d": True, "fresh_z": True, "smooth": 0.0,
+}  # fmt: skip
+PAIRS = {("1", "1"): ADAM, ("2", "2"): ADAM, ("4", "3"): ADAM, ("5", "4"): ADAM, ("3", "2"): ADAM,
+         ("conv2", "conv2"): SGD, ("conv3", "conv3"): SGD}  # fmt: skip
+
+# So many seeds at each width: a wide layer is an average by itself.
+SEEDS = {1 / 32: 8, 1 / 16: 6, 1 / 8: 4, 1 / 4: 3}
+DRAWN = {**SEEDS, 1 / 2: 2}
+CONV_SEEDS = {1 / 16: 12, 1 / 8: 8, 1 / 4: 6}  # at 1/32 the first layers have one or two channels
+
+# layer → the RMS of its output at the start, then of its changes after each of the steps
+Sizes = dict[str, list[float]]
+
+
+def config_for(gen: str, disc: str, parametrization: str) -> Config:
+    """The settings of a pair of networks, those of its document."""
+    settings = PAIRS[gen, disc]
+    batch = 4 if settings is SGD else 8
+    return Config(gen=gen, disc=disc, parametrization=parametrization, batch_size=batch, **settings)
+
+
+def batch_for(config: Config) -> Tensor:
+    """The images of every step: digits of 28×28, or grey drawn faces of 128×128."""
+    if PAIRS[config.gen, config.disc] is SGD:
+        data = prepare(DataConfig("toyfaces", channels=1), 128, limit=config.batch_size)
+    else:
+        data = prepare(DataConfig(), 28)
+    return torch.from_numpy(data.array()[: config.batch_size].copy())
+
+
+def check(
+    config: Config, images: Tensor, seeds: Mapping[float, int], steps: Sequence[int] = STEPS
+) -> dict[str, list[Layer]]:
+    """The layers of both networks, at each width of `seeds` with so many of them."""
+    found = {
+        width: [
+            play(dataclasses.replace(config, width=width, seed=seed), images, steps)
+            for seed in range(count)
+        ]
+        for width, count in seeds.items()
+    }
+    return {
+        network: _layers({w: [run[network] for run in runs] for w, runs in found.items()}, steps)
+        for network in NETWORKS
+    }
+
+
+def play(config: Config, images: Tensor, steps: Sequence[int]) -> dict[str, Sizes]:
+    """Train on one batch. Returns what it changed in the layers' outputs for that batch.
+
+    Images and z are the same at every step, and for every seed.
+    """
+    torch.manual_seed(config.seed)
+    gan = build_gan(config, images.shape[1]).train()
+    gen_optimizer, disc_optimizer = gan.configure_optimizers()
+    dice = torch.Generator().manual_seed(0)
+    z = torch.rand(len(images), config.z_dim, generator=dice) * 2 - 1
+    gan.latents = lambda n: z  # type: ignore[method-assign]
+    nets = {
+        "generator": (gan.generator, z),
+        "discriminator": (gan.discriminator, normalise(images)),
+    }
+    start = {name: layer_outputs(*net) for name, net in nets.items()}
+    found = {n: {layer: [_rms(out)] for layer, out in outs.items()} for n, outs in start.items()}
+    for step in range(1, max(steps) + 1):
+        gan.step(images, gen_optimizer, disc_optimizer)
+        if step in steps:
+            for name, net in nets.items():
+                for layer, output in layer_outputs(*net).items():
+                    found[name][layer].append(_rms(output - start[name][layer]))
+    return found
+
+
+def layer_outputs(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """What each weighted layer makes of `x` in training, by its place and kind."""
+    net = copy.deepcopy(net).train()  # batch norm's averages stay as they are
+    layers = [layer for layer in net.modules() if isinstance(layer, Weighted)]
+    outputs: dict[str, Tensor] = {}
+    for place, layer in enumerate(layers, 1):
+        dense = isinstance(layer, nn.Linear)
+        if place == len(layers):
+            kind = "logit" if dense else "image"
+        else:
+            kind = "dense" if dense else "conv"
+
+        def keep(_: Any, __: Any, output: Tensor, name: str = f"{place} {kind}") -> None:
+            outputs[name] = output.clone()  # what follows may work in place
+
+        layer.register_forward_hook(keep)
+    with torch.no_grad():
+        net(x)
+    return outputs
+
+
+def _rms(values: Tensor) -> float:
+    return values.square().mean().sqrt().item()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The RMS of one layer's output and of its changes, by width: geometric means over seeds."""
+
+    name: str
+    start: dict[float, float]
+    changes: dict[int, dict[float, float]]  # by the number of steps
+
+    def slope(self, steps: int) -> float:
+        """The exponent with which the change grows with the width; 0: one size at all widths."""
+        return slope(self.changes[steps])
+
+
+def slope(sizes: Mapping[float, float]) -> float:
+    """The exponent of the width that fits best, by least squares of the logarithms."""
+    x = [math.log2(width) for width in sizes]
+    y = [math.log2(size) for size in sizes.values()]
+    middle = fmean(x)
+    return sum((a - middle) * b for a, b in zip(x, y, strict=True)) / sum(
+        (a - middle) ** 2 for a in x
+    )
+
+
+def worst(layers: list[Layer], steps: int) -> Layer:
+    """The layer that is least flat."""
+    return max(layers, key=lambda layer: abs(layer.slope(steps)))
+
+
+def _layers(found: Mapping[float, list[Sizes]], steps: Sequence[int]) -> list[Layer]:
+    """What the seeds of each width found, as one figure a layer and width."""
+
+    def mean(name: str, i: int) -> dict[float, float]:
+        return {
+            width: math.exp(fmean(math.log(run[name][i]) for run in runs))
+            for width, runs in found.items()
+        }
+
+    names = next(iter(found.values()))[0]
+    return [
+        Layer(name, mean(name, 0), {step: mean(name, i) for i, step in enumerate(steps, 1)})
+        for name in names
+    ]
+
+
+def coordinates() -> None:
+    """Every network of both registries, with standard parametrization and with mup."""
+    rows: list[list[str]] = []
+    found: dict[tuple[str, str], list[Layer]] = {}
+    for gen, disc in PAIRS:
+        for parametrization in PARAMETRIZATIONS:
+            config = config_for(gen, disc, parametrization)
+            seeds = CONV_SEEDS if config.gen_opt == "sgd" else DRAWN if gen == "1" else SEEDS
+            layers = check(config, batch_for(config), seeds)
+            for name, network in zip((f"G {gen}", f"D {disc}"), NETWORKS, strict=True):
+                if (name, parametrization) not in found:  # D 2 plays twice
+                    found[name, parametrization] = layers[network]
+                    rows.append(_row(name, config, layers[network]))
+                    print(*rows[-1], flush=True)
+    rows.sort(key=lambda row: (row[1], row[0][0] == "D"))
+    write(
+        "coordinates",
+        "What a few steps change, against the width",
+        [
+            "slope: the exponent of the width with which the RMS of the change of a layer's output "
+            "grows, fitted over the widths shown; 0 is flat. The output is the one before norm and "
+            "activation, for the batch that is trained on, the same at every step. Both networks "
+            f"of a pair are equally wide. Geometric means over {_counts(DRAWN)} seeds at "
+            f"{_names(DRAWN)}; with SGD over {_counts(CONV_SEEDS)} at {_names(CONV_SEEDS)}. fp32, "
+            "no dropout. Adam: digits, batch 8, lr 1e-4. SGD: the settings of document 000, drawn "
+            "faces, batch 4.",
+            "last layer at the start: the slope of its output's size before training.",
+            _draw(found),
+        ],
+        ["network", "optimizer", "parametrization", "slope after 10 steps, median over layers",
+         "worst", "its layer", "after 1 step, median", "worst", "last layer at the start",
+         *(f"change of the worst layer at {Fraction(width)}" for width in DRAWN)],
+        rows,
+    )  # fmt: skip
+
+
+def _row(name: str, config: Config, layers: list[Layer]) -> list[str]:
+    last, bad = max(STEPS), worst(layers, max(STEPS))
+    sizes = bad.changes[last]
+    return [
+        name,
+        config.gen_opt,
+        config.parametrization,
+        f"{median(layer.slope(last) for layer in layers):+.2f}",
+        f"{bad.slope(last):+.2f}",
+        bad.name,
+        f"{median(layer.slope(1) for layer in layers):+.2f}",
+        f"{worst(layers, 1).slope(1):+.2f}",
+        f"{slope(layers[-1].start):+.2f}",
+        *(f"{sizes[width]:.2g}" if width in sizes else "–" for width in DRAWN),
+    ]
+
+
+def _counts(seeds: Mapping[float, int]) -> str:
+    return ", ".join(map(str, seeds.values()))
+
+
+def _names(seeds: Mapping[float, int]) -> str:
+    return ", ".join(str(Fraction(width)) for width in seeds)
+
+
+def _draw(found: Mapping[tuple[str, str], list[Layer]]) -> str:
+    from matplotlib import colormaps
+
+    figure, axes = charts.panels(4, width=12, height=3.6)
+    shown = [(network, p) for network in ("G 1", "D 1") for p in PARAMETRIZATIONS]
+    for ax, (network, parametrization) in zip(axes, shown, strict=True):
+        layers = found[network, parametrization]
+        for place, layer in enumerate(layers):
+            sizes = layer.changes[max(STEPS)]
+            colour = colormaps["viridis"](0.95 * place / (len(layers) - 1))
+            values = [size / sizes[max(sizes)] for size in sizes.values()]
+            ax.plot(list(sizes), values, "o-", color=colour, markersize=4, label=layer.name)
+        charts.marks(ax, list(DRAWN), list(map(str, map(Fraction, DRAWN))))
+        ax.set_yscale("log", base=2)
+        ax.yaxis.set_major_formatter(lambda size, _: str(Fraction(size).limit_denominator(64)))
+        ax.set(title=f"{network.replace(' ', '')}, {parametrization}", xlabel="width")
+        ax.legend(frameon=False, fontsize=8)
+    axes[0].set_ylabel("change after 10 steps ÷ that at width 1/2")
+    low = min(ax.get_ylim()[0] for ax in axes)
+    high = max(ax.get_ylim()[1] for ax in axes)
+    for ax in axes:
+        ax.set_ylim(low, high)
+    return charts.save(figure, "coordinates")

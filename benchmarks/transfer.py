@@ -1,0 +1,192 @@
+"""Does a row of a narrow sweep rank as it does in wider networks, under mup and under standard?
+
+Rows of `readme_table` are trained on digits at several widths under both parametrizations, by
+gansweep itself: typed again, it trains only what is missing. `TRANSFER="1/32 1/16"` names other
+widths, `MNIST=FOLDER` all 60,000 digits, `TRANSFER_OUT=FOLDER` the folder of the runs.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.stats import spearmanr
+
+from benchmarks import measure
+from gansweep.run import Run, read_json
+from gansweep.sweep.manifest import read_manifest
+
+# Rows that differ in networks, learning rate, beta1, batch, z and smoothing.
+ROWS = (0, 1, 3, 7, 8, 10, 12, 13, 14, 17, 18, 20, 22, 23, 24, 26, 30, 34, 36, 38)
+WIDTHS = ("1/32", "1/16", "1/8")
+PARAMETRIZATIONS = ("mup", "standard")
+EPOCHS = {"mnist5k": 8, "mnist": 1}
+DRAWS = 2000  # of rows, for an interval
+LABELS = Path("reports/benchmarks/transfer_labels.csv")  # what the eye says of the pictures
+TILE = 84  # pixels
+
+
+@dataclass
+class Trained:
+    """One row at one width: its folder, and its distance at the end (infinite if it failed)."""
+
+    row: int
+    width: str
+    parametrization: str
+    run: Run
+    distance: float
+    params: dict[str, Any]
+
+
+def transfer() -> None:
+    """Train what is missing; report the rank correlations between widths, and a picture of all."""
+    widths = tuple(os.environ.get("TRANSFER", " ".join(WIDTHS)).split())
+    runs = [run for p in PARAMETRIZATIONS for width in widths for run in trained(p, width)]
+    rows: list[list[str]] = []
+    for what, values in (("distance", distances(runs)), ("eye", labels(runs))):
+        for parametrization in PARAMETRIZATIONS:
+            for one, other in combinations(widths, 2):
+                pairs = [
+                    (values[row, one, parametrization], values[row, other, parametrization])
+                    for row in ROWS
+                    if (row, one, parametrization) in values
+                    and (row, other, parametrization) in values
+                ]
+                if len(pairs) > 2:
+                    rows.append([what, parametrization, one, other, *interval(pairs)])
+    picture(runs, widths)
+    write_runs(runs)
+    measure.write(
+        "transfer",
+        "Rows of the documents' table at several widths",
+        [
+            "Spearman's rank correlation of two widths over rows, with a 95 % interval by drawing "
+            f"rows again {DRAWS:,} times. distance: the judge's, at the end of training (its last "
+            "look); eye: a person's label of the last picture, 0 noise to 3 good digits, given "
+            f"without the numbers ({LABELS.name}).",
+            f"{budget()}; one seed. All distances are in transfer_runs.csv.",
+            "![Each row at each width](transfer.png)",
+        ],
+        ["by", "parametrization", "width", "and", "rows", "Spearman", "95 %"],
+        rows,
+    )
+
+
+def budget() -> str:
+    data = "mnist" if os.environ.get("MNIST") else "mnist5k"
+    return f"{len(ROWS)} rows on {data}, {EPOCHS[data]} epochs in the order of the files, bf16"
+
+
+def trained(parametrization: str, width: str) -> list[Trained]:
+    """The runs of all rows at one width."""
+    out = Path(os.environ.get("TRANSFER_OUT", "outputs/transfer")).resolve()
+    mnist = os.environ.get("MNIST")
+    data = "mnist" if mnist else "mnist5k"
+    name = f"transfer-{parametrization}-{width.replace('/', '_')}"
+    command = [
+        sys.executable, "-m", "gansweep", "-m", "sweep=readme_table", "profile=narrow",
+        f"rows={','.join(map(str, ROWS))}", f"width={float(Fraction(width))}", f"data={data}",
+        f"parametrization={parametrization}", f"epochs={EPOCHS[data]}", "precision=bf16",
+        f"out={out}", f"reports={out / 'reports'}", f"name={name}",
+        *([f"data.root={Path(mnist).resolve()}"] if mnist else []),
+    ]  # fmt: skip
+    done = subprocess.run(command)  # its progress is worth seeing
+    if done.returncode not in (0, 1):  # 1: a row failed, and says so
+        raise RuntimeError(f"{name} ended with {done.returncode}")
+    manifest = read_manifest(out, name)
+    found = []
+    for row in ROWS:
+        (ids,) = manifest.rows[row].runs.values()
+        run = Run(out, ids[0])
+        config = read_json(run.config) or {}
+        found.append(
+            Trained(row, width, parametrization, run, last_distance(run), config["params"])
+        )
+    return found
+
+
+def last_distance(run: Run) -> float:
+    looks = [line["fld"] for line in run.read_evaluations() if line.get("fld") is not None]
+    return looks[-1] if run.complete() and looks else float("inf")
+
+
+Values = dict[tuple[int, str, str], float]
+
+
+def distances(runs: list[Trained]) -> Values:
+    return {(t.row, t.width, t.parametrization): t.distance for t in runs}
+
+
+def labels(runs: list[Trained]) -> Values:
+    """Labels of the runs' pictures, where a person has given them; by run, not by row."""
+    if not LABELS.exists():
+        return {}
+    with LABELS.open(encoding="utf-8") as file:
+        known = {line["run"]: float(line["label"]) for line in csv.DictReader(file)}
+    return {(t.row, t.width, t.parametrization): known[t.run.id] for t in runs if t.run.id in known}
+
+
+def interval(pairs: list[tuple[float, float]]) -> list[str]:
+    """Number of rows, Spearman's correlation, and its 95 % interval."""
+    values = np.array(pairs)
+    dice = np.random.default_rng(0)
+    drawn = []
+    for _ in range(DRAWS):
+        of = values[dice.integers(0, len(values), len(values))]
+        if min(len(set(of[:, 0])), len(set(of[:, 1]))) > 1:
+            drawn.append(spearmanr(of[:, 0], of[:, 1]).statistic)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    rho = spearmanr(values[:, 0], values[:, 1]).statistic
+    return [str(len(values)), f"{rho:.2f}", f"{low:.2f} to {high:.2f}"]
+
+
+def write_runs(runs: list[Trained]) -> None:
+    names = ("gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr")
+    with (measure.REPORTS / "transfer_runs.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        header = ("run", "row", *names, "beta1", "parametrization", "width", "fld_at_the_end")
+        writer.writerow(header)
+        for t in runs:
+            params = [t.params[name] for name in (*names, "beta1")]
+            line = [t.run.id, t.row, *params, t.parametrization, t.width, round(t.distance, 1)]
+            writer.writerow(line)
+
+
+def picture(runs: list[Trained], widths: tuple[str, ...]) -> None:
+    """A line a row of the table, its last picture at each width under both parametrizations."""
+    left, top, gap = 150, 34, 4
+    columns = [(p, w) for p in PARAMETRIZATIONS for w in widths]
+    size = (left + len(columns) * (TILE + gap) + 12, top + len(ROWS) * (TILE + gap))
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+
+    def at(column: int) -> int:
+        return left + column * (TILE + gap) + (12 if column >= len(widths) else 0)
+
+    for column, (parametrization, width) in enumerate(columns):
+        draw.text((at(column), 4), f"{parametrization}\nwidth {width}", fill="black")
+    for place, row in enumerate(ROWS):
+        y = top + place * (TILE + gap)
+        of_row = {(t.parametrization, t.width): t for t in runs if t.row == row}
+        p = next(iter(of_row.values())).params
+        text = (
+            f"row {row}: {p['gen']}/{p['disc']}\nlr {p['lr']:g}, beta1 {p['beta1']:g}\n"
+            f"batch {p['batch_size']}, z {p['z_dim']}\nsmooth {p['smooth']:g}"
+        )
+        draw.text((4, y + 4), text, fill="black")
+        for column, key in enumerate(columns):
+            path = of_row[key].run.picture
+            if path.exists():
+                tile = Image.open(path).convert("RGB").resize((TILE, TILE), Image.Resampling.BOX)
+                sheet.paste(tile, (at(column), y))
+    measure.REPORTS.mkdir(parents=True, exist_ok=True)
+    sheet.save(measure.REPORTS / "transfer.png", optimize=True)
