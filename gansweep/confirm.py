@@ -19,6 +19,7 @@ from gansweep.console import console
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.identity import plan_run
 from gansweep.job import SweepTask
+from gansweep.judge.equilibrium import alive
 from gansweep.judge.metrics import METRICS
 from gansweep.overrides import as_arguments, read_axes
 from gansweep.report.replicates import SIGNIFICANT, difference_test, spread
@@ -90,7 +91,7 @@ def _values(overrides: list[str]) -> dict[str, Any]:
 def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str, list[Candidate]]:
     """The metric, and the rows with the best mean score in one picture column, best first.
 
-    Rows that collapsed are left out. Raises UserError if no row is judged.
+    Rows that are not alive are left out. Raises UserError if no row is left.
     """
     found: list[Candidate] = []
     metric = ""
@@ -99,7 +100,7 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
         judged = [(r, (read_json(r.result) or {}).get("judge")) for r in runs]
         scores = []
         for _, judge in judged:
-            if judge and "collapse" not in judge["flags"]:
+            if judge and alive(judge["flags"]):
                 metric = judge["primary"]
                 scores.append(judge["score"][metric])
         params = (read_json(runs[0].config) or {}).get("params") if runs else None
@@ -107,7 +108,7 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
             config = Config(**{**params, "data": DataConfig(**params["data"]), "out": out})
             found.append(Candidate(number, config, fmean(scores)))
     if not found:
-        raise UserError(f"sweep {manifest.name} has no judged row in {column}")
+        raise UserError(f"sweep {manifest.name} has no judged row that is alive in {column}")
     worse = -1 if METRICS[metric].direction == "maximize" else 1
     return metric, sorted(found, key=lambda c: worse * c.before)[:top]
 

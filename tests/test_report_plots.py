@@ -195,7 +195,7 @@ def test_the_map_shows_the_best_of_a_place_and_says_what_is_missing(tmp_path: Pa
     found = texts(drawn[0])
     assert "★ FLD 7.0" in found, "what collapsed is not the best"
     assert "best of 2: z_dim=8" in found
-    assert "collapse" in found
+    assert "collapsed" in found
     assert "diverged" in found
     assert found.count("–") == 3, "places without a row"
 
@@ -253,7 +253,7 @@ def test_quality_has_a_dot_a_run_above_its_value(tmp_path: Path) -> None:
     assert [t.get_text() for t in axes.get_xticklabels()] == list(values), "n/a comes last"
     dots = sorted((round(x), y) for x, y in marks(axes, "a run"))
     assert dots == [(0, 30.0), (1, 10.0), (1, 20.0), (2, 50.0)]
-    assert [(round(x), y) for x, y in marks(axes, "collapsed")] == [(1, 14.0)]
+    assert [(round(x), y) for x, y in marks(axes, "not alive")] == [(1, 14.0)]
     assert [(round(x), y) for x, y in marks(axes, "best")] == [(1, 10.0)]
     assert [x for x, _ in marks(axes, "failed")] == [1.0]
     (bars,) = [c for c in axes.collections if c.get_label() == "median"]

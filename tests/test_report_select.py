@@ -44,7 +44,7 @@ def sweep(tmp_path: Path) -> Manifest:
 
 def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manifest) -> None:
     assert numbers(report(tmp_path, where="lr<5e-5 and beta1==0.1")) == [10, 11]
-    assert numbers(report(tmp_path, where="gen==5 and lr>=5e-3")) == [8, 9, 18, 19]
+    assert numbers(report(tmp_path, where="gen==1 and lr>=5e-3")) == [8, 9, 18, 19]
     everything = report(tmp_path)
     frame = values(everything.results.rows)
     assert numbers(report(tmp_path, where="fld<150")) == list(frame[frame["fld"] < 150]["row"])
@@ -97,15 +97,41 @@ def test_the_best_rows_by_the_metric_of_a_picture_column(tmp_path: Path, sweep: 
     assert numbers(report(tmp_path, best=3, on="Drawn Face Output")) == expected
 
 
-def test_what_collapsed_is_not_among_the_best(tmp_path: Path, sweep: Manifest) -> None:
+def set_flags(folder: Path, run_id: str, *flags: str) -> None:
+    path = Run(folder / "out", run_id).result
+    result = read_json(path)
+    assert result is not None
+    result["judge"]["flags"] = list(flags)
+    write_json(path, result)
+
+
+@pytest.mark.parametrize("flag", ["collapse", "never started", "diverged"])
+def test_what_is_not_alive_is_not_among_the_best(
+    flag: str, tmp_path: Path, sweep: Manifest
+) -> None:
     (best,) = numbers(report(tmp_path, best=1))
     for run_id in sweep.rows[best].runs["Number Output"]:
-        path = Run(tmp_path / "out", run_id).result
-        result = read_json(path)
-        assert result is not None
-        result["judge"]["flags"] = ["collapse"]
-        write_json(path, result)
+        set_flags(tmp_path, run_id, flag)
     assert numbers(report(tmp_path, best=1)) != [best]
+
+
+def test_a_column_in_which_nothing_is_alive_says_so_and_has_no_best(
+    tmp_path: Path, sweep: Manifest
+) -> None:
+    for row in sweep.rows:
+        for run_id in row.runs["Drawn Face Output"]:
+            set_flags(tmp_path, run_id, "never started")
+    made = report(tmp_path)
+    text = made.path.read_text()
+    count = len(sweep.rows)
+    assert (
+        f"* Drawn Face Output: nothing is alive after 600 steps ({count} never started); "
+        "try more steps or a higher learning rate." in text
+    )
+    assert "Number Output: nothing is alive" not in text
+    assert text.count("**FLD") == 1
+    assert "**RFD" not in text
+    assert "never started" in next(line for line in text.splitlines() if "RFD" in line)
 
 
 def test_columns_are_shown_in_the_order_asked_for(tmp_path: Path, sweep: Manifest) -> None:
@@ -168,9 +194,13 @@ def test_single_runs_tie_only_where_they_are_written_alike() -> None:
 
 
 def test_collapse_and_other_metrics_are_no_best() -> None:
-    cells = [cell(10, flags=("collapse",)), cell(90), cell(95)]
+    for flag in ("collapse", "never started", "diverged"):
+        cells = [cell(10, flags=(flag,)), cell(90), cell(95)]
+        mark_best(cells)
+        assert [c.mark for c in cells] == ["", BEST, ""]
+    (one, dead) = cells = [cell(90), cell(10, flags=("never started",))]
     mark_best(cells)
-    assert [c.mark for c in cells] == ["", BEST, ""]
+    assert (one.mark, dead.mark) == (BEST, ""), "the only one that is alive"
     mixed = [cell(10), cell(90, metric="rfd")]
     mark_best(mixed)
     assert [c.mark for c in mixed] == ["", ""]

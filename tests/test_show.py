@@ -56,7 +56,7 @@ def test_what_is_shown(folder: Path) -> None:
 def test_the_learning_rate_of_each_layer_is_shown(cli: Cli, tmp_path: Path) -> None:
     """Of a real run: the typed rate is the one of full width."""
     done = cli(
-        "gen=5", "disc=4", "width=0.125", "steps=1", "batch_size=4", "lr=1e-4", "judge=false"
+        "gen=5", "disc=4", "width=0.125", "steps=1", "batch_size=4", "lr=2e-4", "judge=false"
     )
     assert done.returncode == 0, done.stderr
     (of_run,) = (tmp_path / "outputs" / "runs").iterdir()
@@ -64,13 +64,12 @@ def test_the_learning_rate_of_each_layer_is_shown(cli: Cli, tmp_path: Path) -> N
         " ".join(line.split())
         for line in cli(of_run.name, module="gansweep.show").stdout.splitlines()
     ]
-    assert "learning rate 0.0001" in lines
+    assert "learning rate 0.0002" in lines
     start = lines.index("learning rates of the generator")
-    assert lines[start + 1] == "0 Linear 100→2048 0.0001"
-    assert "5 ConvTranspose2d 128→64 0.0008" in lines
-    assert any(
-        line.startswith("14 ConvTranspose2d") or "→1 0.0008, bias 0.0001" in line for line in lines
-    )
+    assert lines[start + 1] == "0 Linear 100→2048 0.0002"
+    assert "5 ConvTranspose2d 128→64 0.0016" in lines
+    (image,) = [line for line in lines if line.split()[1:3] == ["ConvTranspose2d", "32→1"]]
+    assert image.endswith(" 0.0016, bias 0.0002")
 
 
 def test_a_failed_run_shows_its_last_lines(folder: Path) -> None:

@@ -6,7 +6,7 @@ Pure functions of numbers, without torch. The rules and their evidence are in do
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median
@@ -104,20 +104,30 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Flag:
-    """What is wrong with a run: `mark` in tables, `what` in their legend."""
+    """What is wrong with a run: `word` in tables, `what` in their legend.
 
-    mark: str
+    severe: whatever its distance, it is no good run.
+    """
+
+    word: str
     what: str
     severe: bool = True
 
 
 FLAGS = {
-    "diverged": Flag("⤴", "diverged: far worse than its best at the end"),
-    "never started": Flag("∅", "never got far from an untrained generator"),
-    "collapse": Flag("⊘", "collapse: few different images"),
-    "collapse?": Flag("⊘?", "perhaps a collapse: less diverse than the real images", severe=False),
-    "discriminator": Flag("D", "the discriminator won: its loss is near 0", severe=False),
+    "diverged": Flag("diverged", "it was far worse at the end than at its best"),
+    "never started": Flag("never started", "it never got far from an untrained generator"),
+    "collapse": Flag("collapsed", "it draws few different images"),
+    "collapse?": Flag(
+        "perhaps collapsed", "its images are less diverse than the real ones", severe=False
+    ),
+    "discriminator": Flag("D won", "the discriminator's loss was near 0", severe=False),
 }
+
+
+def alive(flags: Iterable[str]) -> bool:
+    """Can a run with these flags be the best of anything?"""
+    return not any(FLAGS[flag].severe for flag in flags)
 
 
 def flags(evaluations: Sequence[Evaluation], steps: int) -> list[str]:

@@ -79,7 +79,7 @@ class Dropout(nn.Dropout):
         words = torch.empty(-(-input.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         # In the order of the input's own memory, whatever its format.
         draws = words.view(torch.int16)[: input.numel()].as_strided(input.shape, input.stride())
-        kept = draws >= round(self.p * 2**16) - 2**15
+        kept = draws >= min(round(self.p * 2**16), 2**16 - 1) - 2**15
         return input * kept.to(input.dtype).mul_(1 / (1 - self.p))
 
 

@@ -26,15 +26,13 @@ class Dot:
 
     params: dict[str, Any]
     value: float | None
-    collapsed: bool
+    alive: bool
 
 
 def draw_quality(column: PictureColumn) -> tuple[Any, str] | None:
     """A panel a parameter; None if nothing varies or fewer than two runs are judged."""
     dots = [
-        Dot(row.params, run.value, run.collapsed)
-        for row in column.rows
-        for run in column.judged(row)
+        Dot(row.params, run.value, run.alive) for row in column.rows for run in column.judged(row)
     ]
     names = _chosen(column)
     if not names or len(dots) < 2:
@@ -42,7 +40,7 @@ def draw_quality(column: PictureColumn) -> tuple[Any, str] | None:
     runs = [(row, run) for row in column.rows for run in column.cell(row).runs]
     failed = [Dot(row.params, None, False) for row, run in runs if run.status in FAILED]
     top = column.ranked[0]
-    best = Dot(top.params, column.judged(top)[0].value, False) if column.is_best(top) else None
+    best = Dot(top.params, column.judged(top)[0].value, True) if column.is_best(top) else None
     across = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
     down = math.ceil(len(names) / across)
     figure, panels = new_figure(0.8 + (2.5 if down < 3 else 2.2) * down, down, across)
@@ -88,19 +86,19 @@ def _panel(axes: Any, name: str, dots: list[Dot], failed: list[Dot], best: Dot |
     groups: dict[float, list[Dot]] = {}
     for dot in dots:
         groups.setdefault(axis.place(dot), []).append(dot)
-    spots: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
+    spots: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     for at, group in groups.items():
         for dot, off in zip(group, _spread(len(group)), strict=True):
-            spots[dot.collapsed].append((axis.beside(at, off), dot.value or 0.0))
+            spots[dot.alive].append((axis.beside(at, off), dot.value or 0.0))
             if dot == best:
                 star = {"color": RED, "markersize": 13, "markeredgecolor": "white", "zorder": 5}
-                axes.plot(*spots[False][-1], "*", linestyle="none", label="best", **star)
+                axes.plot(*spots[True][-1], "*", linestyle="none", label="best", **star)
     many = len(dots) > 150
     full = {"color": BLUE, "markeredgewidth": 0, "alpha": 0.45 if many else 0.75}
     hollow = {"markerfacecolor": "white", "markeredgecolor": BLUE, "markeredgewidth": 1.1}
     style: dict[str, Any] = {"linestyle": "none", "markersize": 3 if many else 5}
-    for collapsed, label, look in ((False, "a run", full), (True, "collapsed", hollow)):
-        if found := spots[collapsed]:
+    for alive, label, look in ((True, "a run", full), (False, "not alive", hollow)):
+        if found := spots[alive]:
             axes.plot(*zip(*found, strict=True), "o", label=label, **style, **look)
     bars = [(at, group) for at, group in groups.items() if axis.places and len(group) > 1]
     if bars:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from gansweep.config import DEFAULTS, PARAMS
+from gansweep.judge.equilibrium import FLAGS
 from gansweep.report.cell import BEST, TIE
 from gansweep.report.collect import Results
 from gansweep.report.judged import legend
-from gansweep.report.outcome import Outcome
+from gansweep.report.outcome import Outcome, warnings_of
 from gansweep.report.text import format_param, format_value
 
 # What a data set's name does not say.
@@ -34,6 +36,7 @@ def caption(results: Results) -> list[str]:
             "width (parametrization=mup)."
         )
     lines += [f"{line}." for line in (*legend(o.result for o in everything), *_marks(results))]
+    lines += [f"{line}." for picture in results.pictures for line in _dead(results, picture)]
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))
@@ -50,6 +53,19 @@ def _marks(results: Results) -> list[str]:
     if BEST in marks and all(len(cell.values) == 1 for cell in cells):
         lines.append("one seed a row: small differences are chance, gansweep.confirm tells")
     return lines
+
+
+def _dead(results: Results, picture: str) -> list[str]:
+    """Where no run of a column is alive: how they ended, and what else to try."""
+    judged = [run for row in results.rows for run in row.cells[picture].judged]
+    if not judged or any(run.alive for run in judged):
+        return []
+    counts = Counter(word for run in judged for word in warnings_of(run))
+    ends = ", ".join(f"{count} {word}" for word, count in counts.most_common())
+    steps = _span(run.config["identity"]["steps"] for run in judged)
+    late = counts[FLAGS["never started"].word] > len(judged) / 2
+    remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
+    return [f"{picture}: nothing is alive after {steps} steps ({ends}); try {remedy}"]
 
 
 def _shared(results: Results) -> str:

@@ -67,7 +67,8 @@ class Cell:
         """What follows the headline."""
         if len(self.judged) == 1:
             return remainder(self.judged[0].judge)
-        return list(dict.fromkeys(mark for run in self.judged for mark in marks(run.judge)))
+        words = dict.fromkeys(mark for run in self.judged for mark in marks(run.judge))
+        return [", ".join(words)] if words else []
 
     def notes(self) -> list[tuple[Outcome, str]]:
         """What went wrong with which run."""
@@ -83,10 +84,11 @@ def mark_best(cells: Iterable[Cell]) -> None:
     """Mark the best of these cells, which are of one data set, and those that tie with it.
 
     Where seeds are replicated, a tie is what `difference_test` cannot tell from the best;
-    single runs tie if they are written alike. What collapsed is never the best.
+    single runs tie if they are written alike. What is not alive is never the best.
     """
-    ranked = [cell for cell in cells if cell.values and not any(r.collapsed for r in cell.judged)]
-    if len({cell.metric for cell in ranked}) != 1 or len(ranked) < 2:
+    judged = [cell for cell in cells if cell.values]
+    ranked = [cell for cell in judged if all(run.alive for run in cell.judged)]
+    if len({cell.metric for cell in ranked}) != 1 or len(judged) < 2:
         return
     sign = _sign(ranked[0].metric)
     ranked.sort(key=lambda cell: sign * fmean(cell.values))

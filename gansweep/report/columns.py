@@ -85,7 +85,7 @@ def equilibrium(run: Outcome) -> str | None:
 @RESULTS.register("flags", heading="flags", text=str)
 def flags(run: Outcome) -> str | None:
     """The judge's marks"""
-    return " ".join(marks(run.judge)) or None if run.judge else None
+    return ", ".join(marks(run.judge)) or None if run.judge else None
 
 
 @RESULTS.register("status", heading="status", text=str)

@@ -21,7 +21,8 @@ from gansweep.report.axes import (
 )
 from gansweep.report.board import shortened, text_width
 from gansweep.report.columns import ReportRow
-from gansweep.report.picture_column import PictureColumn, warnings_of
+from gansweep.report.outcome import warnings_of
+from gansweep.report.picture_column import PictureColumn
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito's: of the best
 LINES = 300  # runs that are drawn

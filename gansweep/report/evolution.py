@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from gansweep.report.axes import INK, RED
 from gansweep.report.board import LINE, Board, open_picture, scaled, shortened
 from gansweep.report.columns import ReportRow
-from gansweep.report.picture_column import PictureColumn, warnings_of
+from gansweep.report.outcome import warnings_of
+from gansweep.report.picture_column import PictureColumn
 from gansweep.run import Run, write_if_new
 
 if TYPE_CHECKING:

@@ -23,17 +23,18 @@ def distance(metric: str, value: float) -> str:
 
 
 def remainder(judge: dict[str, Any]) -> list[str]:
-    """What follows the headline: `at epoch 2.4, still improving`, `⊘`."""
-    parts = []
+    """What follows the headline: `at epoch 2.4, still improving, collapsed`, `(FID 80.1)`."""
+    words = marks(judge)
     equilibrium = judge.get("equilibrium")
     if equilibrium and equilibrium["step"] > 0:
-        parts.append(f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
+        words.insert(0, f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
+    parts = [", ".join(words)] if words else []
     if "fid" in judge["score"]:
         parts.append(f"(FID {judge['score']['fid']:,.1f})")
     if "ema" in judge:
         averaged = distance(judge["primary"], judge["ema"][judge["primary"]])
         parts.append(f"(EMA, at the end: {averaged})")
-    return [*parts, *marks(judge)]
+    return parts
 
 
 def _value(judge: dict[str, Any]) -> float:
@@ -41,8 +42,8 @@ def _value(judge: dict[str, Any]) -> float:
 
 
 def marks(judge: dict[str, Any]) -> list[str]:
-    """The flags' signs."""
-    return [FLAGS[flag].mark for flag in judge["flags"]]
+    """The flags' words."""
+    return [FLAGS[flag].word for flag in judge["flags"]]
 
 
 def opinions(scores: list[dict[str, Any]], primary: str, second: str) -> list[str]:
@@ -87,5 +88,5 @@ def legend(results: Iterable[dict[str, Any]]) -> list[str]:
         sentences += opinions(by_second, primary, alike[0]["second"])
         sentences += _fid(of)
     found = dict.fromkeys(flag for judge in judged for flag in judge["flags"])
-    sentences += [f"{FLAGS[flag].mark} {FLAGS[flag].what}" for flag in FLAGS if flag in found]
+    sentences += [f"{FLAGS[flag].word}: {FLAGS[flag].what}" for flag in FLAGS if flag in found]
     return sentences

@@ -15,8 +15,7 @@ _SPECIAL = {
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
     "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "-": "{-}", "[": "{[}", "]": "{]}",
     "±": r"\(\pm\)", "≈": r"\(\approx\)", "×": r"\(\times\)", "≥": r"\(\geq\)", "–": "--",
-    "…": r"\ldots{}", "⊘": r"\(\oslash\)", "∅": r"\(\emptyset\)",
-    "⤴": r"\(\nearrow\)",
+    "…": r"\ldots{}",
 }  # fmt: skip
 PICTURE = "2.2cm"
 LAST_OF_T1 = 0x180  # the letters that the font encoding has

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gansweep.judge.equilibrium import FLAGS
+from gansweep.judge.equilibrium import FLAGS, alive
 from gansweep.judge.metrics import METRICS
 from gansweep.report.judged import headline, remainder
 from gansweep.run import Run, read_json
@@ -54,13 +54,13 @@ class Outcome:
         return self.score.get(self.primary)
 
     @property
-    def collapsed(self) -> bool:
-        """Whatever its distance, no good one."""
-        return "collapse" in self.judge.get("flags", ())
+    def alive(self) -> bool:
+        """Can it be the best? Not if it never started, collapsed or diverged."""
+        return alive(self.judge.get("flags", ()))
 
     @property
     def judged(self) -> str:
-        """`FLD 93.1 at epoch 2.4, still improving ⊘`."""
+        """`FLD 93.1 at epoch 2.4, still improving, collapsed`."""
         return " ".join([headline(self.judge), *remainder(self.judge)]) if self.judge else ""
 
 
@@ -179,3 +179,8 @@ def single(run: Run, outcome: Outcome, name: str) -> Outcome:
         note="" if there else "–",
         result={},
     )
+
+
+def warnings_of(run: Outcome) -> list[str]:
+    """The severe things that the judge says of a run, in words: `collapsed`, `never started`."""
+    return [FLAGS[flag].word for flag in run.judge.get("flags", []) if FLAGS[flag].severe]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from gansweep.judge.equilibrium import FLAGS
 from gansweep.judge.metrics import METRICS
 from gansweep.report.cell import Cell
 from gansweep.report.collect import Results, varying
@@ -24,7 +23,8 @@ class PictureColumn:
     """One picture column of a report.
 
     rows: each row once; varying: the parameters that tell them apart; metric: the one that ranks
-    them, empty if nothing is judged; ranked: the judged rows, the best first, what collapsed last.
+    them, empty if nothing is judged; ranked: the judged rows, the best first, the dead
+    last.
     """
 
     heading: str
@@ -40,7 +40,7 @@ class PictureColumn:
         if primaries:
             self.metric = primaries.most_common(1)[0][0]
         judged = [row for row in self.rows if self.judged(row)]
-        self.ranked = sorted(judged, key=lambda row: (self.collapsed(row), self.loss(row)))
+        self.ranked = sorted(judged, key=lambda row: (not self.alive(row), self.loss(row)))
         self._places = {id(row): place for place, row in enumerate(self.ranked)}
 
     def cell(self, row: ReportRow) -> Cell:
@@ -56,16 +56,16 @@ class PictureColumn:
         """The mean over the seeds of a judged row, so that less is better."""
         return self._sign() * fmean(run.value or 0.0 for run in self.judged(row))
 
-    def collapsed(self, row: ReportRow) -> bool:
-        return any(run.collapsed for run in self.judged(row))
+    def alive(self, row: ReportRow) -> bool:
+        return all(run.alive for run in self.judged(row))
 
     def place(self, row: ReportRow) -> int:
         """Among the ranked rows, from 0; after them all, if it is not judged."""
         return self._places.get(id(row), len(self.ranked))
 
     def is_best(self, row: ReportRow) -> bool:
-        """What collapsed never is."""
-        return self.place(row) == 0 and bool(self.ranked) and not self.collapsed(row)
+        """What is not alive never is."""
+        return self.place(row) == 0 and bool(self.ranked) and self.alive(row)
 
     def leaders(self, count: int) -> list[ReportRow]:
         """The best rows; of a column that was not judged the first that are done."""
@@ -121,8 +121,3 @@ def picture_columns(results: Results, out: str | Path) -> list[PictureColumn]:
         PictureColumn(heading, out, [row for row in rows if heading in row.cells], names)
         for heading in results.pictures
     ]
-
-
-def warnings_of(run: Outcome) -> list[str]:
-    """The severe things that the judge says of a run, in words: `collapse`, `never started`."""
-    return [flag for flag in run.judge.get("flags", []) if FLAGS[flag].severe]

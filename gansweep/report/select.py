@@ -95,7 +95,7 @@ def _sorted(tables: list[ReportTable], results: Results, selection: Selection) -
         known.sort(key=_order(column, known), reverse=falling)
         rows = known + [row for row in rows if column.value(row) is None]
     if selection.best is not None:
-        good = [row for row in rows if not any(run.collapsed for run in row.runs())]
+        good = [row for row in rows if all(run.alive for run in row.runs())]
         rows = good[: selection.best]
     columns = {column.name: column for table in tables for column in table.columns}
     singles = dict.fromkeys(heading for table in tables for heading in table.singles)

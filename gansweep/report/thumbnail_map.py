@@ -9,7 +9,8 @@ from gansweep.report.axes import GREY, RED, blues
 from gansweep.report.board import LINE, Board, open_picture, scaled, shortened, text_width, wrapped
 from gansweep.report.by_parameter import value_order
 from gansweep.report.columns import ReportRow
-from gansweep.report.picture_column import PictureColumn, warnings_of
+from gansweep.report.outcome import warnings_of
+from gansweep.report.picture_column import PictureColumn
 from gansweep.report.text import format_param, heading_of
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _draw_spot(
     border: dict[str, Any] = {"edgecolor": GREY, "linewidth": 0.8}
     if best := column.is_best(spot.row):
         border = {"edgecolor": RED, "linewidth": 3}
-    elif column.judged(spot.row) and not column.collapsed(spot.row):
+    elif column.judged(spot.row) and column.alive(spot.row):
         better = 1 - column.place(spot.row) / len(column.ranked)
         border = {"edgecolor": blues()(better), "linewidth": 1.5}
     start = y + side / 2 - LINE * len(lines) / 2

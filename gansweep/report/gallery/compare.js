@@ -76,7 +76,7 @@ function comparedRun(id, index) {
     make("figure", {}),
     make("p", { class: "step" }),
     make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `,
-      [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(" ")),
+      [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(", ")),
     run.note ? make("p", { class: "note" }, run.note) : null);
 }
 

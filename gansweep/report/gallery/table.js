@@ -151,7 +151,7 @@ function pictureCell(cell) {
 
 // `≈ FLD 93.1 ± 4.2 (3)`, the best in bold.
 function verdictOf(cell) {
-  const text = [cell.text, ...marksOf(cell)].filter(Boolean).join(" ");
+  const text = [cell.text, ...marksOf(cell)].filter(Boolean).join(", ");
   if (cell.mark === "best") return [make("strong", {}, text, unseen(", best"))];
   return cell.mark === "tie" ? ["≈ ", text] : [text];
 }

@@ -153,7 +153,7 @@ function showAbout(details) {
   const siblings = row?.cells[run.picture]?.runs ?? [];
   const params = details?.params
     ?? page.columns.map(({ heading }, i) => [heading, row?.texts[i] ?? ""]);
-  const verdict = [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(" ");
+  const verdict = [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(", ");
   at("viewer-about").replaceChildren(...[
     make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `, verdict),
     run.note ? make("p", { class: "note" }, run.note) : null,
