@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# The README's table is trained on these faces: 400 pictures, ten of each of 40 people.
+# The README's table is trained on all of MNIST (its IDX files) and on 400 Olivetti faces.
+MNIST ?= ../shared/data/mnist
 OLIVETTI ?= ../shared/data/olivetti
 
 help: ## this list
@@ -24,9 +25,9 @@ lint: .venv/ready-dev ## formatting, ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-table: .venv/ready ## train what is missing of the README's 39 rows (OLIVETTI=FOLDER), update README.md
+table: .venv/ready ## train what is missing of the README's 39 rows (MNIST=… OLIVETTI=…), update README.md
 	$(BIN)/python -m gansweep -m sweep=readme_table name=readme_olivetti \
-		data=mnist5k,images data.root=$(OLIVETTI)
+		data=mnist,images data.root=$(MNIST):$(OLIVETTI)
 	$(BIN)/python -m gansweep.report readme_olivetti --update README.md
 
 bench: .venv/ready-bench ## measure against other launchers (ONLY="step sweeps …"), into reports/benchmarks/

@@ -18,11 +18,13 @@ BENCHMARKS = {
     "sweeps_digits": ("sweeps", "sweeps_digits"),
     "memory": ("memory", "job_memory"),
     "paper": ("paper", "paper"),
+    "transfer": ("transfer", "transfer"),
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),
     "coordinates": ("coordinates", "coordinates"),
 }
-USUAL = [name for name in BENCHMARKS if name != "paper"]  # that one needs a GPU
+HOURS = ("paper", "transfer")  # where there is no GPU
+USUAL = [name for name in BENCHMARKS if name not in HOURS]
 
 
 def main(names: list[str]) -> None:
