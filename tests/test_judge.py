@@ -84,7 +84,7 @@ def test_the_caption_says_whether_two_opinions_agree() -> None:
 
 
 def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> None:
-    options = ("steps=20", "threads=1", "gen_drop=0.5", "disc_drop=0.5")
+    options = ("steps=20", "threads=1", "gen=5", "disc=4", "gen_drop=0.5", "disc_drop=0.5")
     for out, judge in (("a", "true"), ("b", "false")):
         assert cli(*options, f"out={out}", f"judge={judge}").returncode == 0
     (a,), (b,) = ((tmp_path / out).glob("runs/*/final.ckpt") for out in "ab")

@@ -53,12 +53,16 @@ def test_what_cannot_change_the_numbers_is_not_in_the_id(params: dict[str, Any])
         {"lr": 1e-3}, {"gen": "3"}, {"steps": 101}, {"smooth": 0.2}, {"precision": "bf16"},
         {"memory_format": "contiguous"}, {"shuffle": True}, {"joint_d": True},
         {"fresh_z": True}, {"reuse_fake": False}, {"width": 0.5}, {"parametrization": "standard"},
-        {"gen_drop": 0.5},
     ],
     ids=lambda p: "".join(p),
 )  # fmt: skip
 def test_what_can_change_the_numbers_is_in_the_id(params: dict[str, Any]) -> None:
     assert key(**params) != key()
+
+
+def test_dropout_is_in_the_id() -> None:
+    networks = {"gen": "5", "disc": "4"}
+    assert key(**networks, gen_drop=0.5) != key(**networks)
 
 
 def test_other_pixels_are_another_run() -> None:

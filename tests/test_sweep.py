@@ -61,7 +61,7 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     record = read_json(made.jobs[0].run.config)
     assert record is not None
     assert record["params"]["lr"] == 1e-4
-    assert record["command"].startswith("python -m gansweep data=mnist5k batch_size=32 lr=0.0001")
+    assert record["command"].startswith("python -m gansweep data=mnist5k batch_size=32 beta1=0.3")
 
 
 def test_columns_stand_in_the_documents_order_however_typed(plan: Any) -> None:
@@ -207,7 +207,7 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
     [
         (
             ["sweep=nope"],
-            "sweep=nope: no such list or file; valid: best_settings, collapse, "
+            "sweep=nope: no such list or file; valid: best_settings, "
             "equilibrium_cases, readme_table",
         ),
         (["data.root=x", "data=mnist5k,toyfaces"], "data.root=x has no effect: mnist5k needs no"),

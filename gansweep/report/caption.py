@@ -62,10 +62,11 @@ def _dead(results: Results, picture: str) -> list[str]:
         return []
     counts = Counter(word for run in judged for word in warnings_of(run))
     ends = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-    steps = _span(run.config["identity"]["steps"] for run in judged)
+    steps = [run.config["identity"]["steps"] for run in judged if "identity" in run.config]
+    after = f" after {_span(steps)} steps" if steps else ""
     late = counts[FLAGS["never started"].word] > len(judged) / 2
     remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
-    return [f"{picture}: nothing is alive after {steps} steps ({ends}); try {remedy}"]
+    return [f"{picture}: nothing is alive{after} ({ends}); try {remedy}"]
 
 
 def _shared(results: Results) -> str:
