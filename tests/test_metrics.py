@@ -278,11 +278,7 @@ def noise_images(what: str) -> Tensor:
 
 @pytest.mark.slow
 def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
-    """A GAN that learns digits, at steps 0 to 500; the ranks agree between two draws.
-
-    Up to step 50 nothing can be seen yet: batch norm's moving averages have not caught up, and a
-    sample is as good as untrained. The distance says so.
-    """
+    """A GAN that learns digits, at steps 0 to 500; the ranks agree between two draws."""
     from gansweep.data.batches import Batches
     from gansweep.train import build_gan
 
@@ -295,14 +291,13 @@ def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
     ladder: dict[int, list[float]] = {}
     batches = iter(Batches(images, 32, 500, shuffle=True, seed=1))
     for step in range(501):
-        if step in (0, 25, 50, 100, 200, 350, 500):
+        if step in (0, 100, 200, 350, 500):
             draws = [generate(gan.sample, latents(100, 1000, seed)) for seed in (1, 2)]
             ladder[step] = [judge.score(draw)[judge.primary] for draw in draws]
         if step < 500:
             gan.step(next(batches), *optimizers)
     for draw in (0, 1):
-        assert ladder[50][draw] == pytest.approx(ladder[0][draw], rel=0.03), ladder
-        rungs = [ladder[step][draw] for step in (50, 200, 350, 500)]
+        rungs = [values[draw] for values in ladder.values()]
         assert rungs == sorted(rungs, reverse=True), ladder
         assert rungs[-1] < 0.3 * rungs[0]
     assert kendall(*zip(*ladder.values(), strict=True)) >= 0.9, ladder
