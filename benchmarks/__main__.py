@@ -19,12 +19,13 @@ BENCHMARKS = {
     "memory": ("memory", "job_memory"),
     "paper": ("paper", "paper"),
     "transfer": ("transfer", "transfer"),
+    "trust": ("trust", "trust"),
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),
     "coordinates": ("coordinates", "coordinates"),
 }
-HOURS = ("paper", "transfer")  # where there is no GPU
-USUAL = [name for name in BENCHMARKS if name not in HOURS]
+NOT_ASKED = ("paper", "transfer", "trust")  # hours without a GPU, or of a sweep that is there
+USUAL = [name for name in BENCHMARKS if name not in NOT_ASKED]
 
 
 def main(names: list[str]) -> None:

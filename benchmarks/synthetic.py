@@ -19,8 +19,8 @@ from gansweep.sweep.manifest import Manifest, Row, Table
 STEPS = 600
 LEARNING_RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2]
 DATA = {
-    "Number Output": ("mnist5k", "fld", "rfd", 28, "L"),
-    "Drawn Face Output": ("toyfaces", "rfd", "swd", 28, "RGB"),
+    "Number Output": ("mnist5k", "fd_lenet", "fd_random", 28, "L"),
+    "Drawn Face Output": ("toyfaces", "fd_random", "swd", 28, "RGB"),
 }
 
 
@@ -110,8 +110,8 @@ def _write_run(
         line = {"step": 100 * look, metrics[0]: value, metrics[1]: value / 2, "diversity": 0.8}
         looks.append({**line, "coverage": 0.5, "judging_seconds": 0.1 * look})
     score: dict[str, Any] = {
-        "n": 2000, "held_out": True, "net": "a made-up net", metrics[0]: quality,
-        metrics[1]: quality / 2,
+        "n": 2000, "reals": 500, "held_out": True, "own_test": False, "shared": True,
+        "net": "a made-up net", metrics[0]: quality, metrics[1]: quality / 2,
     }  # fmt: skip
     assert all(metric in METRICS for metric in metrics)
     judge = {

@@ -115,7 +115,9 @@ def trained(parametrization: str, width: str) -> list[Trained]:
 
 
 def last_distance(run: Run) -> float:
-    looks = [line["fld"] for line in run.read_evaluations() if line.get("fld") is not None]
+    looks = [
+        line["fd_lenet"] for line in run.read_evaluations() if line.get("fd_lenet") is not None
+    ]
     return looks[-1] if run.complete() and looks else float("inf")
 
 
@@ -153,7 +155,7 @@ def write_runs(runs: list[Trained]) -> None:
     names = ("gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr")
     with (measure.REPORTS / "transfer_runs.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        header = ("run", "row", *names, "beta1", "parametrization", "width", "fld_at_the_end")
+        header = ("run", "row", *names, "beta1", "parametrization", "width", "distance_at_the_end")
         writer.writerow(header)
         for t in runs:
             params = [t.params[name] for name in (*names, "beta1")]

@@ -23,7 +23,7 @@ PRECISIONS = ("fp32", "bf16", "auto")
 MEMORY_FORMATS = ("contiguous", "channels_last")
 PARAMETRIZATIONS = ("mup", "standard")
 DEVICES = ("auto", "cpu", "cuda")
-JUDGES = ("true", "false", "inception")
+JUDGES = ("true", "false", "inception", "dinov2")
 SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "nsga2", "nsga3")
 PRUNERS = ("asha", "hyperband", "median", "patient", "none")
 OBJECTIVES = ("quality", "quality+time", "quality+size")
@@ -85,6 +85,14 @@ class DataConfig:
         None, "grey or colour", choices=(1, 3), null="as the pictures are", group="data"
     )
     download: bool = _param(False, "may what is missing be downloaded?", group="data")
+    holdout: float = _param(
+        0.1,
+        "share of the images that no network is trained on, for the judge (mnist and CelebA have "
+        "test images of their own); 0: judge by the training images",
+        low=0,
+        high=0.9,
+        group="data",
+    )
     epochs: int | None = _param(
         None, "epochs where neither epochs= nor steps= is set", low=1, null="none", group="data"
     )
@@ -214,7 +222,7 @@ class Config:
     )
     limit: int | None = _param(
         None,
-        "use only the first so many images",
+        "train only on the first so many images",
         "input images",
         low=1,
         null="all",
@@ -247,16 +255,16 @@ class Config:
     )
     judge: str = _param(
         "true",
-        "measure the distance to the real images while training, keep the best weights; inception: "
-        "also FID, at the end",
+        "measure the distance to the real images while training, keep the best weights; inception, "
+        "dinov2: also the distances that papers print, at the end",
         "judged",
         choices=JUDGES,
         group="judging",
         identity=False,
     )
-    inception_weights: str | None = _param(
+    judge_weights: str | None = _param(
         None,
-        "file of the weights of judge=inception",
+        "file of the weights of judge=inception or judge=dinov2",
         null="downloaded once",
         group="judging",
         identity=False,

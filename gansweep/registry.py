@@ -23,8 +23,8 @@ class Entry:
 
     @property
     def help(self) -> str:
-        """The first line of the factory's docstring."""
-        return (self.build.__doc__ or "").strip().split("\n")[0]
+        """The fact `help`, else the first line of the factory's docstring."""
+        return str(self.facts.get("help", "")) or (self.build.__doc__ or "").strip().split("\n")[0]
 
     def __getattr__(self, fact: str) -> Any:
         try:

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from gansweep.errors import Held
 
-SCHEMA = 3  # of the identity: raise it when equal parameters no longer mean equal numbers
+SCHEMA = 4  # of the identity: raise it when equal parameters no longer mean equal numbers
 FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
 
 
@@ -119,6 +119,7 @@ class Run:
         self.evaluations = self.folder / "judge.jsonl"
         self.best = self.folder / "best.ckpt"
         self.best_picture = self.folder / "best.png"
+        self.nearest = self.folder / "nearest.png"
         self.dirty = self.folder / "dirty.png"
         self.clean = self.folder / "clean.png"
         self.last = self.folder / "last.ckpt"
@@ -216,7 +217,8 @@ class Run:
         stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
-            stale += [self.evaluations, self.best, self.best_picture, self.dirty, self.clean]
+            stale += [self.evaluations, self.best, self.best_picture, self.nearest]
+            stale += [self.dirty, self.clean]
         for path in stale:
             path.unlink(missing_ok=True)
         for stream in (self.metrics, self.evaluations):

@@ -25,7 +25,7 @@ from gansweep.errors import UserError
 from gansweep.gan import GAN
 from gansweep.judge.callback import Judging
 from gansweep.judge.evaluate import Judge
-from gansweep.judge.inception import InceptionFeatures, find_weights
+from gansweep.judge.published import NETS, published_features
 from gansweep.memory import peak_memory, reset_peak_memory
 from gansweep.networks import build_discriminator, build_generator
 from gansweep.networks.parametrization import layer_rates, parameter_groups
@@ -126,10 +126,10 @@ def make_judge(config: Config, data: Prepared, device: torch.device) -> Judge | 
     """The judge that `config.judge` asks for. Raises UserError if its weights are not there."""
     if config.judge == "false":
         return None
-    inception = None
-    if config.judge == "inception":
-        inception = InceptionFeatures(find_weights(config.inception_weights))
-    return Judge(data, device, inception)
+    published = None
+    if config.judge in NETS:
+        published = published_features(config.judge, config.judge_weights)
+    return Judge(data, device, published)
 
 
 @contextmanager

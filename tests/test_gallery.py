@@ -29,7 +29,7 @@ FLAGS = [
 ]  # fmt: skip
 STEPS = [100, 200, 300, 400]
 SETTINGS = [(1e-3, 0.5), (1e-4, 0.5), (1e-3, 0.9), (1e-4, 0.9), (5e-4, 0.5), (5e-4, 0.9)]
-FLD = {0: 93.1, 1: 210.0, 2: 88.5, 4: 1000.0}  # row → value; 3 has diverged, 5 has no run
+DISTANCES = {0: 93.1, 1: 210.0, 2: 88.5, 4: 1000.0}  # row → value; 3 has diverged, 5 has no run
 
 
 def save(path: Path, shade: int) -> None:
@@ -42,10 +42,11 @@ def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
     run_id = f"r{row}-s{seed}"
     lr, beta1 = SETTINGS[row]
     steps = []
-    for step in STEPS if row in FLD else []:
+    for step in STEPS if row in DISTANCES else []:
         source = f"runs/{run_id}/step_{step:06d}.png"
         save(folder / source, 20 * row + step // 10)
         steps.append([step, source])
+    save(folder / "runs" / run_id / "nearest.png", 200)
     curve = {"group": "losses", "x": [10, 200, 400]}
     details = {
         "params": [["learning rate", f"{lr:g}"], ["beta 1", str(beta1)], ["z dim", "100"]],
@@ -54,7 +55,7 @@ def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
         "series": [
             {"name": "loss D", "y": [1.2, float("nan"), 0.7], **curve},
             {"name": "loss G", "y": [0.7, 1.0, 1.2], **curve},
-            {"name": "FLD", "group": "distance", "x": STEPS, "y": [4000, 300, 100, 120]},
+            {"name": "FD (LeNet)", "group": "distance", "x": STEPS, "y": [4000, 300, 100, 120]},
         ],
         "log": ["step 400", HOSTILE],
     }
@@ -65,9 +66,12 @@ def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
         "title": f"row {row}, Number Output, seed {seed}",
         "row": f"s/{row}", "picture": 0, "seed": seed,
         "status": "done" if steps else "diverged",
-        "value": FLD.get(row), "text": f"FLD {FLD[row]} at epoch 2.4" if steps else "",
+        "value": DISTANCES.get(row),
+        "text": f"FD (LeNet) {DISTANCES[row]} at epoch 2.4" if steps else "",
         "marks": [], "note": "" if steps else HOSTILE, "full": None, "steps": steps,
-        "equilibrium": 300 if steps else None, "details": f"runs/{run_id}/{file}",
+        "equilibrium": 300 if steps else None,
+        "nearest": f"runs/{run_id}/nearest.png" if steps else None,
+        "details": f"runs/{run_id}/{file}",
     }  # fmt: skip
 
 
@@ -78,16 +82,16 @@ def made_up_cell(folder: Path, row: int, runs: dict[str, Any]) -> dict[str, Any]
     for run_id in ids:
         runs[run_id] = made_up_run(folder, row, int(run_id[-1]))
     source = None
-    if row in FLD:
+    if row in DISTANCES:
         source = f"images/row{row}.png"
         save(folder / source, 40 * row)
     return {
         "runs": ids,
         "thumbs": [{"run": ids[-1], "src": source, "label": "best, seed 2" if row == 2 else ""}],
-        "value": FLD.get(row),
-        "text": f"FLD {FLD[row]}" if row in FLD else "",
+        "value": DISTANCES.get(row),
+        "text": f"FD (LeNet) {DISTANCES[row]}" if row in DISTANCES else "",
         "mark": {2: "best", 0: "tie"}.get(row, ""),
-        "notes": [] if row in FLD else ["diverged: loss_d is nan"],
+        "notes": [] if row in DISTANCES else ["diverged: loss_d is nan"],
     }
 
 
@@ -114,7 +118,7 @@ def made_up_page(folder: Path) -> dict[str, Any]:
             {"name": "gen", "heading": "gen impl", "numeric": False},
         ],
         "pictures": [
-            {"heading": "Number Output", "metric": "FLD", "direction": "minimize",
+            {"heading": "Number Output", "metric": "FD (LeNet)", "direction": "minimize",
              "real": "images/real-number.png", "real_label": "mnist5k"},
         ],
         "tables": [
@@ -211,7 +215,8 @@ def test_sorting_goes_up_down_and_back(visit: Callable[..., Any]) -> None:
         ("lr=1e-4,5e-4", "1345"),
         ("lr!=1e-4", "0245"),
         ('"beta 1">=0.9 conv3', "235"),
-        ("FLD<100", "02"),
+        ("fd_lenet<100", "02"),
+        ('"FD (LeNet)"<100', "02"),
         ('"Number Output">=210', "14"),
         ("dropout NETWORK", "5"),
         ('"network that"', "5"),
@@ -232,7 +237,7 @@ def test_filter(visit: Callable[..., Any], text: str, rows: str) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        ("lrx<3", 'No column lrx. Valid: lr, beta1, gen, FLD, "Number Output".'),
+        ("lrx<3", 'No column lrx. Valid: lr, beta1, gen, "FD (LeNet)", "Number Output".'),
         ("lr<abc", "lr< needs one number, not abc."),
         ("lr<", "lr< needs a value."),
     ],
@@ -258,7 +263,11 @@ def test_statuses(visit: Callable[..., Any]) -> None:
 def test_marks_of_the_best(visit: Callable[..., Any]) -> None:
     page = visit()
     verdicts = page.locator("#table-view .verdict")
-    assert verdicts.all_text_contents()[:3] == ["≈ FLD 93.1", "FLD 210.0", "FLD 88.5, best"]
+    assert verdicts.all_text_contents()[:3] == [
+        "≈ FD (LeNet) 93.1",
+        "FD (LeNet) 210.0",
+        "FD (LeNet) 88.5, best",
+    ]
     assert page.locator("#table-view strong").count() == 1
 
 
@@ -269,12 +278,14 @@ def test_a_run_through_its_training(visit: Callable[..., Any]) -> None:
     assert step_shown(page) == "step 300 of 400, equilibrium"
     assert fake.get_attribute("src").endswith("step_000300.png")
     api.expect(fake).to_have_attribute("width", "336")  # 3 × 112, as whole pixels
-    assert page.get_attribute("#viewer-real img", "src") == "images/real-number.png"
+    assert page.get_attribute("#viewer-real img", "src") == "runs/r0-s1/nearest.png"
+    assert "the training image nearest to each" in page.text_content("#viewer-real")
     page.locator("#viewer input[type=range]").fill("0")
     assert step_shown(page) == "step 100 of 400"
+    assert page.get_attribute("#viewer-real img", "src") == "images/real-number.png"
     assert fake.get_attribute("src").endswith("step_000100.png")
     about = page.text_content("#viewer-about")
-    assert "FLD 93.1 at epoch 2.4" in about
+    assert "FD (LeNet) 93.1 at epoch 2.4" in about
     assert "z dim" in about and "python -m gansweep lr=0.001" in about and HOSTILE in about
     assert page.locator("#viewer-curves canvas").count() == 2
     assert page.locator("#viewer-curves h3").all_text_contents() == ["losses", "distance (log)"]
@@ -325,7 +336,7 @@ def test_without_a_mouse(visit: Callable[..., Any]) -> None:
 def test_next_run_is_that_of_the_next_row_shown(visit: Callable[..., Any]) -> None:
     page = visit()
     page.locator("thead button", has_text="Number Output").click()
-    fill_filter(page, "FLD<300")
+    fill_filter(page, "fd_lenet<300")
     open_run(page, "r0-s1")
     page.click("#viewer-next")
     api.expect(page.locator("#viewer-title")).to_contain_text("row 1")
@@ -370,7 +381,7 @@ def test_comparing(visit: Callable[..., Any]) -> None:
     shared = page.text_content("#comparison-settings details")
     assert "z dim" in shared and "beta 1" in shared and "learning rate" not in shared
     titles = page.locator("#comparison-curves h3").all_text_contents()
-    assert titles == ["loss D", "loss G", "FLD (log)"]
+    assert titles == ["loss D", "loss G", "FD (LeNet) (log)"]
     for canvas in page.locator("#comparison-curves canvas").all():
         said = canvas.get_attribute("aria-label")
         assert "row 0, Number Output, seed 1" in said and "row 1, Number Output, seed 1" in said
@@ -399,11 +410,11 @@ def test_map(visit: Callable[..., Any]) -> None:
     assert grid.locator("tbody th").all_text_contents() == ["0.5", "0.9"]
     cells = grid.locator("tbody td")
     assert cells.count() == 6
-    assert "FLD 93.1" in cells.nth(2).text_content()
+    assert "FD (LeNet) 93.1" in cells.nth(2).text_content()
     assert "dropout" in cells.nth(4).text_content()
     page.get_by_label("down").select_option(label="gen impl")
     texts = [cell.text_content() for cell in grid.locator("tbody td").all()]
-    assert any("FLD 88.5" in text and "best of 2 rows" in text for text in texts)
+    assert any("FD (LeNet) 88.5" in text and "best of 2 rows" in text for text in texts)
     page.click("#map-view [data-run=r2-s2]")
     page.wait_for_selector("#viewer[open]")
     page.keyboard.press("Escape")

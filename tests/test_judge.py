@@ -41,9 +41,9 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
         judge = verdict(run)
         looks = run.read_evaluations()
         assert [look["step"] for look in looks] == [0, 100, 200, 300, 400]
-        assert looks[-1]["fld"] < looks[0]["fld"]
+        assert looks[-1]["fd_lenet"] < looks[0]["fd_lenet"]
         assert judge["equilibrium"]["step"] in (200, 300, 400)
-        assert judge["score"]["fld"] == pytest.approx(looks[-1]["fld"], rel=0.3)
+        assert judge["score"]["fd_lenet"] == pytest.approx(looks[-1]["fd_lenet"], rel=0.3)
         assert judge["score"]["held_out"] is True
         assert judge["score"]["net"].startswith("LeNet ")
         assert 0 < judge["score"]["coverage"] < 1
@@ -54,11 +54,13 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
         assert 0 < line["d_fake"] < line["d_real"] < 1
         assert line["grad_g"] > 0
     text = (tmp_path / "reports/j/README.md").read_text()
-    judged = r"\.png\) <br>(?:FLD [\d.,]+|\*\*FLD [\d.,]+\*\*) at epoch [\d.]+, [a-z]"
+    judged = (
+        r"\.png\) <br>(?:FD \(LeNet\) [\d.,]+|\*\*FD \(LeNet\) [\d.,]+\*\*) at epoch [\d.]+, [a-z]"
+    )
     assert len(re.findall(judged, text)) == 2
-    assert text.count("**FLD") == 1, "the better one is bold"
-    assert "FLD: Fréchet distance in the features of a small digit classifier" in text
-    assert re.search(r"FLD [\d.,]+ at epoch", done.stdout)
+    assert text.count("**FD (LeNet)") == 1, "the better one is bold"
+    assert "FD (LeNet): Fréchet distance in the features of a small digit classifier" in text
+    assert re.search(r"FD \(LeNet\) [\d.,]+ at epoch", done.stdout)
 
     # The last picture instead; and the score again, by hand.
     assert cli("j", "--thumbnail", "last", module="gansweep.report").returncode == 0
@@ -66,21 +68,26 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     again = cli(run.id, "--images", "500", "--json", module="gansweep.judge")
     scores = json.loads(again.stdout)
     assert set(scores) == {"best.ckpt", "final.ckpt"}
-    assert scores["best.ckpt"]["fld"] == pytest.approx(verdict(run)["score"]["fld"], rel=1e-4)
+    assert scores["best.ckpt"]["fd_lenet"] == pytest.approx(
+        verdict(run)["score"]["fd_lenet"], rel=1e-4
+    )
     one = cli(f"outputs/runs/{run.id}/final.ckpt", "--images", "200", module="gansweep.judge")
-    assert re.match(r"final.ckpt: n 200  held_out True  fld \d", one.stdout), one.stdout
+    assert re.match(
+        r"final.ckpt: n 200  reals 500  held_out True  own_test False  shared True  fd_lenet \d",
+        one.stdout,
+    ), one.stdout
 
 
 def test_the_caption_says_whether_two_opinions_agree() -> None:
     from gansweep.report.judged import opinions
 
-    scores = [{"fld": float(i), "rfd": float(i * i)} for i in range(6)]
-    assert opinions(scores, "fld", "rfd") == [
-        "a second opinion agrees: FLD and RFD rank these 6 runs with Spearman 1.00"
+    scores = [{"fd_lenet": float(i), "fd_random": float(i * i)} for i in range(6)]
+    assert opinions(scores, "fd_lenet", "fd_random") == [
+        "a second opinion agrees: FD (LeNet) and FD (random) rank these 6 runs with Spearman 1.00"
     ]
-    upside_down = [{"fld": s["fld"], "rfd": -s["rfd"]} for s in scores]
-    assert opinions(upside_down, "fld", "rfd")[0].startswith("metrics disagree: ")
-    assert opinions(scores[:4], "fld", "rfd") == []
+    upside_down = [{"fd_lenet": s["fd_lenet"], "fd_random": -s["fd_random"]} for s in scores]
+    assert opinions(upside_down, "fd_lenet", "fd_random")[0].startswith("metrics disagree: ")
+    assert opinions(scores[:4], "fd_lenet", "fd_random") == []
 
 
 def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> None:
@@ -97,7 +104,7 @@ def test_an_average_of_the_weights_is_judged_beside_them(cli: Cli, tmp_path: Pat
     done = cli("steps=20", "ema_decay=0.9", "threads=1")
     assert done.returncode == 0, done.stderr
     (run,) = runs(tmp_path)
-    assert verdict(run)["ema"]["fld"] > 0
+    assert verdict(run)["ema"]["fd_lenet"] > 0
     assert "ema" in run.read_evaluations()[-1]
     cli("steps=20", "threads=1")
     assert len(runs(tmp_path)) == 2, "another run"
@@ -117,8 +124,8 @@ def test_pictures_in_a_folder_are_scored(cli: Cli, tmp_path: Path) -> None:
         json.loads(cli(f, "--data", "mnist5k", "--json", module="gansweep.judge").stdout)[f]
         for f in ("real", "noisy")
     )
-    assert real["fld"] < 0.1 * noisy["fld"]
-    assert real["rfd"] < 0.1 * noisy["rfd"]
+    assert real["fd_lenet"] < 0.1 * noisy["fd_lenet"]
+    assert real["fd_random"] < 0.1 * noisy["fd_random"]
 
 
 def test_what_cannot_be_judged_is_refused(cli: Cli, tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_the_gallerys_data_is_the_golden_one(tmp_path: Path) -> None:
         "title": "row 2, Number Output, seed 1", "row": "s/2", "picture": 0, "seed": 1,
         "status": "failed", "value": None, "text": "", "marks": [],
         "note": "failed: diverged: loss_d is nan | at <step> 7", "full": None, "steps": [],
-        "equilibrium": None, "details": "runs/details-0.js",
+        "equilibrium": None, "nearest": None, "details": "runs/details-0.js",
     }  # fmt: skip
     assert page["runs"]["aa-s1"]["full"] == "runs/aa-s1/samples.png"
     assert (report.folder / "runs/aa-s1/samples.png").exists()

@@ -30,7 +30,7 @@ def trained(
     out: Path,
     run_id: str,
     value: float | None,
-    metric: str = "fld",
+    metric: str = "fd_lenet",
     flags: Sequence[str] = (),
     shade: int = 100,
     side: int = 112,
@@ -46,7 +46,10 @@ def trained(
     write_json(run.config, {"identity": identity, "data": data})
     result: dict[str, Any] = {"training_seconds": 1.0, "epochs": 1.0}
     if value is not None:
-        score = {"n": 250, "held_out": True, "net": "a net", metric: value, "swd": 1.0}
+        score = {
+            "n": 250, "reals": 500, "held_out": True, "own_test": False, "shared": True,
+            "net": "a net", metric: value, "swd": 1.0,
+        }  # fmt: skip
         place = {"step": best_step, "epoch": best_step / 100, "label": "plateau"}
         result["judge"] = {
             "primary": metric, "second": "swd", "score": score, "flags": list(flags),
@@ -101,14 +104,14 @@ def position(figure: Any, text: str) -> tuple[float, float]:
 def test_a_sweep_gets_all_drawings_in_order(tmp_path: Path) -> None:
     rows = grid(tmp_path)
     for i, row in enumerate(rows):
-        row.runs[FACE] = [trained(tmp_path, f"{i}f-s1", 50.0 + i, metric="rfd").id]
+        row.runs[FACE] = [trained(tmp_path, f"{i}f-s1", 50.0 + i, metric="fd_random").id]
     pictures = write_plots(results_of(tmp_path, rows, (NUMBER, FACE)), tmp_path / "i", tmp_path)
     kinds = ("map", "quality", "evolution", "curves")
     assert [name for _, name in pictures] == [
         f"plot-{kind}-{slug}.png" for kind in kinds for slug in ("number", "face")
     ]
-    assert pictures[2][0] == "FLD of Number Output by learning rate and beta 1"
-    assert pictures[3][0].startswith("RFD of Face Output")
+    assert pictures[2][0] == "FD (LeNet) of Number Output by learning rate and beta 1"
+    assert pictures[3][0].startswith("FD (random) of Face Output")
     for _, name in pictures:
         with Image.open(tmp_path / "i" / name) as picture:
             assert 400 <= picture.width <= 1000
@@ -171,10 +174,10 @@ def test_the_map_puts_values_in_order_and_the_best_in_bold(tmp_path: Path) -> No
     across = [position(figure, text)[0] for text in ("0", "0.5")]
     assert down == sorted(down)
     assert across == sorted(across)
-    x, y = position(figure, "★ FLD 100.0")
+    x, y = position(figure, "★ FD (LeNet) 100.0")
     assert abs(x - across[1]) < 1, "of beta1=0.5 …"
     assert 0 < y - down[2] < 150, "… and lr=0.01"
-    (best,) = [t for t in figure.texts if t.get_text().startswith("★ FLD")]
+    (best,) = [t for t in figure.texts if t.get_text().startswith("★ FD (LeNet)")]
     assert best.get_weight() == "bold"
     assert len(figure.images) == 6
 
@@ -193,7 +196,7 @@ def test_the_map_shows_the_best_of_a_place_and_says_what_is_missing(tmp_path: Pa
     drawn = draw_map(column_of(tmp_path, rows))
     assert drawn is not None
     found = texts(drawn[0])
-    assert "★ FLD 7.0" in found, "what collapsed is not the best"
+    assert "★ FD (LeNet) 7.0" in found, "what collapsed is not the best"
     assert "best of 2: z_dim=8" in found
     assert "collapsed" in found
     assert "diverged" in found
@@ -298,8 +301,8 @@ def test_curves_name_the_best_and_mark_their_equilibria(tmp_path: Path) -> None:
     top, *losses = figure.axes
     found = texts(figure)
     assert top.get_xlabel() == "epochs"
-    assert top.get_ylabel() == "FLD (less is better)"
-    assert "row 5: lr=0.01 beta1=0.5 (FLD 100.0)" in found
+    assert top.get_ylabel() == "FD (LeNet) (less is better)"
+    assert "row 5: lr=0.01 beta1=0.5 (FD (LeNet) 100.0)" in found
     assert {f"row {i}" for i in range(1, 6)} <= set(found)
     assert "row 0" not in found, "the sixth is grey"
     (grey,) = [c for c in top.collections if hasattr(c, "get_segments")]
@@ -344,8 +347,8 @@ def test_strips_show_the_best_five_and_the_worst(tmp_path: Path) -> None:
     drawn = draw_strips(column_of(tmp_path, rows))
     assert drawn is not None
     found = texts(drawn[0])
-    assert "★ best of 7: FLD 100.0" in found
-    assert "worst of 7: FLD 999.0" in found
+    assert "★ best of 7: FD (LeNet) 100.0" in found
+    assert "worst of 7: FD (LeNet) 999.0" in found
     assert "row 5: lr=0.01 beta1=0.5" in found
     assert "row 0: lr=0.0001 beta1=0" not in found, "neither among the best nor the worst"
     assert len(drawn[0].images) == 6 * 8
@@ -363,7 +366,7 @@ def test_damaged_files_of_a_run_leave_the_rest(tmp_path: Path) -> None:
     bad.sample(100).unlink()
     (bad.samples / "notes_x.png").touch()
     with bad.evaluations.open("a") as stream:
-        stream.write('{"step": "x", "fld": 3}\n[1]\n{"step": 90, "fld": null}\n{"ste')
+        stream.write('{"step": "x", "fd_lenet": 3}\n[1]\n{"step": 90, "fd_lenet": null}\n{"ste')
     with bad.metrics.open("ab") as stream:
         stream.write(b'\xff\xfe{"step": 1}\n{"step": 95, "loss_d": "y", "loss_g": 1}\n')
     Run(tmp_path, "4a-s1").result.write_text("{")
@@ -464,7 +467,7 @@ def test_texts_fit_their_pixels() -> None:
     text = "row 3: " + "alpha=0.1 " * 30 + "$"
     assert text_width(shortened(text, 300)) <= 300
     assert shortened(text, 300).startswith("row 3")
-    lines = wrapped("FLD 1,902.7 ±\u00a0381.2\u00a0(2) and ever so much more of it", 112, 3)
+    lines = wrapped("FID 1,902.7 ±\u00a0381.2\u00a0(2) and ever so much more of it", 112, 3)
     assert len(lines) == 3
     assert lines[1].startswith("± 381.2 (2)"), "what belongs together stays together"
     assert all(text_width(line) <= 112 for line in lines)

@@ -16,6 +16,7 @@ from benchmarks.synthetic import write_sweep
 from gansweep.errors import UserError
 from gansweep.report import Report, write_report
 from gansweep.report.cell import BEST, TIE, Cell, mark_best
+from gansweep.report.judged import distance
 from gansweep.report.outcome import Outcome
 from gansweep.report.select import Selection, values
 from gansweep.run import Run, read_json, write_json
@@ -47,7 +48,9 @@ def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manif
     assert numbers(report(tmp_path, where="gen==1 and lr>=5e-3")) == [8, 9, 18, 19]
     everything = report(tmp_path)
     frame = values(everything.results.rows)
-    assert numbers(report(tmp_path, where="fld<150")) == list(frame[frame["fld"] < 150]["row"])
+    assert numbers(report(tmp_path, where="fd_lenet<150")) == list(
+        frame[frame["fd_lenet"] < 150]["row"]
+    )
     assert numbers(report(tmp_path, where="status=='done' and not lr in [1e-5, 1e-2]")) == [
         n for n in range(20) if n % 10 not in (0, 9)
     ]
@@ -78,7 +81,7 @@ def test_what_there_is_not_is_refused(
 
 def test_sorting_by_several_columns(tmp_path: Path, sweep: Manifest) -> None:
     assert numbers(report(tmp_path, sort="beta1:desc,lr"))[:3] == [10, 11, 12]
-    by_quality = report(tmp_path, sort="fld").results.rows
+    by_quality = report(tmp_path, sort="fd_lenet").results.rows
     found = [row.cells["Number Output"].values[0] for row in by_quality]
     assert found == sorted(found)
 
@@ -93,7 +96,7 @@ def test_text_that_is_numbers_is_sorted_as_numbers(tmp_path: Path) -> None:
 
 def test_the_best_rows_by_the_metric_of_a_picture_column(tmp_path: Path, sweep: Manifest) -> None:
     frame = values(report(tmp_path).results.rows, "Drawn Face Output")
-    expected = list(frame.sort_values("rfd")["row"])[:3]
+    expected = list(frame.sort_values("fd_random")["row"])[:3]
     assert numbers(report(tmp_path, best=3, on="Drawn Face Output")) == expected
 
 
@@ -129,14 +132,14 @@ def test_a_column_in_which_nothing_is_alive_says_so_and_has_no_best(
         "try more steps or a higher learning rate." in text
     )
     assert "Number Output: nothing is alive" not in text
-    assert text.count("**FLD") == 1
-    assert "**RFD" not in text
-    assert "never started" in next(line for line in text.splitlines() if "RFD" in line)
+    assert text.count("**FD (LeNet)") == 1
+    assert "**FD (random)" not in text
+    assert "never started" in next(line for line in text.splitlines() if "FD (random)" in line)
 
 
 def test_columns_are_shown_in_the_order_asked_for(tmp_path: Path, sweep: Manifest) -> None:
-    text = report(tmp_path, columns="fld,lr,alpha,training_time").path.read_text()
-    assert "| FLD | learning rate | alpha | training time | Number Output |" in text
+    text = report(tmp_path, columns="fd_lenet,lr,alpha,training_time").path.read_text()
+    assert "| FD (LeNet) | learning rate | alpha | training time | Number Output |" in text
 
 
 def test_sweeps_are_joined_each_row_once(tmp_path: Path) -> None:
@@ -156,7 +159,7 @@ def test_replicates_are_shown_together(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out", 4, seeds=3, pictures=0)
     both = report(tmp_path)
     cell = both.results.rows[0].cells["Number Output"]
-    found = [run.score["fld"] for run in cell.runs]
+    found = [run.score["fd_lenet"] for run in cell.runs]
     best, worst = (found.index(f(found)) + 1 for f in (min, max))
     text = both.path.read_text().split("\n")[4]
     assert f"best, seed {best}" in text
@@ -164,20 +167,24 @@ def test_replicates_are_shown_together(tmp_path: Path) -> None:
     assert text.count("![row 0, Number Output]") == 2
     mean = sum(found) / 3
     spread = (sum((v - mean) ** 2 for v in found) / 2) ** 0.5
-    assert f"FLD {mean:,.1f} ± {spread:,.1f} (3)" in text
+    shown = distance("fd_lenet", mean, spread), distance("fd_lenet", spread, spread)
+    assert "FD (LeNet) {} ± {} (3)".format(*shown) in text
     apart = report(tmp_path, grouped=False).path.read_text().split("\n")[4]
     assert apart.count("![row 0, Number Output]") == 3
     assert "±" not in apart
 
 
-def cell(*distances: float, flags: tuple[str, ...] = (), metric: str = "fld") -> Cell:
-    runs = [
-        Outcome(
-            f"x-s{seed}", "done", None, "", {},
-            {"judge": {"primary": metric, "score": {metric: value}, "flags": list(flags)}},
-        )
-        for seed, value in enumerate(distances)
-    ]  # fmt: skip
+def cell(
+    *values: float,
+    flags: tuple[str, ...] = (),
+    metric: str = "fd_lenet",
+    error: float | None = None,
+) -> Cell:
+    runs = []
+    for seed, value in enumerate(values):
+        score = {metric: value} | ({f"{metric}_error": error} if error else {})
+        judge = {"primary": metric, "score": score, "flags": list(flags)}
+        runs.append(Outcome(f"x-s{seed}", "done", None, "", {}, {"judge": judge}))
     return Cell(runs)
 
 
@@ -187,10 +194,30 @@ def test_the_best_is_marked_and_so_is_what_cannot_be_told_from_it() -> None:
     assert [c.mark for c in cells] == [BEST, TIE, ""]
 
 
-def test_single_runs_tie_only_where_they_are_written_alike() -> None:
-    cells = [cell(90.01), cell(90.04), cell(90.2)]
+def test_single_runs_tie_where_fresh_latents_could_make_their_difference() -> None:
+    cells = [cell(90, error=3), cell(98, error=3), cell(99, error=3)]  # 1.96·√18 is 8.3
     mark_best(cells)
-    assert [c.mark for c in cells] == [BEST, BEST, ""]
+    assert [c.mark for c in cells] == [BEST, TIE, ""]
+    unknown = [cell(90), cell(90), cell(90.1)]  # of old runs, without errors
+    mark_best(unknown)
+    assert [c.mark for c in unknown] == [BEST, TIE, ""]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "shown"),
+    [
+        (1451.7, 60, "1,450"),
+        (1451.7, 23, "1,452"),
+        (134.34, 9.3, "134"),
+        (134.34, 1.2, "134.3"),
+        (134.34, 0.002, "134.3"),  # no more digits than the metric has
+        (1451.7, 480, "1,500"),
+        (1451.7, None, "1,451.7"),
+        (1451.7, float("nan"), "1,451.7"),
+    ],
+)
+def test_no_digit_is_shown_that_chance_makes(value: float, error: float, shown: str) -> None:
+    assert distance("fd_lenet", value, error) == shown
 
 
 def test_collapse_and_other_metrics_are_no_best() -> None:
@@ -201,7 +228,7 @@ def test_collapse_and_other_metrics_are_no_best() -> None:
     (one, dead) = cells = [cell(90), cell(10, flags=("never started",))]
     mark_best(cells)
     assert (one.mark, dead.mark) == (BEST, ""), "the only one that is alive"
-    mixed = [cell(10), cell(90, metric="rfd")]
+    mixed = [cell(10), cell(90, metric="fd_random")]
     mark_best(mixed)
     assert [c.mark for c in mixed] == ["", ""]
 

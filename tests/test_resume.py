@@ -162,7 +162,7 @@ def test_a_run_stopped_early_and_killed_before_its_result_trains_no_further(
     (run,) = runs(tmp_path)
     # What it would have seen, had it diverged.
     for step, value in enumerate([9, 5, 5, 5, 5, 9, 9, 9, 9, 9]):
-        run.append_evaluation({"step": step, "fld": float(value), "judging_seconds": 0.0})
+        run.append_evaluation({"step": step, "fd_lenet": float(value), "judging_seconds": 0.0})
     done = faulty_cli("")(*options, "retry=failed")
     assert done.returncode == 0, done.stdout
     result = json.loads(run.result.read_text())

@@ -319,11 +319,11 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     trained = [t for t in study.trials if "from" not in t.user_attrs]
     for trial in trained:
         run = Run(tmp_path / "outputs", trial.user_attrs["runs"][0])
-        score = json.loads(run.result.read_text())["judge"]["score"]["fld"]
+        score = json.loads(run.result.read_text())["judge"]["score"]["fd_lenet"]
         assert trial.value == score
         assert any(key.startswith("artifacts:") for key in trial.system_attrs)
     text = (tmp_path / "reports/s/README.md").read_text()
-    assert "The best of 6: FLD " in text
+    assert "The best of 6: FD (LeNet) " in text
     assert text.count("images/row") == 6, "the grid's runs too"
     assert "](images/history.png)" in text
 
@@ -370,7 +370,7 @@ def test_seeds_and_two_objectives(cli: Cli, tmp_path: Path) -> None:
     assert [len(t.user_attrs["runs"]) for t in study.trials] == [2, 2]
     assert len({t.values[1] for t in study.trials}) == 1, "one network, one size"
     text = (tmp_path / "reports/s/README.md").read_text()
-    assert "| trial | FLD | parameters |" in text
+    assert "| trial | FD (LeNet) | parameters |" in text
     assert "seed 2" in text
 
 

@@ -43,7 +43,7 @@ def test_what_is_shown(folder: Path) -> None:
     for words in (
         "learning rate  0.00005",
         "data           mnist5k, 5,000 images of 28×28",
-        "judged             FLD ",
+        "judged             FD (LeNet) ",
         "training time      14 s",
         "packages  torch 2",
         "folder: outputs/runs/000002m-s1",
@@ -104,7 +104,7 @@ def test_a_difference_of_parameters(folder: Path) -> None:
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "000001m-s1 000002m-s1" in lines[0]
     assert lines[1] == "learning rate 0.00002 0.00005"
-    assert any(line.startswith("FLD ") for line in lines)
+    assert any(line.startswith("FD (LeNet) ") for line in lines)
     assert not any("batch size" in line or "torch" in line for line in lines), "the same"
 
 

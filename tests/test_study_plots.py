@@ -142,7 +142,7 @@ def test_the_expected_best_is_the_formula_for_many_trials() -> None:
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
 def test_a_mixed_study_is_drawn(tmp_path: Path, direction: str) -> None:
     study = mixed(40, direction)
-    pictures = write_plots(study, tmp_path / "plots", "FLD")
+    pictures = write_plots(study, tmp_path / "plots", "FD (LeNet)")
     check(tmp_path / "plots", pictures, ALL)
     best = study.best_trial
     assert pictures[0][0].endswith(f"{best.value:.3g}, is that of trial {best.number}")
@@ -153,7 +153,7 @@ def test_infeasible_trials_are_never_the_best() -> None:
     study = optuna.create_study()
     for value, violation in ((5.0, None), (1.0, 0.5), (3.0, 0.0), (2.0, 1e-9)):
         add(study, value, {"beta1": 0.5}, violation=violation)
-    search = study_plots._Search(study, study.trials, ["FLD"])
+    search = study_plots._Search(study, study.trials, ["FD (LeNet)"])
     assert [trial.number for trial in search.feasible] == [0, 2]
     assert search.best is not None
     assert search.best.number == 2
@@ -174,43 +174,43 @@ def test_only_infeasible_trials(tmp_path: Path) -> None:
     for i in range(3):
         add(study, float(i), {"beta1": 0.1 * i}, violation=1.0)
     names = ["history.png", "slices.png", "parallel.png"]
-    check(tmp_path, write_plots(study, tmp_path, "FLD"), names)
+    check(tmp_path, write_plots(study, tmp_path, "FD (LeNet)"), names)
 
 
 def test_one_trial(tmp_path: Path) -> None:
     names = ["history.png", "slices.png", "parallel.png", "budget.png"]
-    check(tmp_path, write_plots(plain([3.0]), tmp_path, "FLD"), names)
+    check(tmp_path, write_plots(plain([3.0]), tmp_path, "FD (LeNet)"), names)
 
 
 def test_equal_values(tmp_path: Path) -> None:
-    pictures = write_plots(plain([0.0] * 10), tmp_path, "FLD")
+    pictures = write_plots(plain([0.0] * 10), tmp_path, "FD (LeNet)")
     check(tmp_path, pictures, [name for name in ALL if name != "importance.png"])
 
 
 def test_without_parameters(tmp_path: Path) -> None:
     study = optuna.create_study()
     add(study, 1.0, {})
-    check(tmp_path, write_plots(study, tmp_path, "FLD"), ["history.png", "budget.png"])
+    check(tmp_path, write_plots(study, tmp_path, "FD (LeNet)"), ["history.png", "budget.png"])
 
 
 def test_nothing_complete_draws_nothing_and_leaves_nothing_old(tmp_path: Path) -> None:
     study = optuna.create_study()
-    assert write_plots(study, tmp_path / "plots", "FLD") == []
+    assert write_plots(study, tmp_path / "plots", "FD (LeNet)") == []
     (tmp_path / "history.png").write_bytes(b"an earlier call's")
     (tmp_path / "row0-number.png").write_bytes(b"someone else's")
     add(study, None, {"beta1": 0.5}, state=TrialState.PRUNED, intermediate_values={1: 2.0})
     add(study, None, {"beta1": 0.5}, state=TrialState.FAIL)
     add(study, math.inf, {"beta1": 0.5})
-    assert write_plots(study, tmp_path, "FLD") == []
+    assert write_plots(study, tmp_path, "FD (LeNet)") == []
     assert [path.name for path in tmp_path.iterdir()] == ["row0-number.png"]
 
 
 def test_wide_values_get_a_logarithmic_axis(tmp_path: Path) -> None:
-    assert axes.spanned_scale("FLD", [1.0, 21.0]).log
-    assert not axes.spanned_scale("FLD", [1.0, 19.0]).log
-    assert not axes.spanned_scale("FLD", [-1.0, 21.0]).log
-    assert not axes.spanned_scale("FLD", [0.0, 21.0]).log
-    check(tmp_path, write_plots(plain(10.0**i for i in range(-3, 9)), tmp_path, "FLD"), ALL)
+    assert axes.spanned_scale("FD (LeNet)", [1.0, 21.0]).log
+    assert not axes.spanned_scale("FD (LeNet)", [1.0, 19.0]).log
+    assert not axes.spanned_scale("FD (LeNet)", [-1.0, 21.0]).log
+    assert not axes.spanned_scale("FD (LeNet)", [0.0, 21.0]).log
+    check(tmp_path, write_plots(plain(10.0**i for i in range(-3, 9)), tmp_path, "FD (LeNet)"), ALL)
 
 
 def test_conditional_parameters_and_importance(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_conditional_parameters_and_importance(tmp_path: Path) -> None:
     for i in range(10):
         params = {"beta1": float(rng.uniform(0, 0.9))}
         add(study, 9.0 + i, params | ({"momentum": 0.1 * i} if i % 2 else {}))
-    pictures = write_plots(study, tmp_path, "FLD")
+    pictures = write_plots(study, tmp_path, "FD (LeNet)")
     check(tmp_path, pictures, [name for name in ALL if name != "importance.png"])
 
 
@@ -230,7 +230,7 @@ def test_an_evaluator_that_raises_costs_its_picture(
         raise ValueError("no")
 
     monkeypatch.setattr(optuna.importance, "get_param_importances", fail)
-    pictures = write_plots(plain(range(9)), tmp_path, "FLD")
+    pictures = write_plots(plain(range(9)), tmp_path, "FD (LeNet)")
     check(tmp_path, pictures, [name for name in ALL if name != "importance.png"])
 
 
@@ -256,10 +256,10 @@ def test_two_objectives(tmp_path: Path, directions: list[Any]) -> None:
     for i, (x, y) in enumerate(points):
         violation = 1.0 if i == len(points) - 1 else -1.0
         add(study, [float(x), sign * float(y)], {"beta1": 0.1 * i}, violation=violation)
-    pictures = write_plots(study, tmp_path, "FLD / minutes")
+    pictures = write_plots(study, tmp_path, "FD (LeNet) / minutes")
     check(tmp_path, pictures, ["pareto.png", "slices.png"])
-    assert pictures[0][0] == "FLD and minutes of every trial; the Pareto front has 4 points"
-    assert pictures[1][0].startswith("FLD by")
+    assert pictures[0][0] == "FD (LeNet) and minutes of every trial; the Pareto front has 4 points"
+    assert pictures[1][0].startswith("FD (LeNet) by")
 
 
 def test_three_objectives(tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_importing_is_cheap_and_pyplot_is_not_touched(tmp_path: Path) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study()
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), 2)
-        assert write_plots(study, pathlib.Path({str(tmp_path)!r}), "FLD")
+        assert write_plots(study, pathlib.Path({str(tmp_path)!r}), "FD (LeNet)")
         assert "matplotlib.pyplot" not in sys.modules
     """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

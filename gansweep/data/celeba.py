@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -17,6 +17,7 @@ from gansweep.errors import UserError
 if TYPE_CHECKING:
     from gansweep.config import DataConfig
 
+LAST_TRAINED = 162_770  # list_eval_partition.txt: later pictures are for validation and testing
 CROP = 108  # pixels: the face within the aligned picture, as in document 004
 PLACES = (
     "celeba/img_align_celeba",
@@ -44,16 +45,32 @@ def crop_face(picture: Image.Image, size: int) -> Image.Image:
 
 
 @dataset("celeba", files=True, stand_in="toyfaces")
-def celeba(spec: DataConfig, size: int, limit: int | None) -> Source:
+def celeba(spec: DataConfig, size: int) -> Source:
     """aligned CelebA faces in data.root; cropped to 108×108 for 28 px, fitted for larger"""
-    pictures = Pictures(_find(spec), limit)
+    pictures = Pictures(_find(spec))
     channels = spec.channels or 3
     crop = crop_face if size <= CROP else fit
     return Source(
         key={**pictures.key(), "crop": crop.__name__},
-        load=lambda: pictures.read(lambda p: crop(p, size), size, channels, "celeba"),
+        count=len(pictures.names),
+        load=lambda chosen: pictures.read(
+            chosen, lambda p: crop(p, size), size, channels, "celeba"
+        ),
         label="Celeb Output",
+        trained=_trained(pictures.names),
     )
+
+
+def _trained(names: list[str]) -> int | None:
+    """How many of these pictures, in the order of their names, are of the official training part.
+
+    None if they are named otherwise, or none is of the official test or validation part.
+    """
+    stems = [PurePosixPath(name).stem for name in names]
+    if not all(len(stem) == 6 and stem.isdigit() for stem in stems):
+        return None
+    trained = sum(int(stem) <= LAST_TRAINED for stem in stems)
+    return trained if 0 < trained < len(names) else None
 
 
 def _find(spec: DataConfig) -> Path:

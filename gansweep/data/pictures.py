@@ -38,7 +38,7 @@ class Pictures:
     Raises UserError if there are none, if the zip is damaged or if an entry leaves its folder.
     """
 
-    def __init__(self, where: Path, limit: int | None = None) -> None:
+    def __init__(self, where: Path) -> None:
         self.where = where
         self._zip: zipfile.ZipFile | None = None
         if where.is_dir():
@@ -56,7 +56,7 @@ class Pictures:
                 f"{where}: no pictures in it ({', '.join(sorted(SUFFIXES))}); "
                 "set data.root to a folder or zip that holds some"
             )
-        self.names = sorted(names)[:limit]
+        self.names = sorted(names)
 
     def _open_zip(self) -> list[str]:
         try:
@@ -111,12 +111,18 @@ class Pictures:
         return 1
 
     def read(
-        self, fit: Callable[[Image.Image], Image.Image], size: int, channels: int, what: str
+        self,
+        numbers: np.ndarray,
+        fit: Callable[[Image.Image], Image.Image],
+        size: int,
+        channels: int,
+        what: str,
     ) -> np.ndarray:
-        """All pictures, decoded in parallel: uint8 N×C×size×size.
+        """Pictures by their numbers, decoded in parallel: uint8 N×C×size×size.
 
         fit: crops and resizes one picture to size × size.
         """
+        names = [self.names[number] for number in numbers]
 
         def one(name: str) -> np.ndarray | UserError:
             try:
@@ -133,14 +139,14 @@ class Pictures:
                     raise self._unreadable(name, error) from None
             return pixels.reshape(size, size, channels).transpose(2, 0, 1)
 
-        result = np.empty((len(self.names), channels, size, size), np.uint8)
+        result = np.empty((len(names), channels, size, size), np.uint8)
         pool = ThreadPoolExecutor()  # PIL decodes without holding the interpreter's lock
         try:
-            decoded = track(pool.map(one, self.names), len(self.names), f"data: reading {what}")
+            decoded = track(pool.map(one, names), len(names), f"data: reading {what}")
             faults = {}
             for i, picture in enumerate(decoded):
                 if isinstance(picture, UserError):
-                    faults[self.names[i]] = picture
+                    faults[names[i]] = picture
                 else:
                     result[i] = picture
         finally:
@@ -148,10 +154,10 @@ class Pictures:
         if len(faults) == 1:
             raise faults.popitem()[1]
         if faults:
-            names = ", ".join(list(faults)[:NAMED])
+            listed = ", ".join(list(faults)[:NAMED])
             more = f" and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
             raise UserError(
-                f"{self.where}: {len(faults)} pictures are not usable: {names}{more}; "
+                f"{self.where}: {len(faults)} pictures are not usable: {listed}{more}; "
                 "remove them or replace them with intact ones"
             )
         return result

@@ -22,7 +22,7 @@ DATASETS = Registry("data set")
 def dataset(
     name: str, *, files: bool, digits: bool = False, stand_in: str | None = None
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function (DataConfig, image size, limit or None) → Source.
+    """Register a function (DataConfig, image size) → Source.
 
     files: does it read files in `data.root`? digits: are they digits, to be judged as such?
     stand_in: a data set without files that may take its place (see `at_hand`). The choice on the
@@ -36,15 +36,20 @@ class Source:
     """A data set that can be read.
 
     key: what decides the pixels (files with size and time, version of a drawing), as JSON; it
-    names the cache. load: reads everything, uint8 N×C×H×W. label: heading of its pictures.
+    names the cache. count: number of its images. load: numbers of images → uint8 N×C×H×W. label:
+    heading of its pictures. trained: the first so many are its training images, the others its own
+    test images; None if it has none. remark: what the user should know of it.
     """
 
     key: dict[str, Any]
-    load: Callable[[], np.ndarray]
+    count: int
+    load: Callable[[np.ndarray], np.ndarray]
     label: str
+    trained: int | None = None
+    remark: str = ""
 
 
-def find_source(spec: DataConfig, size: int, limit: int | None = None) -> Source:
+def find_source(spec: DataConfig, size: int) -> Source:
     """The source of `spec`, in the first folder of `data.root` (A or A:B) that has it.
 
     Raises UserError, about the last folder, if none has.
@@ -53,10 +58,10 @@ def find_source(spec: DataConfig, size: int, limit: int | None = None) -> Source
     roots = _roots(spec.root)
     for root in roots[:-1]:
         try:
-            return build(replace(spec, root=root), size, limit)
+            return build(replace(spec, root=root), size)
         except UserError:
             continue
-    return build(replace(spec, root=roots[-1]), size, limit)
+    return build(replace(spec, root=roots[-1]), size)
 
 
 def _roots(root: str | None) -> list[str | None]:

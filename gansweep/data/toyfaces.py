@@ -31,22 +31,21 @@ IRIS = np.array([[70, 44, 24], [100, 70, 34], [60, 96, 70], [70, 110, 160], [90,
 
 
 @dataset("toyfaces", files=False)
-def toyfaces(spec: DataConfig, size: int, limit: int | None) -> Source:
+def toyfaces(spec: DataConfig, size: int) -> Source:
     """10,000 drawn (not photographed) colour faces; no network, no files"""
-    count = min(limit or COUNT, COUNT)
 
-    def load() -> np.ndarray:
-        faces = np.empty((count, 3, size, size), np.uint8)
-        starts = range(0, count, BATCH)
+    def load(numbers: np.ndarray) -> np.ndarray:
+        faces = np.empty((len(numbers), 3, size, size), np.uint8)
+        starts = range(0, len(numbers), BATCH)
         for start in track(starts, len(starts), "data: drawing toyfaces"):
-            numbers = np.arange(start, min(start + BATCH, count))
-            faces[numbers] = draw(numbers, size)
+            batch = slice(start, start + BATCH)
+            faces[batch] = draw(numbers[batch], size)
         if spec.channels == 1:
             grey = faces.transpose(0, 2, 3, 1) @ np.array([0.299, 0.587, 0.114])
             return grey.round().astype(np.uint8)[:, None]
         return faces
 
-    return Source({"drawing": VERSION, "count": count}, load, "Drawn Face Output")
+    return Source({"drawing": VERSION}, COUNT, load, "Drawn Face Output")
 
 
 class _Canvas:

@@ -35,13 +35,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
-    parser.add_argument(
-        "--inception",
-        nargs="?",
-        const="",
-        metavar="WEIGHTS",
-        help="also FID and KID in Inception's features, with these weights or downloaded ones",
-    )
+    for name, what in (("inception", "FID and KID"), ("dinov2", "distances in DINOv2's features")):
+        parser.add_argument(
+            f"--{name}", nargs="?", const="", metavar="WEIGHTS",
+            help=f"also {what}, with these weights or downloaded ones",
+        )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
     args = parser.parse_args(argv)
     console.stderr = args.json  # what is told on the way is no JSON
@@ -78,12 +76,14 @@ def _scores(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def _judge(data: Prepared, args: argparse.Namespace) -> Judge:
     from gansweep.judge.evaluate import Judge
-    from gansweep.judge.inception import InceptionFeatures, find_weights
+    from gansweep.judge.published import NETS, published_features
 
-    wanted = args.inception is not None
+    asked = {name: getattr(args, name) for name in NETS if getattr(args, name) is not None}
+    if len(asked) > 1:
+        raise UserError(f"choose one of --{' and --'.join(asked)}")
     return Judge(
         data,
-        inception=InceptionFeatures(find_weights(args.inception or None)) if wanted else None,
+        published=next((published_features(n, w or None) for n, w in asked.items()), None),
     )
 
 

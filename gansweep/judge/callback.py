@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 
 from gansweep.checkpoint import save
+from gansweep.data.batches import normalise
 from gansweep.gan import GAN
 from gansweep.judge.equilibrium import Evaluation, Tracker, flags
 from gansweep.judge.evaluate import Judge, generate, latents
-from gansweep.judge.inception import IMAGES
+from gansweep.judge.published import IMAGES
 from gansweep.judge.whitening import whiten
 from gansweep.run import Run, write_file
 from gansweep.samples import fixed_latents, save_grid
@@ -61,7 +62,7 @@ class Judging(pl.Callback):
         self.steps = set(schedule(steps, batch_size))
         self.early_stop = early_stop
         look, self.scored = sizes(steps * batch_size)
-        if judge.inception is not None:
+        if judge.published is not None:
             self.scored = max(self.scored, IMAGES)
         self.z = latents(z_dim, look, LATENTS)
         self.tracker = Tracker()
@@ -109,7 +110,7 @@ class Judging(pl.Callback):
         self.run.append_evaluation({**line, "judging_seconds": round(self.seconds, 3)})
 
     def verdict(self, gan: GAN, per_epoch: int) -> dict[str, Any]:
-        """The equilibrium and its score by fresh latents and held-out images, and the flags.
+        """The equilibrium, its score by fresh latents and unseen images, and the flags.
 
         Leaves the equilibrium's generator in `gan`.
         """
@@ -120,7 +121,6 @@ class Judging(pl.Callback):
             "primary": self.judge.primary,
             "second": self.judge.second,
             "looks": len(self.tracker.evaluations),
-            "flags": flags(self.tracker.evaluations, self.total),
             "last": _finite(self.tracker.evaluations[-1].value),
         }
         if found is not None:
@@ -135,10 +135,18 @@ class Judging(pl.Callback):
         if gan.averaged is not None:
             verdict["ema"] = self.judge.score(generate(gan.sample_averaged, z))
         verdict["score"] = self.judge.score(generate(gan.sample, z)) | {"step": step}
+        verdict["flags"] = flags(self.tracker.evaluations, self.total, verdict["score"])
         self._draw_single(gan)
+        self._draw_nearest(gan)
         self.scoring_seconds = time.perf_counter() - began
         verdict["judging_seconds"] = round(self.seconds + self.scoring_seconds, 3)
         return verdict
+
+    def _draw_nearest(self, gan: GAN) -> None:
+        """The training images that are nearest to those of the best picture, in its places."""
+        images = generate(gan.sample, fixed_latents(gan.z_dim))
+        found = self.judge.nearest_training_images(images)
+        save_grid(normalise(found), self.run.nearest)
 
     def _draw_single(self, gan: GAN) -> None:
         """Document 000's pictures: one image raw, and whitened."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -17,7 +16,9 @@ RISEN = 1.1  # times the best, at the end: `degraded after`
 DIVERGED = 1.5  # times the best, as the median of three …
 PATIENCE = 3  # … so many evaluations running
 START = 0.1  # of the budget: nothing is judged before
-STARTED = 0.8  # of the untrained generator's value
+COPIED = 0.5  # share of generated images that are nearer to training images than unseen ones are
+STARTED = 0.4  # of the untrained generator's value, and …
+COVERED = 0.05  # … so little of the real images covered
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,9 @@ class Flag:
 
 FLAGS = {
     "diverged": Flag("diverged", "it was far worse at the end than at its best"),
-    "never started": Flag("never started", "it never got far from an untrained generator"),
+    "never started": Flag("never started", "its best images are still far from any real ones"),
     "collapse": Flag("collapsed", "it draws few different images"),
-    "collapse?": Flag(
-        "perhaps collapsed", "its images are less diverse than the real ones", severe=False
-    ),
+    "memorised": Flag("memorised", "its images are copies of training images"),
     "discriminator": Flag("D won", "the discriminator's loss was near 0", severe=False),
 }
 
@@ -130,37 +129,52 @@ def alive(flags: Iterable[str]) -> bool:
     return not any(FLAGS[flag].severe for flag in flags)
 
 
-def flags(evaluations: Sequence[Evaluation], steps: int) -> list[str]:
-    """The flags of a run of `steps` steps, severest first.
+def flags(
+    evaluations: Sequence[Evaluation], steps: int, score: dict[str, Any] | None = None
+) -> list[str]:
+    """The flags of a run of `steps` steps, in the order of FLAGS.
 
-    The first evaluation is that of the untrained generator, at step 0.
+    The first evaluation is that of the untrained generator, at step 0. score: what is known of the
+    images of the best weights.
     """
     later = [e for e in evaluations if e.step >= START * steps and e.step > 0]
     if not later:
         return []
-    found = []
     tracker = Tracker()
     for evaluation in evaluations:
         tracker.add(evaluation)
-    if tracker.diverged():
-        found.append("diverged")
-    untrained = next((e.value for e in evaluations if e.step == 0), None)
-    if untrained is not None and min(e.value for e in later) > STARTED * untrained:
-        # No word of collapse: the first images of every run are alike.
-        return [*found, "never started", *(["discriminator"] if _won(later) else [])]
-    # At the equilibrium or after it: what a run has got over is no flaw of its result.
-    best = tracker.best.step if tracker.best else 0
-    if any(
-        _collapsed(one.facts) and _collapsed(two.facts) and not _recovers(one.facts, two.facts)
-        for one, two in pairwise(later)
-        if two.step >= best
-    ):
-        found.append("collapse")
-    elif _doubtful([e.facts for e in later], tracker.equilibrium()):
-        found.append("collapse?")
-    if _won(later):
-        found.append("discriminator")
-    return found
+    facts = score or {}
+    found = {
+        "diverged": tracker.diverged(),
+        "never started": _never_started(evaluations, tracker.best, facts),
+        "collapse": _collapsed(facts),
+        "memorised": facts.get("copied", 0) > COPIED,
+        "discriminator": _won(later),
+    }
+    return [flag for flag in FLAGS if found[flag]]
+
+
+def is_collapsing(evaluations: Sequence[Evaluation], steps: int) -> bool:
+    """Of a run that goes on: has it been collapsed at its last two looks, without recovering?
+
+    Nothing is said before a tenth of its budget; the images of every young generator are alike.
+    """
+    later = [e for e in evaluations if e.step >= START * steps and e.step > 0]
+    if len(later) < 2:
+        return False
+    one, two = (e.facts for e in later[-2:])
+    return _collapsed(one) and _collapsed(two) and not _recovers(one, two)
+
+
+def _never_started(
+    evaluations: Sequence[Evaluation], best: Evaluation | None, facts: dict[str, Any]
+) -> bool:
+    """Are the best images no nearer to the real ones than a good part of the untrained ones'
+    distance, and do they cover none of them?"""
+    untrained = next((e.value for e in evaluations if e.step == 0), math.nan)
+    if best is None or math.isnan(untrained):
+        return False
+    return best.value > STARTED * untrained and facts.get("coverage", 0) < COVERED
 
 
 def _collapsed(facts: dict[str, Any]) -> bool:
@@ -168,34 +182,15 @@ def _collapsed(facts: dict[str, Any]) -> bool:
 
     Little coverage alone is no collapse: blurred images of a young generator cover nothing either.
     """
-    if facts.get("diversity", 1) < 0.3:
+    if facts.get("diversity", 1) < 0.3 or facts.get("variety", 1) < 0.6:
         return True
-    # As few as a dozen images would cover, and generated images that are each other's copies.
-    return facts.get("modes", math.inf) <= 15 and facts.get("distinct", 1) < 0.3
+    # As few as a dozen images would cover, and images that are nearly each other's copies.
+    return bool(facts.get("modes", math.inf) <= 15 and facts.get("distinct", 1) < 0.7)
 
 
 def _recovers(one: dict[str, Any], two: dict[str, Any]) -> bool:
     """Does the diversity grow, as a young generator's does?"""
-    return bool(two.get("diversity", 1) > 1.1 * one.get("diversity", 1))
-
-
-def _doubtful(facts: Sequence[dict[str, Any]], found: Equilibrium | None) -> bool:
-    last = facts[-1]
-    best = max((f.get("coverage", 0) for f in facts), default=0)
-    if last.get("coverage", 1) < 0.7 * best:
-        return True
-    if found is not None and found.label == "still improving":
-        return False  # a young generator is poorer than the real images in every way
-    return (
-        last.get("diversity", 1) < 0.7
-        or last.get("missing_classes", 0) > 0
-        or last.get("class_distance", 0) > 0.10 + _class_noise(last)
-    )
-
-
-def _class_noise(facts: dict[str, Any]) -> float:
-    """What chance adds to the class distance of fewer than 2,000 images: 0.027 there (measured)."""
-    return 0.027 * (math.sqrt(2000 / min(facts.get("n", 2000), 2000)) - 1)
+    return any(two.get(name, 1) > 1.1 * one.get(name, 1) for name in ("diversity", "variety"))
 
 
 def _won(later: Sequence[Evaluation]) -> bool:

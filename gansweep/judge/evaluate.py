@@ -12,61 +12,63 @@ from torch import Tensor
 from gansweep.data import Prepared
 from gansweep.errors import Diverged
 from gansweep.judge.features import DigitFeatures, as_bytes
-from gansweep.judge.inception import InceptionFeatures
+from gansweep.judge.memorised import memorisation, nearest
 from gansweep.judge.metrics import (
+    KERNEL,
     Features,
-    Moments,
     Neighbourhood,
     class_shares,
-    frechet,
-    kid_with_error,
+    kernel_distance,
+    pixel_variety,
     total_variation,
 )
+from gansweep.judge.published import PublishedFeatures
 from gansweep.judge.pyramid import MOST as PYRAMID_IMAGES
 from gansweep.judge.pyramid import sliced_wasserstein
 from gansweep.judge.reference import (
     Reference,
+    are_shared,
     feature_net,
-    is_split,
     metrics_of,
     real_images,
     reference,
+    training,
 )
 
 Sample = Callable[[Tensor], Tensor]  # z → images in [−1, 1]
 
 NEAR = 1000  # real images of the nearest-neighbour measures
 BATCH = 500
+RESAMPLED = 20  # times, for the error of a score
 
 
 class Judge:
     """Judges generators on one data set, on one device.
 
-    primary, second: the names of its two metrics. inception: the net of a third, `fid`.
+    primary, second: the names of its two metrics. published: the net of a third, as papers print.
     """
 
     def __init__(
         self,
         data: Prepared,
         device: torch.device | None = None,
-        inception: InceptionFeatures | None = None,
+        published: PublishedFeatures | None = None,
     ) -> None:
         self.data = data
         self.device = device or torch.device("cpu")
         self.primary, self.second = metrics_of(data)
-        self.inception = inception
+        self.published = published
         self.net = feature_net(self.primary, data.channels)
         # All that has to be computed of the real images is, now: not in a run's time.
-        self.seen = reference(data, self.net, "seen")
-        self.held = reference(data, self.net, "held")
-        real = self.seen.features[0]
-        self._moments = Moments.of(_scaled(real, real, self.primary))
-        self._near = Neighbourhood(real[:NEAR])
-        self.held_by_second = None
+        self.of_looks = reference(data, self.net, "look")
+        self.of_score = reference(data, self.net, "score")
+        self.training = training(data, self.net)
+        self._near = Neighbourhood(self.of_looks.features[0][:NEAR])
+        self.by_second = None
         if self.second != "swd":
-            self.held_by_second = reference(data, feature_net(self.second, data.channels), "held")
-        self.held_by_inception = reference(data, inception, "held") if inception else None
-        for of in (self.held, self.held_by_second, self.held_by_inception):
+            self.by_second = reference(data, feature_net(self.second, data.channels), "score")
+        self.by_published = reference(data, published, "score") if published else None
+        for of in (self.of_score, self.by_second, self.by_published):
             if of is not None:
                 of.net.to(self.device)
 
@@ -76,31 +78,51 @@ class Judge:
         By the first of the feature nets: values of one run and one sweep can be compared with
         each other, not with a score.
         """
-        features = self.net(generate(sample, z), 1)[0]
+        images = generate(sample, z)
+        features = self.net(images, 1)[0]
         fake = features.numpy()
-        moments = Moments.of(_scaled(self.seen.features[0], fake, self.primary))
-        facts: dict[str, Any] = {"n": len(z), self.primary: frechet(self._moments, moments)}
+        facts: dict[str, Any] = {"n": len(z), self.primary: self.of_looks.distance([fake])}
         facts |= self._near.measure(fake)
-        facts |= self._classes(self.seen, features)
+        facts["variety"] = _variety(images, self.of_looks)
+        facts |= self._classes(self.of_looks, features)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
 
     def score(self, images: Tensor) -> dict[str, Any]:
-        """Everything that is known of some generated images, uint8 N×C×H×W, by held-out reals."""
-        held = self.held
+        """Everything that is known of some generated images, uint8 N×C×H×W.
+
+        reals: number of real images; held_out: was no network trained on them? own_test: are they
+        the data set's own test images? shared: did they choose the best weights too?
+        """
+        real = self.of_score
         features = self.net(images)
         fakes = [of.numpy() for of in features]
-        result: dict[str, Any] = {"n": len(images), "held_out": is_split(self.data)}
-        result[self.primary] = distance(self.primary, held, fakes)
-        result["kid"], result["kid_error"] = kid_with_error(held.features[0], fakes[0])
-        result |= Neighbourhood(held.features[0][:NEAR]).measure(fakes[0][:NEAR])
-        result |= self._classes(held, features[0])
+        result: dict[str, Any] = {
+            "n": len(images),
+            "reals": len(real.features[0]),
+            "held_out": self.data.held > 0,
+            "own_test": self.data.own_test,
+            "shared": are_shared(self.data),
+        }
+        result[self.primary] = real.distance(fakes)
+        result[f"{self.primary}_error"] = sampling_error(real, fakes)
+        kernel = KERNEL[self.primary]
+        result[kernel], result[f"{kernel}_error"] = kernel_distance(real.features[0], fakes[0])
+        result |= Neighbourhood(real.features[0][:NEAR]).measure(fakes[0][:NEAR])
+        result["variety"] = _variety(images, real)
+        result |= self._classes(real, features[0])
+        result |= memorisation(fakes[0], self.training.features, self.training.typical)
         result["net"] = f"{self.net.name} {self.net.hash}"
         if isinstance(self.net, DigitFeatures):
             result["net"] += f", accuracy {self.net.accuracy:.3f}"
         result[self.second] = self._second_opinion(images)
-        if self.held_by_inception is not None:
-            result |= self._by_inception(images, self.held_by_inception)
+        if self.by_published is not None and self.published is not None:
+            result |= self._as_published(images, self.published.metric, self.by_published)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
+
+    def nearest_training_images(self, images: Tensor) -> Tensor:
+        """For each image the nearest one that was trained on, in features; uint8 N×C×H×W."""
+        found = nearest(self.net(images, 1)[0].numpy(), self.training.features)[1]
+        return torch.from_numpy(self.data.array()[found])
 
     def _classes(self, real: Reference, features: Tensor) -> dict[str, Any]:
         if real.shares is None or not isinstance(self.net, DigitFeatures):
@@ -108,26 +130,31 @@ class Judge:
         return classes(real.shares, self.net.labels(features).numpy())
 
     def _second_opinion(self, images: Tensor) -> float:
-        held = self.held_by_second
-        if held is None:
-            return sliced_wasserstein(real_images(self.data, "held", PYRAMID_IMAGES), images)
-        return distance(self.second, held, [of.numpy() for of in held.net(images, 1)])
+        real = self.by_second
+        if real is None:
+            return sliced_wasserstein(real_images(self.data, "score", PYRAMID_IMAGES), images)
+        return real.distance([of.numpy() for of in real.net(images, 1)])
 
-    def _by_inception(self, images: Tensor, held: Reference) -> dict[str, Any]:
-        net = held.net
+    def _as_published(self, images: Tensor, metric: str, real: Reference) -> dict[str, Any]:
+        net = real.net
         fakes = net(images)[0].numpy()
-        found: dict[str, Any] = {"fid": distance("fid", held, [fakes])}
-        found["fid_kid"], found["fid_kid_error"] = kid_with_error(held.features[0], fakes)
-        return found | {"fid_net": f"{net.name} {net.hash}", "fid_reals": len(held.features[0])}
+        kernel = KERNEL[metric]
+        found: dict[str, Any] = {"published": metric, metric: real.distance([fakes])}
+        found[kernel], found[f"{kernel}_error"] = kernel_distance(real.features[0], fakes)
+        return found | {"published_net": f"{net.name} {net.hash}"}
 
 
-def distance(metric: str, of: Reference, fakes: list[Features]) -> float:
-    """A Fréchet distance to these real images, the mean over the feature nets."""
-    values = [
-        frechet(Moments.of(_scaled(real, real, metric)), Moments.of(_scaled(real, fake, metric)))
-        for real, fake in zip(of.features, fakes, strict=False)  # the nets that were asked
-    ]
-    return float(np.mean(values))
+def sampling_error(of: Reference, fakes: list[Features]) -> float:
+    """The standard deviation of a distance over draws of other latents, by the bootstrap."""
+    dice = np.random.default_rng(0)
+    n = len(fakes[0])
+    drawn = [dice.integers(0, n, n) for _ in range(RESAMPLED)]
+    return float(np.std([of.distance([f[i] for f in fakes]) for i in drawn], ddof=1))
+
+
+def _variety(images: Tensor, real: Reference) -> float:
+    """Of the pixels of generated images, over that of the real ones."""
+    return pixel_variety(images.cpu().numpy()) / max(real.variety, 1e-9)
 
 
 def classes(shares: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -138,13 +165,6 @@ def classes(shares: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "missing_classes": int((found < shares / 10).sum()),
         "class_shares": [round(float(s), 4) for s in found],
     }
-
-
-def _scaled(real: Features, features: Features, metric: str) -> Features:
-    """Random features, standardised by the real ones: their scale means nothing by itself."""
-    if metric != "rfd":
-        return features
-    return (features - real.mean(0)) / (real.std(0) + 1e-8)
 
 
 @torch.no_grad()

@@ -47,24 +47,6 @@ def frechet(real: Moments, fake: Moments) -> float:
     return float(max(distance, 0.0))
 
 
-@METRICS.register("fld", direction="minimize", digits=1, label="FLD")
-def fld(real: Features, fake: Features) -> float:
-    """Fréchet distance in the features of a small digit classifier (LeNet)"""
-    return frechet(Moments.of(real), Moments.of(fake))
-
-
-@METRICS.register("rfd", direction="minimize", digits=1, label="RFD")
-def rfd(real: Features, fake: Features) -> float:
-    """Fréchet distance in random-convolution features, for any images (Naeem et al. 2020)"""
-    return frechet(Moments.of(real), Moments.of(fake))
-
-
-@METRICS.register("fid", direction="minimize", digits=1, label="FID")
-def fid(real: Features, fake: Features) -> float:
-    """Fréchet distance in Inception's features, as papers print it (Heusel et al. 2017)"""
-    return frechet(Moments.of(real), Moments.of(fake))
-
-
 @METRICS.register("swd", direction="minimize", digits=1, label="SWD")
 def swd(real: Features, fake: Features) -> float:
     """Sliced Wasserstein distance of patches at every scale, uint8 images (Karras et al. 2018)"""
@@ -75,14 +57,11 @@ def swd(real: Features, fake: Features) -> float:
     return sliced_wasserstein(torch.from_numpy(real), torch.from_numpy(fake))
 
 
-@METRICS.register("kid", direction="minimize", digits=4, label="KID")
-def kid(real: Features, fake: Features) -> float:
-    """Kernel distance: squared MMD with a cubic kernel, unbiased (Bińkowski et al. 2018)"""
-    return kid_with_error(real, fake)[0]
+def kernel_distance(real: Features, fake: Features, block: int = 250) -> tuple[float, float]:
+    """Kernel distance and its standard error, from disjoint blocks of real and fake vectors.
 
-
-def kid_with_error(real: Features, fake: Features, block: int = 250) -> tuple[float, float]:
-    """KID and its standard error, from disjoint blocks of real and fake vectors."""
+    It is the squared MMD with a cubic kernel, unbiased (Bińkowski et al. 2018).
+    """
     real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
     size = min(block, len(real), len(fake))
     count = min(len(real), len(fake)) // size
@@ -97,6 +76,43 @@ def _mmd(x: Features, y: Features) -> float:
     xx, yy, xy = ((a @ b.T / d + 1) ** 3 for a, b in ((x, x), (y, y), (x, y)))
     within = (xx.sum() - np.trace(xx) + yy.sum() - np.trace(yy)) / (n * (n - 1))
     return float(within - 2 * xy.mean())
+
+
+def _fd(real: Features, fake: Features) -> float:
+    return frechet(Moments.of(real), Moments.of(fake))
+
+
+def _kd(real: Features, fake: Features) -> float:
+    return kernel_distance(real, fake)[0]
+
+
+# The features in which distances are taken: names of the Fréchet and of the kernel distance, their
+# labels, and what they are called in a sentence. Only Inception's are called FID and KID.
+SPACES = (
+    ("fd_lenet", "FD (LeNet)", "kd_lenet", "KD (LeNet)",
+     "the features of a small digit classifier"),
+    ("fd_random", "FD (random)", "kd_random", "KD (random)",
+     "random-convolution features, for any images (Naeem et al. 2020)"),
+    ("fid", "FID", "kid", "KID", "Inception's features (Heusel et al. 2017)"),
+    ("fd_dinov2", "FD (DINOv2)", "kd_dinov2", "KD (DINOv2)",
+     "DINOv2's features (Stein et al. 2023)"),
+)  # fmt: skip
+PUBLISHED = {"inception": "fid", "dinov2": "fd_dinov2"}  # what judge= adds at the end of a run
+KERNEL = {fd: kd for fd, _, kd, _, _ in SPACES}  # the kernel distance in a Fréchet one's features
+
+
+def _name_distances() -> None:
+    for fd, fd_label, kd, kd_label, space in SPACES:
+        for name, label, kind, measure, digits in (
+            (fd, fd_label, "Fréchet", _fd, 1), (kd, kd_label, "kernel", _kd, 4),
+        ):  # fmt: skip
+            METRICS.register(
+                name, direction="minimize", digits=digits, label=label,
+                help=f"{kind} distance in {space}",
+            )(measure)  # fmt: skip
+
+
+_name_distances()
 
 
 def distances(x: Features, y: Features) -> Features:
@@ -169,6 +185,18 @@ def density(real: Features, fake: Features) -> float:
 def diversity(real: Features, fake: Features) -> float:
     """Mean distance between two generated images, over that between two real ones"""
     return Neighbourhood(real).measure(fake)["diversity"]
+
+
+def pixel_variety(images: NDArray[np.uint8]) -> float:
+    """The share of the pixels' variance that is between images, N×C×H×W; 0: all are the same.
+
+    The rest is that of their mean image: a pattern that they have in common. It needs no features,
+    which may see variety in the noise of a lattice that is always the same.
+    """
+    pixels = images.reshape(len(images), -1).astype(np.float32)
+    mean = pixels.mean(0)
+    between = float(pixels.var(0).sum())
+    return between / max(between + float(((mean - mean.mean()) ** 2).sum()), 1e-9)
 
 
 def class_shares(labels: NDArray[np.integer], classes: int) -> NDArray[np.float64]:

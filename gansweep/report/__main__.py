@@ -15,11 +15,11 @@ from gansweep.report.write import USUAL, update_block, write_report
 
 EPILOG = """examples:
   python -m gansweep.report lr-beta1-baea07 --plots
-  python -m gansweep.report first second --to compared --sort fld --columns lr,beta1,fld
+  python -m gansweep.report first second --to compared --sort fd_lenet --columns lr,beta1,fd_lenet
   python -m gansweep.report readme_table --where 'lr<1e-4 and gen==1' --best 5
 
---where, --sort and --columns know the parameters (lr, beta1, gen, …), the metrics (fld, rfd, …) and
-the results; an unknown name is refused with all that there are.
+--where, --sort and --columns know the parameters (lr, beta1, gen, …), the metrics (fd_lenet,
+fd_random, …) and the results; an unknown name is refused with all that there are.
 """
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from statistics import median
 
 from gansweep.config import DEFAULTS, PARAMS
 from gansweep.judge.equilibrium import FLAGS
-from gansweep.report.cell import BEST, TIE
+from gansweep.judge.metrics import METRICS
+from gansweep.report.cell import BEST, TIE, least_difference
 from gansweep.report.collect import Results
-from gansweep.report.judged import legend
+from gansweep.report.cut_off import cut_off
+from gansweep.report.judged import distance, legend
 from gansweep.report.outcome import Outcome, warnings_of
 from gansweep.report.text import format_param, format_value
 
@@ -40,6 +43,7 @@ def caption(results: Results) -> list[str]:
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))
+    lines += [f"{line}." for line in cut_off(results)]
     return lines
 
 
@@ -48,11 +52,29 @@ def _marks(results: Results) -> list[str]:
     cells = [cell for row in results.rows for cell in row.cells.values() if cell.values]
     marks = {cell.mark for cell in cells}
     lines = ["in bold the best of its column"] if BEST in marks else []
+    single = all(len(cell.values) == 1 for cell in cells)
     if TIE in marks:
-        lines.append("≈ not told apart from the best by a test over seeds (p ≥ 0.05)")
-    if BEST in marks and all(len(cell.values) == 1 for cell in cells):
-        lines.append("one seed a row: small differences are chance, gansweep.confirm tells")
+        how = "fresh latents alone can make the difference" if single else "by a test over seeds"
+        lines.append(f"≈ not told apart from the best: {how} (p ≥ 0.05)")
+    lines += [line for picture in results.pictures for line in _noise(results, picture)]
+    if BEST in marks and single:
+        lines.append("one seed a row: other seeds differ by more than that, gansweep.confirm tells")
     return lines
+
+
+def _noise(results: Results, picture: str) -> list[str]:
+    """The least difference of two rows that is more than chance, by the errors of the alive."""
+    cells = [row.cells[picture] for row in results.rows]
+    known = [cell for cell in cells if cell.error and all(run.alive for run in cell.judged)]
+    if len(known) < 2 or len({cell.metric for cell in known}) > 1:
+        return []
+    error = median(cell.error or 0 for cell in known)
+    least = distance(known[0].metric, least_difference(error, error), error)
+    several = any(len(cell.values) > 1 for cell in known)
+    over = "seeds" if several else "latents of the same weights"
+    return [
+        f"{picture}: {METRICS[known[0].metric].label} differs by {least} between {over} by chance"
+    ]
 
 
 def _dead(results: Results, picture: str) -> list[str]:

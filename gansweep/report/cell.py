@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from gansweep.report.outcome import Outcome
 from gansweep.report.replicates import SIGNIFICANT, difference_test
 
 BEST, TIE = "best", "tie"
+Z = 1.96  # standard errors: chance alone exceeds them once in twenty times
 
 
 @dataclass
@@ -55,13 +57,23 @@ class Cell:
         return [(run, f"seed {run.seed}" if several else "") for run in self.runs]
 
     def headline(self) -> str:
-        """`FLD 93.1`, or `FLD 93.1 ± 4.2 (3)`."""
+        """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`."""
         if not self.values:
             return ""
         if len(self.values) == 1:
             return headline(self.judged[0].judge)
-        mean, spread = (distance(self.metric, f(self.values)) for f in (fmean, stdev))
+        deviation = stdev(self.values)
+        mean, spread = (
+            distance(self.metric, v, deviation) for v in (fmean(self.values), deviation)
+        )
         return f"{METRICS[self.metric].label} {mean} ± {spread} ({len(self.values)})"
+
+    @property
+    def error(self) -> float | None:
+        """The standard error of its distance: over seeds, of a single one over draws of latents."""
+        if len(self.values) > 1:
+            return stdev(self.values) / math.sqrt(len(self.values))
+        return self.judged[0].score.get(f"{self.metric}_error") if self.judged else None
 
     def remainder(self) -> list[str]:
         """What follows the headline."""
@@ -83,8 +95,9 @@ class Cell:
 def mark_best(cells: Iterable[Cell]) -> None:
     """Mark the best of these cells, which are of one data set, and those that tie with it.
 
-    Where seeds are replicated, a tie is what `difference_test` cannot tell from the best;
-    single runs tie if they are written alike. What is not alive is never the best.
+    Where seeds are replicated, a tie is what `difference_test` cannot tell from the best; single
+    runs tie if other latents alone could make their difference. What is not alive is never the
+    best, nor is what is written like it.
     """
     judged = [cell for cell in cells if cell.values]
     ranked = [cell for cell in judged if all(run.alive for run in cell.judged)]
@@ -95,15 +108,21 @@ def mark_best(cells: Iterable[Cell]) -> None:
     best = ranked[0]
     best.mark = BEST
     for cell in ranked[1:]:
-        if cell.headline() == best.headline():
-            cell.mark = BEST
-        elif _not_told_apart(best.values, cell.values, sign):
+        if _not_told_apart(best, cell, sign):
             cell.mark = TIE
 
 
-def _not_told_apart(best: list[float], other: list[float], sign: int) -> bool:
+def least_difference(one: float, other: float) -> float:
+    """The least difference of two values with these standard errors that is hardly chance."""
+    return Z * math.hypot(one, other)
+
+
+def _not_told_apart(one: Cell, two: Cell, sign: int) -> bool:
+    best, other = one.values, two.values
     if len(best) < 2 or len(other) < 2:
-        return False
+        errors = [cell.error for cell in (one, two) if cell.error is not None]
+        gap = abs(fmean(best) - fmean(other))
+        return gap == 0 or (len(errors) == 2 and gap < least_difference(*errors))
     separated = max(sign * v for v in best) < min(sign * v for v in other)
     if separated and len(best) > 3 and len(other) > 3:  # p is 2 of 70 arrangements at most
         return False

@@ -146,6 +146,7 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
     equilibrium = (run.judge.get("equilibrium") or {}).get("step")
     if equilibrium and link_picture(source.best_picture, target / "best.png"):
         steps[equilibrium] = f"{_url(run.run_id)}/best.png"
+    nearest = equilibrium and link_picture(source.nearest, target / "nearest.png")
     return {
         "title": f"row {row.number}, {heading}, seed {run.seed}",
         "row": _key(row),
@@ -159,6 +160,7 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
         "full": f"{_url(run.run_id)}/samples.png" if full else None,
         "steps": [list(step) for step in sorted(steps.items())],
         "equilibrium": equilibrium,
+        "nearest": f"{_url(run.run_id)}/nearest.png" if nearest else None,
     }
 
 

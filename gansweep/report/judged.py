@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -13,13 +14,27 @@ AGREE = 0.7  # Spearman's correlation of two opinions that are called one
 
 
 def headline(judge: dict[str, Any]) -> str:
-    """`FLD 93.1`."""
-    return f"{METRICS[judge['primary']].label} {distance(judge['primary'], _value(judge))}"
+    """`FD (LeNet) 93.1`."""
+    metric, score = judge["primary"], judge["score"]
+    value = distance(metric, score[metric], score.get(f"{metric}_error"))
+    return f"{METRICS[metric].label} {value}"
 
 
-def distance(metric: str, value: float) -> str:
-    """A metric's value with its digits."""
-    return f"{value:,.{METRICS[metric].digits}f}"
+def distance(metric: str, value: float, error: float | None = None) -> str:
+    """A metric's value with its digits; with no more of them than an error leaves meaning."""
+    digits: int = METRICS[metric].digits
+    if error is not None and math.isfinite(error) and error > 0:
+        digits = min(digits, meaningful_digits(error))
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+def meaningful_digits(error: float) -> int:
+    """Digits after the point of a value with this standard error; negative for tens and more.
+
+    The error keeps two digits where they are below 36, else one (the Particle Data Group's rule).
+    """
+    exponent = math.floor(math.log10(error))
+    return (1 if error / 10**exponent < 3.55 else 0) - exponent
 
 
 def remainder(judge: dict[str, Any]) -> list[str]:
@@ -29,16 +44,14 @@ def remainder(judge: dict[str, Any]) -> list[str]:
     if equilibrium and equilibrium["step"] > 0:
         words.insert(0, f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
     parts = [", ".join(words)] if words else []
-    if "fid" in judge["score"]:
-        parts.append(f"(FID {judge['score']['fid']:,.1f})")
+    if published := judge["score"].get("published"):
+        value = distance(published, judge["score"][published])
+        parts.append(f"({METRICS[published].label} {value})")
     if "ema" in judge:
-        averaged = distance(judge["primary"], judge["ema"][judge["primary"]])
+        metric, of = judge["primary"], judge["ema"]
+        averaged = distance(metric, of[metric], of.get(f"{metric}_error"))
         parts.append(f"(EMA, at the end: {averaged})")
     return parts
-
-
-def _value(judge: dict[str, Any]) -> float:
-    return judge["score"][judge["primary"]]
 
 
 def marks(judge: dict[str, Any]) -> list[str]:
@@ -59,14 +72,29 @@ def opinions(scores: list[dict[str, Any]], primary: str, second: str) -> list[st
     return [f"{verdict}: {one} and {other} rank these {len(table)} runs with Spearman {rho:.2f}"]
 
 
-def _fid(scores: list[dict[str, Any]]) -> list[str]:
-    of = [score for score in scores if "fid" in score]
-    if not of:
-        return []
-    counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
-    reals = " or ".join(sorted({f"{score['fid_reals']:,}" for score in of}))
-    nets = " and ".join(sorted({score["fid_net"] for score in of}))
-    return [f"FID: {METRICS['fid'].help}; {counts} generated images against {reals} real; {nets}"]
+def _published(scores: list[dict[str, Any]]) -> list[str]:
+    sentences = []
+    for metric in dict.fromkeys(score["published"] for score in scores if "published" in score):
+        of = [score for score in scores if score.get("published") == metric]
+        nets = " and ".join(sorted({score["published_net"] for score in of}))
+        sentences.append(f"{METRICS[metric].label}: {METRICS[metric].help}; {nets}")
+    return sentences
+
+
+def _reals(scores: list[dict[str, Any]]) -> str:
+    """`5,000 of its own test images`: what generated images are compared with."""
+    phrases = []
+    for score in scores:
+        if not score["held_out"]:
+            phrase = "{} of the training images themselves, as none are held out"
+        elif score["own_test"]:
+            phrase = "{} of the data set's own test images"
+        else:
+            phrase = "{} real images that no network was trained on"
+        if score["held_out"] and score["shared"]:
+            phrase += " (too few to be split: they chose the best weights, too)"
+        phrases.append(phrase.format(f"{score['reals']:,}"))
+    return " or ".join(dict.fromkeys(phrases))
 
 
 def legend(results: Iterable[dict[str, Any]]) -> list[str]:
@@ -78,15 +106,14 @@ def legend(results: Iterable[dict[str, Any]]) -> list[str]:
         of = [judge["score"] for judge in alike]
         metric = METRICS[primary]
         counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
-        reals = "held-out real images" if all(s["held_out"] for s in of) else "the real images"
         nets = " and ".join(sorted({score["net"] for score in of}))
         sentences.append(
-            f"{metric.label}: {metric.help}, less is better; {counts} generated images against "
-            f"{reals}, at the equilibrium, with fresh latents; {nets}"
+            f"{metric.label}: {metric.help}, less is better; {counts} generated images, with fresh "
+            f"latents, at the equilibrium, against {_reals(of)}; {nets}"
         )
         by_second = [judge["score"] for judge in alike if judge["second"] == alike[0]["second"]]
         sentences += opinions(by_second, primary, alike[0]["second"])
-        sentences += _fid(of)
+        sentences += _published(of)
     found = dict.fromkeys(flag for judge in judged for flag in judge["flags"])
     sentences += [f"{FLAGS[flag].word}: {FLAGS[flag].what}" for flag in FLAGS if flag in found]
     return sentences

@@ -60,7 +60,7 @@ class Outcome:
 
     @property
     def judged(self) -> str:
-        """`FLD 93.1 at epoch 2.4, still improving, collapsed`."""
+        """`FD (LeNet) 93.1 at epoch 2.4, still improving, collapsed`."""
         return " ".join([headline(self.judge), *remainder(self.judge)]) if self.judge else ""
 
 
@@ -112,7 +112,9 @@ _CONFIG = {
 }  # fmt: skip
 _RESULT = {"training_seconds": _NUMBER, "epochs": _NUMBER}
 _JUDGE = {"primary": METRICS.names(), "second": METRICS.names(), "score": {}, "flags": list}
-_SCORE = {"n": int, "held_out": bool, "net": str}
+_SCORE = {
+    "n": int, "reals": int, "held_out": bool, "own_test": bool, "shared": bool, "net": str,
+}  # fmt: skip
 _EQUILIBRIUM = {"step": int, "epoch": _NUMBER, "label": str}
 _ENVIRONMENT = {
     "device": str, "hardware": str, "packages": {"torch": str}, "gansweep": str, "commit": _TEXT,

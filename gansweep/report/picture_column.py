@@ -96,7 +96,7 @@ class PictureColumn:
         return "less is better" if self._sign() > 0 else "more is better"
 
     def value(self, row: ReportRow) -> str:
-        """`FLD 93.1`, or `FLD 93.1 ± 4.2 (3)`; empty if the row is not judged."""
+        """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`; empty if the row is not judged."""
         runs = self.judged(row)
         if len(runs) == 1:
             return f"{self.label} {distance(self.metric, runs[0].value or 0.0)}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selection:
-    """where: a condition, as in `lr<1e-4 and gen==1`; sort: columns, as in `fld,lr:desc`;
+    """where: a condition, as in `lr<1e-4 and gen==1`; sort: columns, as in `fd_lenet,lr:desc`;
     columns: those to show; best: so many rows, the best first; on: the picture column that ranks
     rows and gives the values of results."""
 

@@ -65,8 +65,8 @@ class _Search:
 def write_plots(study: optuna.Study, folder: Path, label: str) -> list[tuple[str, str]]:
     """Draw what the study tells into `folder`. Returns (alt text, file name) of each picture.
 
-    label: the axis label of the objective, e.g. "FLD"; of several objectives: theirs, joined by
-    " / ". Removes pictures that an earlier call drew there and this one does not.
+    label: the axis label of the objective, e.g. "FD (LeNet)"; of several objectives: theirs, joined
+    by " / ". Removes pictures that an earlier call drew there and this one does not.
     """
     from optuna.trial import TrialState
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.console import console
 from gansweep.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.job import SweepTask, one_line
+from gansweep.judge.metrics import METRICS, PUBLISHED
 from gansweep.overrides import as_arguments, read_axes
 from gansweep.run import Run, damaged, now, read_json
 from gansweep.sweep.compose import command_of, composer
@@ -94,13 +95,14 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
     for job in plan.jobs:
         if damaged(job.run.result):
             console.print(f"  {job.run.result} is damaged: the run is trained again")
-    if plan.settings.judge == "inception":
+    if (judge := plan.settings.judge) in PUBLISHED:
+        metric = PUBLISHED[judge]
         done = [read_json(job.run.result) or {} for job in plan.jobs if job.run.complete()]
-        without = sum("fid" not in (result.get("judge") or {}).get("score", {}) for result in done)
+        without = sum(metric not in (result.get("judge") or {}).get("score", {}) for result in done)
         if without:
             console.print(
-                f"  {_count(without, 'finished run')} without FID: "
-                "python -m gansweep.judge RUN --inception scores it"
+                f"  {_count(without, 'finished run')} without {METRICS[metric].label}: "
+                f"python -m gansweep.judge RUN --{judge} scores it"
             )
     for i, row in enumerate(manifest.rows):
         for why in dict.fromkeys(row.invalid.values()):

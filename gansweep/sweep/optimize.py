@@ -250,7 +250,7 @@ class GanPlanner:
 
 
 def objective_label(plan: SearchPlan) -> str:
-    """`FLD`, or what a mean over several data sets is called."""
+    """`FD (LeNet)`, or what a mean over several data sets is called."""
     from gansweep.judge.metrics import METRICS
     from gansweep.judge.reference import metrics_of
 

@@ -14,6 +14,7 @@ from gansweep.console import console
 from gansweep.data import Prepared, at_hand, find_source, prepare
 from gansweep.errors import UserError
 from gansweep.identity import check_root, fault_of, plan_run
+from gansweep.judge.metrics import PUBLISHED
 from gansweep.networks import GENERATORS
 from gansweep.overrides import SEARCH_ONLY, Axis, as_arguments
 from gansweep.run import Run, read_json
@@ -100,14 +101,15 @@ class Preparer:
     def __init__(self) -> None:
         self._ready: dict[Any, Prepared] = {}
         self._labels: dict[Any, str] = {}
-        self._weights: set[str | None] = set()
+        self._weights: set[tuple[str, str | None]] = set()
 
     def __call__(self, config: Config) -> Prepared:
-        if config.judge == "inception" and config.inception_weights not in self._weights:
-            from gansweep.judge.inception import InceptionFeatures, find_weights
+        wanted = (config.judge, config.judge_weights)
+        if config.judge in PUBLISHED and wanted not in self._weights:
+            from gansweep.judge.published import published_features
 
-            InceptionFeatures(find_weights(config.inception_weights))  # now, not after training
-            self._weights.add(config.inception_weights)
+            published_features(*wanted)  # now, not after training
+            self._weights.add(wanted)
         size = GENERATORS[config.gen].image_size
         key = (dataclasses.astuple(config.data), size, config.limit)
         if key not in self._ready:
@@ -119,7 +121,7 @@ class Preparer:
         key = dataclasses.astuple(config.data)
         if key not in self._labels:
             size = GENERATORS[config.gen].image_size
-            self._labels[key] = find_source(config.data, size, config.limit).label
+            self._labels[key] = find_source(config.data, size).label
         return self._labels[key]
 
 

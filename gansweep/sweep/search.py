@@ -12,7 +12,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gansweep.console import console
-from gansweep.judge.equilibrium import Evaluation, flags
+from gansweep.judge.equilibrium import Evaluation, alive, is_collapsing
+from gansweep.judge.metrics import METRICS
 from gansweep.report.text import format_value
 from gansweep.run import Run, read_json
 from gansweep.sweep.plan import PlannedRun
@@ -22,7 +23,8 @@ from gansweep.sweep.study import (
     WHY,
     Searcher,
     counted,
-    mark_collapsed,
+    feasible,
+    mark_dead,
 )
 
 if TYPE_CHECKING:
@@ -153,11 +155,14 @@ class Search:
 
     def best(self) -> str:
         """For the live view."""
-        try:
-            trial = self.study.best_trial
-        except (ValueError, RuntimeError):
+        trials = self.study.get_trials(deepcopy=False)
+        good = [trial for trial in trials if feasible(trial)]
+        if len(self.study.directions) > 1 or not any(trial.values for trial in trials):
             return ""
-        return f"best {self.label} {trial.value:,.4g} in trial {trial.number}"
+        if not good:
+            return "none is alive yet"
+        best = min(good, key=lambda trial: trial.values[0])
+        return f"best {self.label} {best.values[0]:,.4g} in trial {best.number}"
 
     # --- Trials ----------------------------------------------------------------------------------
 
@@ -226,7 +231,7 @@ class Search:
         asked.reported = len(looks)
         if not self._prunes or looks[-1]["step"] >= steps:
             return False
-        collapsed = "collapse" in flags([Evaluation.of(look, metric) for look in looks], steps)
+        collapsed = is_collapsing([Evaluation.of(look, metric) for look in looks], steps)
         if collapsed or asked.trial.should_prune():
             asked.pruned = True
             asked.trial.set_user_attr(
@@ -239,9 +244,10 @@ class Search:
         found = sorted({f for r in results for f in (r.get("judge") or {}).get("flags", [])})
         if found:
             asked.trial.set_user_attr("flags", found)
-        mark_collapsed(asked.trial, "collapse" in found)
+        values = self.planner.measure(results)
+        mark_dead(asked.trial, 0.0 if alive(found) or not values else max(values[0], 1e-9))
         self.planner.illustrate(asked.trial, [planned.run for planned in asked.runs])
-        self._tell(asked, values=self.planner.measure(results))
+        self._tell(asked, values=values)
 
     def _tell(self, asked: Asked, why: str = "", values: list[float] | None = None) -> None:
         from optuna.trial import TrialState
@@ -268,7 +274,7 @@ def _which(title: str) -> str:
 
 
 def _metric_of(looks: list[dict[str, Any]]) -> str:
-    return next((metric for metric in ("fld", "rfd", "value") if metric in looks[0]), "value")
+    return next((metric for metric in METRICS.names() if metric in looks[0]), "value")
 
 
 def mean_distance(values: list[list[float]]) -> float:

@@ -20,7 +20,7 @@ SECOND = {"quality+time": "training seconds", "quality+size": "parameters"}  # s
 
 
 def standings(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that have runs: the best first, then those that collapsed, were pruned, failed."""
+    """The trials that have runs: the best first, then those that are dead, were pruned, failed."""
     order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
     shown = [
         t

@@ -30,8 +30,8 @@ TRIES = 4  # to open a storage
 GRACE = 10  # seconds after which the lock of a journal is taken for a dead writer's
 SILENCE = 300.0  # after so many without one it is dead
 # User attributes of trials.
-RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, COLLAPSED = (
-    "runs", "why", "searcher", "alive", "uncounted", "collapsed",
+RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD = (
+    "runs", "why", "searcher", "alive", "uncounted", "dead",
 )  # fmt: skip
 # Percent of the budget: where ASHA's and Hyperband's first rung is, and what others wait for.
 FIRST_RUNG = 10
@@ -192,19 +192,23 @@ def _tells_constraints() -> bool:
 
 
 def _violation(trial: FrozenTrial) -> tuple[float]:
-    return (float(trial.user_attrs.get(COLLAPSED, 0)),)
+    return (float(trial.user_attrs.get(DEAD, 0)),)
 
 
-def mark_collapsed(trial: optuna.Trial, collapsed: bool) -> None:
-    """Collapse is a constraint: whatever its distance, such a trial is no good one."""
-    trial.set_user_attr(COLLAPSED, int(collapsed))
+def mark_dead(trial: optuna.Trial, violation: float) -> None:
+    """Being alive is a constraint: whatever its distance, a dead trial is no good one.
+
+    violation: 0 for one that is alive, else its distance, so that a sampler that has seen only
+    dead ones knows which of them came nearer.
+    """
+    trial.set_user_attr(DEAD, violation)
     if _tells_constraints():
-        trial.set_constraint("collapse", float(collapsed))
+        trial.set_constraint("alive", violation)
 
 
 def feasible(trial: FrozenTrial) -> bool:
-    """Complete, and not collapsed."""
-    return trial.values is not None and not trial.user_attrs.get(COLLAPSED)
+    """Complete, and alive."""
+    return trial.values is not None and not trial.user_attrs.get(DEAD)
 
 
 def _pruner(name: str) -> optuna.pruners.BasePruner:

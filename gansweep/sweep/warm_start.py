@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gansweep.judge.equilibrium import alive
 from gansweep.run import Run, read_json
 from gansweep.sweep.manifest import read_manifest
 from gansweep.sweep.study import RUNS, UNCOUNTED
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def warm_start(study: optuna.Study, planner: GanPlanner, sweeps: list[str], out: str) -> int:
     """Add the finished runs of these sweeps that are settings of the space; returns how many.
 
-    Not those that collapsed. They do not count as trials of the search.
+    Not those that are dead. They do not count as trials of the search.
     """
     known = {tuple(t.user_attrs.get(RUNS, ())) for t in study.get_trials(deepcopy=False)}
     told = 0
@@ -51,7 +52,7 @@ def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
         return None
     results = [read_json(r.result) or {} for r in runs]
     judged = [result.get("judge") for result in results]
-    if any(judge is None or "collapse" in judge["flags"] for judge in judged):
+    if any(judge is None or not alive(judge["flags"]) for judge in judged):
         return None
     attributes = {RUNS: [r.id for r in runs], UNCOUNTED: True, "command": record.get("command")}
     return {

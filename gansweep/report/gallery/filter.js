@@ -14,7 +14,7 @@ const HOLDS = {
   ">=": (a, b) => a >= b,
 };
 
-const plain = (name) => name.toLowerCase().replace(/[\s_-]+/g, "");
+const plain = (name) => name.toLowerCase().replace(/[\s_()-]+/g, "");
 const quoted = (name) => (/[\s<>=!]/.test(name) ? `"${name}"` : name);
 const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
 

@@ -149,7 +149,7 @@ function pictureCell(cell) {
   ].filter(Boolean);
 }
 
-// `≈ FLD 93.1 ± 4.2 (3)`, the best in bold.
+// `≈ FD (LeNet) 93.1 ± 4.2 (3)`, the best in bold.
 function verdictOf(cell) {
   const text = [cell.text, ...marksOf(cell)].filter(Boolean).join(", ");
   if (cell.mark === "best") return [make("strong", {}, text, unseen(", best"))];

@@ -82,7 +82,6 @@ function showRun(id) {
     at("viewer-title").focus();
   }
   at("viewer").scrollTop = 0;
-  showReal();
   for (const [, src] of run.steps) new Image().src = src;  // so that the slider does not flicker
   viewer.player.start(run.steps.length, equilibriumAt(run));
   detailsOf(id).then((details) => {
@@ -97,11 +96,19 @@ function equilibriumAt(run) {
   return far.indexOf(Math.min(...far));
 }
 
-function showReal() {
+// Beside the equilibrium's images the training image that is nearest to each: is it a copy? Beside
+// those of other steps some real images.
+function showReal(step) {
   const { real, real_label: label } = page.pictures[viewer.run.picture];
-  at("viewer-real").hidden = !real;
-  at("viewer-real").replaceChildren(...(real
-    ? [large(real, `real images: ${label}`), make("figcaption", {}, `real: ${label}`)]
+  const { nearest, equilibrium } = viewer.run;
+  const [src, text] = nearest && step === equilibrium
+    ? [nearest, "the training image nearest to each, in the judge's features"]
+    : [real, `real: ${label}`];
+  const old = at("viewer-real").querySelector("img");
+  if (old?.getAttribute("src") === src && at("viewer-real").textContent === text) return;
+  at("viewer-real").hidden = !src;
+  at("viewer-real").replaceChildren(...(src
+    ? [large(src, text), make("figcaption", {}, text)]
     : []));
 }
 
@@ -136,6 +143,7 @@ function showStep(position) {
     make("figcaption", {}, src ? said : ""),
   );
   viewer.curves?.mark(step === null ? [] : [step]);
+  showReal(step);
 }
 
 function fitViewer() {

@@ -1,4 +1,7 @@
-"""`judge=inception`: torch-fidelity's net, here with random weights, as the real ones are 91 MB."""
+"""`judge=inception` and `judge=dinov2`: the nets of papers, here with random weights.
+
+The real weights are 91 MB and 1.2 GB.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,7 @@ from torch import Tensor, nn
 
 from gansweep.config import DataConfig
 from gansweep.data import prepare
-from gansweep.judge.evaluate import distance
-from gansweep.judge.inception import InceptionFeatures
+from gansweep.judge.published import Dinov2, Inception
 from gansweep.judge.reference import Reference
 
 fidelity = pytest.importorskip("torch_fidelity")
@@ -54,8 +56,8 @@ class Pictures(torch.utils.data.Dataset[Tensor]):
 def test_the_distance_is_torch_fidelitys_own(weights: Path) -> None:
     digits = torch.from_numpy(prepare(DataConfig("mnist5k"), 28).array()[:80].copy())
     real, fake = digits[:40], (digits[40:].float() * 0.6).to(torch.uint8)
-    net = InceptionFeatures(weights)
-    ours = distance("fid", Reference(net, [net(real)[0].numpy()]), [net(fake)[0].numpy()])
+    net = Inception(weights)
+    ours = Reference(net, [net(real)[0].numpy()]).distance([net(fake)[0].numpy()])
     theirs = fidelity.calculate_metrics(
         input1=Pictures(real), input2=Pictures(fake), fid=True, cuda=False, verbose=False,
         feature_extractor_weights_path=str(weights), save_cpu_ram=True,
@@ -71,17 +73,56 @@ def test_a_run_is_scored_with_it(cli: Cli, tmp_path: Path, weights: Path) -> Non
     scores = json.loads(cli(run.name, *options, module="gansweep.judge").stdout)
     score = scores["final.ckpt"]
     assert score["fid"] > 0
-    assert score["fid_reals"] == 60
-    assert score["fid_net"].startswith("Inception v3 ")
+    assert score["kid"] > 0
+    assert score["reals"] == 500
+    assert score["published_net"].startswith("Inception v3 ")
+
+
+@pytest.fixture(scope="module")
+def dinov2_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small DINOv2 with random weights, as its authors' file names and shapes them."""
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    net = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=518)
+    state = net.state_dict()
+    # Their file has a mask token, and scales of layers under another name.
+    official = {k: v for k, v in state.items() if not k.endswith("reg_token")}
+    official["mask_token"] = torch.zeros(1, state["cls_token"].shape[-1])
+    path = tmp_path_factory.mktemp("weights") / "dinov2.pth"
+    torch.save(official, path)
+    return path
+
+
+def test_dinov2_is_told_by_its_weights_and_sees_differences(dinov2_weights: Path) -> None:
+    net = Dinov2(dinov2_weights)
+    assert net.name == "DINOv2 ViT-S/14"
+    digits = torch.from_numpy(prepare(DataConfig("mnist5k"), 28).array()[:60].copy())
+    features = net(digits)[0]
+    assert features.shape == (60, 384)
+    of = Reference(net, [features[:30].numpy()])
+    darker = net((digits[30:].float() * 0.5).to(torch.uint8))[0]
+    near = of.distance([features[30:].numpy()])
+    assert of.distance([darker.numpy()]) > near
+
+
+def test_a_run_is_scored_with_dinov2(cli: Cli, tmp_path: Path, dinov2_weights: Path) -> None:
+    done = cli("steps=2", "limit=60", "threads=1", "judge=false")
+    assert done.returncode == 0, done.stderr
+    (run,) = (tmp_path / "outputs/runs").iterdir()
+    options = ("--images", "100", "--dinov2", str(dinov2_weights), "--json")
+    scores = json.loads(cli(run.name, *options, module="gansweep.judge").stdout)
+    score = scores["final.ckpt"]
+    assert score["fd_dinov2"] > 0
+    assert score["published_net"].startswith("DINOv2 ViT-S/14 ")
 
 
 def test_it_is_refused_before_anything_is_trained(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "no.pth").write_bytes(b"nothing")
     for weights, why in (
-        ("nowhere.pth", "inception_weights=nowhere.pth: there is no such file"),
-        ("no.pth", "are not torch-fidelity's Inception weights"),
+        ("nowhere.pth", "judge_weights=nowhere.pth: there is no such file"),
+        ("no.pth", "are not the weights of Inception v3"),
     ):
         for sweep in ((), ("-m",)):
-            refused = cli(*sweep, "judge=inception", f"inception_weights={weights}", "steps=1")
+            refused = cli(*sweep, "judge=inception", f"judge_weights={weights}", "steps=1")
             assert why in one_line_error(refused)
     assert not (tmp_path / "outputs").exists()

@@ -1,0 +1,101 @@
+"""What a report's caption says of chance, and of rows that were cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.synthetic import write_sweep
+from gansweep.report import Report, write_report
+from gansweep.report.cut_off import longer_command
+from gansweep.report.outcome import Outcome
+from gansweep.run import Run, read_json, write_json
+
+
+def change_judges(out: Path, change: Any) -> None:
+    """Alter what the judge said of each run: change(judge, number of the run)."""
+    for number, path in enumerate(sorted((out / "runs").glob("*/result.json"))):
+        result = read_json(path)
+        assert result is not None
+        change(result["judge"], number)
+        write_json(path, result)
+
+
+def caption_of(tmp_path: Path) -> str:
+    report: Report = write_report("synthetic", out=tmp_path / "out", reports=tmp_path / "r")
+    return report.path.read_text()
+
+
+def test_the_least_difference_that_counts_is_told(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out", 4, pictures=0)
+
+    def error(judge: dict[str, Any], number: int) -> None:
+        metric = judge["primary"]
+        judge["score"] |= {metric: 1000.0 + 300 * number, f"{metric}_error": 60.0}
+
+    change_judges(tmp_path / "out", error)
+    text = caption_of(tmp_path)
+    assert (
+        "Number Output: FD (LeNet) differs by 170 between latents of the same weights by chance"
+        in text
+    )
+    assert "other seeds differ by more than that" in text
+    assert "1,000.0" not in text
+
+
+def test_rows_that_were_cut_off_are_counted_with_a_remedy(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out", 4, pictures=0)
+    assert "when they ended" not in caption_of(tmp_path)
+
+    def improving(judge: dict[str, Any], number: int) -> None:
+        if number % 2:
+            judge["equilibrium"]["label"] = "still improving"
+
+    change_judges(tmp_path / "out", improving)
+    assert "4 of 8 were still improving when they ended" in caption_of(tmp_path)
+
+
+def run_of(**params: Any) -> Outcome:
+    return Outcome("x-s1", "done", None, "", {"params": params})
+
+
+@pytest.mark.parametrize(
+    ("params", "command", "longer"),
+    [
+        ({"steps": 700}, "python -m gansweep -m lr=1,2", "python -m gansweep -m lr=1,2 steps=1400"),
+        ({"epochs": 3}, "gansweep -m epochs=3 lr=1,2", "gansweep -m lr=1,2 epochs=6"),
+        ({}, "gansweep -m sweep=readme_table", ""),  # as long as each data set says
+    ],
+)
+def test_the_command_that_trains_longer(params: dict[str, int], command: str, longer: str) -> None:
+    assert longer_command([command], [run_of(**params)]) == longer
+    assert longer_command([command], [run_of(**params), run_of(steps=5)]) == ""
+
+
+def test_a_column_in_which_nothing_is_alive_says_so_in_words(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "out", 3, pictures=0)
+    change_judges(tmp_path / "out", lambda judge, _: judge.update(flags=["never started"]))
+    text = caption_of(tmp_path)
+    assert "Number Output: nothing is alive after" in text
+    assert "(3 never started); try more steps or a higher learning rate" in text
+    assert "**FD" not in text, "no medal for noise"
+
+
+def test_a_run_that_copies_its_training_images_is_no_best(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_sweep(out, 3, pictures=0)
+    best: list[tuple[float, Path]] = []
+    for path in (out / "runs").glob("*/result.json"):
+        judge = (read_json(path) or {})["judge"]
+        if judge["primary"] == "fd_lenet":
+            best.append((judge["score"]["fd_lenet"], path))
+    copier = Run(out, min(best)[1].parent.name)
+    result = read_json(copier.result)
+    assert result is not None
+    result["judge"]["flags"] = ["memorised"]
+    write_json(copier.result, result)
+    text = caption_of(tmp_path)
+    assert "memorised: its images are copies of training images" in text
+    assert f"**FD (LeNet) {min(best)[0]:,.1f}**" not in text

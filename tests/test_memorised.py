@@ -1,0 +1,90 @@
+"""A generator that replays its training images is flagged; one that does not is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gansweep.config import DataConfig
+from gansweep.data import Prepared, prepare
+from gansweep.judge.equilibrium import Evaluation, alive, flags
+from gansweep.judge.evaluate import Judge
+from gansweep.judge.memorised import nearest, typical_distances
+
+
+@pytest.fixture(scope="module", params=["mnist5k", "toyfaces"])
+def judge(request: pytest.FixtureRequest) -> Judge:
+    return Judge(prepare(DataConfig(request.param), 28))
+
+
+def trained_on(data: Prepared, count: int = 400) -> Tensor:
+    chosen = np.random.default_rng(1).choice(data.images, count, replace=False)
+    return torch.from_numpy(data.array()[chosen])
+
+
+def noisy(images: Tensor, amount: float) -> Tensor:
+    grain = torch.randn(images.shape, generator=torch.Generator().manual_seed(2)) * amount
+    return (images.float() + grain).clamp(0, 255).to(torch.uint8)
+
+
+def flagged(judge: Judge, images: Tensor) -> bool:
+    looks = [Evaluation(0, 100.0), Evaluation(10, 1.0)]
+    return "memorised" in flags(looks, 10, judge.score(images))
+
+
+def test_a_replay_of_the_training_images_is_flagged(judge: Judge) -> None:
+    copies = trained_on(judge.data)
+    assert judge.score(copies)["nearest_ratio"] < 0.01
+    assert flagged(judge, copies)
+    assert flagged(judge, noisy(copies, 5))
+    # One that replays most of the time, too.
+    unseen = torch.from_numpy(judge.data.held_out()[:400].copy())
+    assert flagged(judge, torch.cat([copies[:300], unseen[:100]]))
+
+
+def test_unseen_real_images_and_noise_are_no_copies(judge: Judge) -> None:
+    unseen = torch.from_numpy(judge.data.held_out()[:400].copy())
+    score = judge.score(unseen)
+    assert score["nearest_ratio"] == pytest.approx(1, abs=0.1)
+    assert score["copied"] == pytest.approx(0.05, abs=0.04)
+    assert not flagged(judge, unseen)
+    assert not flagged(judge, noisy(unseen, 60))
+
+
+def test_where_none_are_held_out_other_training_images_are_the_measure() -> None:
+    judge = Judge(prepare(DataConfig("mnist5k", holdout=0), 28, limit=400))
+    assert judge.data.held == 0
+    assert flagged(judge, torch.from_numpy(judge.data.array()[:300].copy()))
+    others = torch.from_numpy(prepare(DataConfig("mnist5k"), 28).held_out()[:300].copy())
+    assert not flagged(judge, others)
+
+
+def test_a_memoriser_is_never_the_best() -> None:
+    looks = [Evaluation(0, 100.0), Evaluation(10, 1.0)]
+    assert flags(looks, 10, {"copied": 0.2}) == []
+    assert flags(looks, 10, {"copied": 0.9}) == ["memorised"]
+    assert not alive(["memorised"])
+
+
+def test_the_nearest_training_image_is_found_whatever_the_chunks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dice = np.random.default_rng(0)
+    images, trained = (dice.normal(size=(n, 8)).astype(np.float32) for n in (30, 170))
+    full = np.linalg.norm(images[:, None] - trained[None], axis=2)
+    monkeypatch.setattr("gansweep.judge.memorised.CHUNK", 50)
+    distances, numbers = nearest(images, trained)
+    assert np.array_equal(numbers, full.argmin(1))
+    assert distances == pytest.approx(full.min(1), rel=1e-3)
+    # Of training images the nearest other one.
+    typical = typical_distances(trained, None)
+    within = np.linalg.norm(trained[:, None] - trained[None], axis=2)
+    np.fill_diagonal(within, np.inf)
+    assert typical == pytest.approx(np.sort(within.min(1)), rel=1e-3)
+
+
+def test_the_nearest_training_images_are_drawn_in_their_places(judge: Judge) -> None:
+    copies = trained_on(judge.data, 16)
+    assert torch.equal(judge.nearest_training_images(copies), copies)
