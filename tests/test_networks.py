@@ -19,6 +19,7 @@ from gansweep.networks.stack import (
     Stack,
     same_padding,
 )
+from gansweep.networks.upsampled import UpsampledConv2d
 
 Z = 100
 
@@ -55,11 +56,10 @@ G_SHAPES = {
     "4": [(50176,), (1024, 7, 7), (512, 14, 14), (256, 28, 28), (128, 28, 28), (3, 28, 28)],
     "5": [(16384,), (1024, 4, 4), (512, 7, 7), (256, 14, 14), (3, 28, 28)],
     "conv2": [
-        (1024,), (8192,), (128, 8, 8), (128, 32, 32), (64, 32, 32), (64, 128, 128), (3, 128, 128),
+        (1024,), (8192,), (128, 8, 8), (64, 32, 32), (3, 128, 128),
     ],
     "conv3": [
-        (1024,), (8192,), (128, 8, 8), (128, 32, 32), (64, 32, 32), (64, 64, 64), (32, 64, 64),
-        (32, 128, 128), (3, 128, 128),
+        (1024,), (8192,), (128, 8, 8), (64, 32, 32), (32, 64, 64), (3, 128, 128),
     ],
 }  # fmt: skip
 D_SHAPES = {
@@ -234,7 +234,7 @@ def layer_names(net: nn.Sequential) -> str:
     short = {
         nn.Linear: "dense", Reshape: "", Flatten: "", nn.ZeroPad2d: "", Crop: "",
         nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", Norm: "BN",
-        nn.LeakyReLU: "LR", Dropout: "DO", nn.Tanh: "tanh", nn.Upsample: "up",
+        nn.LeakyReLU: "LR", Dropout: "DO", nn.Tanh: "tanh", UpsampledConv2d: "up conv",
         nn.AvgPool2d: "pool",
     }  # fmt: skip
     return " ".join(filter(None, (short[type(layer)] for layer in net)))

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
+from gansweep.networks.upsampled import UpsampledConv2d
+
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_MOMENTUM = 0.01
@@ -186,6 +188,12 @@ class Stack:
 
     def _conv(self, channels: int, kernel: int, stride: int, padding: str, bias: bool) -> Stack:
         inputs, size, _ = self.shape
+        upsampled = self._layers[-1] if self._layers else None
+        if isinstance(upsampled, nn.Upsample) and stride == 1 and padding == "same" and kernel % 2:
+            factor = int(upsampled.scale_factor)  # type: ignore[arg-type]
+            self._layers[-1] = UpsampledConv2d(inputs, channels, kernel, factor, bias)
+            self.shape = (channels, size, size)
+            return self
         if padding == "valid":
             before = after = 0
         else:

@@ -1,0 +1,57 @@
+"""A convolution of an upsampled map without that map: the same numbers, and the same gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, interpolate
+
+from gansweep.networks import build_generator
+from gansweep.networks.upsampled import UpsampledConv2d
+
+
+def plain(layer: UpsampledConv2d, x: Tensor) -> Tensor:
+    """As the document has it."""
+    full = interpolate(x, scale_factor=layer.factor, mode="nearest")
+    return conv2d(full, layer.weight, layer.bias, padding=layer.padding)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("kernel", "factor", "size"), [(5, 4, 8), (5, 2, 6), (3, 3, 7), (3, 4, 1), (7, 2, 5), (1, 2, 4)]
+)
+def test_outputs_and_gradients_are_those_of_the_plain_form(
+    kernel: int, factor: int, size: int, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    layer = UpsampledConv2d(3, 4, kernel, factor, bias).double()
+    x = torch.randn(2, 3, size, size, dtype=torch.double, requires_grad=True)
+    out, expected = layer(x), plain(layer, x)
+    assert out.shape == (2, 4, size * factor, size * factor)
+    assert torch.allclose(out, expected, atol=1e-12)
+    gradient = torch.randn_like(out)
+    of = [x, *layer.parameters()]
+    found = torch.autograd.grad(out, of, gradient)
+    wanted = torch.autograd.grad(expected, of, gradient)
+    assert all(torch.allclose(a, b, atol=1e-9) for a, b in zip(found, wanted, strict=True))
+
+
+def test_an_even_kernel_is_refused() -> None:
+    with pytest.raises(ValueError, match="no middle"):
+        UpsampledConv2d(1, 1, 4, 2)
+
+
+@pytest.mark.parametrize("name", ["conv2", "conv3"])
+def test_the_128_px_generators_are_made_of_it(name: str) -> None:
+    torch.manual_seed(0)
+    net = build_generator(name, z_dim=100, channels=1, width=1 / 8, alpha=0.2, drop=0)
+    layers = [layer for layer in net if isinstance(layer, UpsampledConv2d)]
+    assert len(layers) == (2 if name == "conv2" else 3)
+    assert not any(isinstance(layer, nn.Upsample) for layer in net)
+    net.eval()
+    z = torch.rand(3, 100) * 2 - 1
+    slow = z
+    for layer in net:
+        slow = plain(layer, slow) if isinstance(layer, UpsampledConv2d) else layer(slow)
+    assert torch.allclose(net(z), slow, atol=1e-5)
