@@ -29,7 +29,15 @@ from gansweep.errors import UserError
 from gansweep.run import Run
 from gansweep.sweep.search import mean_distance
 from gansweep.sweep.space import Space, read_space, with_sweeper
-from gansweep.sweep.study import ALIVE, SEARCHER, Searcher, counted, read_study, tell_the_dead
+from gansweep.sweep.study import (
+    ALIVE,
+    SEARCHER,
+    Searcher,
+    counted,
+    feasible,
+    read_study,
+    tell_the_dead,
+)
 
 ROOT = Path(__file__).parents[1]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -301,9 +309,12 @@ SEARCH = ("-m", "lr=tag(log,interval(1e-4,1e-2))", "beta1=interval(0,0.9)", "ste
 
 
 def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
-    grid = ("-m", "lr=5e-4,2e-3", "beta1=0.5", "data=mnist5k", "steps=6", "name=g")
+    length = ("gen=5", "disc=4", "steps=150")  # so that some are alive
+    grid = ("-m", "lr=1e-3,2e-3", "beta1=0.5", "data=mnist5k", *length, "name=g")
     assert cli(*grid).returncode == 0
-    done = cli(*SEARCH, "trials=4", "warm_start=g", "pruner=none")
+    revive(tmp_path)
+    search = (*SEARCH[:3], *length, "name=s")
+    done = cli(*search, "trials=4", "warm_start=g", "pruner=none")
     assert done.returncode == 0, done.stderr
     assert "warm start: 2 finished settings of g are told" in done.stdout
     assert "4 trials complete, 0 pruned, 0 failed" in done.stdout
@@ -323,7 +334,9 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
         assert trial.value == score
         assert any(key.startswith("artifacts:") for key in trial.system_attrs)
     text = (tmp_path / "reports/s/README.md").read_text()
-    assert "The best of 6: FD (LeNet) " in text
+    alive = [t for t in study.trials if feasible(t)]
+    assert len(alive) >= 2, "those of the warm start"
+    assert f"The best of {len(alive)}: FD (LeNet) " in text
     assert text.count("images/row") == 6, "the grid's runs too"
     assert "](images/history.png)" in text
 
@@ -331,12 +344,32 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     command = next(line for line in text.split("\n") if line.startswith("python -m gansweep data="))
     assert "is done already" in cli(*command.split()[3:]).stdout
     # More trials; then none is missing; then another space under the same name.
-    assert "6 trials complete" in cli(*SEARCH, "trials=6").stdout
-    again = cli(*SEARCH, "trials=6")
+    assert "6 trials complete" in cli(*search, "trials=6").stdout
+    again = cli(*search, "trials=6")
     assert "6 trials, 6 told" in again.stdout
     assert again.returncode == 0
-    other = one_line_error(cli(*SEARCH[:2], "steps=6", "name=s"))
+    other = one_line_error(cli(*search[:2], "steps=6", "name=s"))
     assert "study s was begun with another space and settings; choose another name=" in other
+
+
+def revive(folder: Path) -> None:
+    """Take the flags off all finished runs."""
+    for path in folder.glob("outputs/runs/*/result.json"):
+        result = json.loads(path.read_text())
+        result["judge"]["flags"] = []
+        path.write_text(json.dumps(result))
+
+
+def test_what_is_dead_is_never_a_searchs_best(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*SEARCH, "trials=2", "gen=5", "disc=4")  # six steps: nothing is alive
+    assert done.returncode == 0, done.stderr
+    assert "(none is alive yet)" in done.stdout
+    text = (tmp_path / "reports/s/README.md").read_text()
+    assert "The best of" not in text
+    assert "nothing is alive after 6 steps (2 never started" in text
+    study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
+    # Among the dead the sampler learns which came nearer.
+    assert [t.user_attrs["dead"] for t in study.trials] == [t.value for t in study.trials]
 
 
 def test_a_machine_that_joins_a_finished_study(cli: Cli, tmp_path: Path) -> None:
@@ -381,7 +414,7 @@ def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
         (("-m", "search=lr", "judge=false"), "a search needs the judge's distances"),
         (("-m", "search=learning_rate"), "learning_rate cannot be searched"),
         (("-m", "search=lr", "storage=nowhere"), "is no database URL"),
-        (("-m", "search=lr", "batch_size=interval(64,9000)"), "has only 5000 images"),
+        (("-m", "search=lr", "batch_size=interval(64,9000)"), "has only 4500 images"),
         (("-m", "search=lr", "hydra/launcher=basic"), "several machines may work on one study"),
         (("-m", "sweep=readme_table", "hydra/sweeper=optuna"), "is a list of rows"),
         (("-m", "lr=1e-3,1e-4", "trials=5"), "trials=5 is for searches: add search=lr,beta1"),

@@ -121,7 +121,7 @@ def test_narrow_trains_as_the_documents_did_in_narrower_networks(plan: Any) -> N
     identity = made.records[0]["identity"]
     assert identity["parametrization"] == "mup"
     assert not identity["shuffle"]
-    assert identity["steps"] == 24 * (5000 // 128)
+    assert identity["steps"] == 16 * (4500 // 128)
 
 
 def test_what_is_not_at_hand_has_a_stand_in_that_is_named(
