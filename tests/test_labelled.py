@@ -3,7 +3,7 @@
 `labelled/runs.jsonl.gz` has a line a run: what it was, the distance at each look, what the judge
 measured of its best weights, and two labels that were given before any number was looked at: does
 the picture show what it should (`shows`), and are its images different from each other (`varied`)?
-Each is yes, no, or unclear, which counts for neither. `labelled/*.png` are the pictures, numbered.
+Each is yes, no, or unclear, which counts for neither. `labelled/*.webp` are the pictures, numbered.
 The rules were set by the half `fit` alone.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def runs() -> list[dict[str, Any]]:
 
 def found(run: dict[str, Any]) -> list[str]:
     looks = [
-        Evaluation(step, value, {"d_saturated": saturated})
+        Evaluation(step, math.nan if value is None else value, {"d_saturated": saturated})
         for step, value, saturated in run["looks"]
     ]
     return flags(looks, run["steps"], run["score"])
@@ -45,11 +46,10 @@ def precision_and_recall(flag: str, half: str) -> tuple[float, float, int]:
     return right / max(1, len(flagged)), right / max(1, len(dead)), len(dead)
 
 
-@pytest.mark.parametrize("half", ["fit", "held out"])
 @pytest.mark.parametrize("flag", OF)
-def test_flags_agree_with_the_eye(flag: str, half: str) -> None:
-    precision, recall, count = precision_and_recall(flag, half)
-    assert count >= 8, "too few to tell"
+def test_flags_agree_with_the_eye(flag: str) -> None:
+    precision, recall, count = precision_and_recall(flag, "held out")
+    assert count >= 10, "too few to tell"
     assert precision >= 0.9, (precision, recall)
     assert recall >= 0.9, (precision, recall)
 
@@ -60,6 +60,11 @@ def test_nothing_good_is_thrown_away() -> None:
     dead = [run["number"] for run in good if {"never started", "collapse"} & {*found(run)}]
     assert len(good) >= 80
     assert len(dead) <= 0.05 * len(good), dead
+
+
+def test_no_sound_run_is_taken_for_a_copier() -> None:
+    good = [run for run in runs() if (run["shows"], run["varied"]) == ("yes", "yes")]
+    assert not any("memorised" in found(run) for run in good)
 
 
 def test_there_are_enough_of_every_kind() -> None:
