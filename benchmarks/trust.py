@@ -24,7 +24,7 @@ from gansweep.data.mnist import TEST_FILES, TRAIN_FILES
 from gansweep.gan import GAN
 from gansweep.job import load_plan
 from gansweep.judge.callback import load_best, sizes
-from gansweep.judge.evaluate import Judge, generate, latents
+from gansweep.judge.evaluate import Judge, generate, latents, sampling_error
 from gansweep.judge.metrics import METRICS, distances
 from gansweep.report.cell import least_difference
 from gansweep.run import Run, read_json
@@ -33,6 +33,7 @@ from gansweep.train import build_gan
 
 SCORES = 50  # of the same generator
 SCORED = 5  # generators that are scored so often
+RANKED = 30  # runs whose ranks are compared
 IMAGES = 10_000
 NEIGHBOUR = 3  # of precision and recall (Kynkäänniemi et al. 2019)
 DRAWS = 2000  # of runs, for an interval
@@ -70,19 +71,17 @@ def _gan(run: Run) -> GAN:
 
 def exactness(runs: list[Run]) -> None:
     """Runs of all qualities, each scored many times with other latents."""
-    ordered = sorted(runs, key=lambda run: _judge(run)["score"]["fd_lenet"])
-    places = np.linspace(0, len(ordered) - 1, SCORED).round().astype(int)
     rows = []
-    for run in (ordered[place] for place in places):
+    for run in spread(runs, SCORED):
         config, data = load_plan(run)
         judge, gan = Judge(data), _gan(run)
         n = sizes(_steps(run) * config.batch_size)[1]
-        scores = [
-            judge.score(generate(gan.sample, latents(gan.z_dim, n, 1000 + seed)))
-            for seed in range(SCORES)
-        ]
-        values = np.array([score["fd_lenet"] for score in scores])
-        errors = np.array([score["fd_lenet_error"] for score in scores])
+        found = []
+        for seed in range(SCORES):
+            images = generate(gan.sample, latents(gan.z_dim, n, 1000 + seed))
+            fakes = [of.numpy() for of in judge.net(images)]
+            found.append((judge.of_score.distance(fakes), sampling_error(judge.of_score, fakes)))
+        values, errors = np.array(found).T
         pairs = list(combinations(range(SCORES), 2))
         different = sum(
             abs(values[i] - values[j]) > least_difference(errors[i], errors[j]) for i, j in pairs
@@ -106,6 +105,13 @@ def exactness(runs: list[Run]) -> None:
     )
 
 
+def spread(runs: list[Run], count: int) -> list[Run]:
+    """So many runs, from the best to the worst."""
+    ordered = sorted(runs, key=lambda run: _judge(run)["score"]["fd_lenet"])
+    places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
+    return [ordered[place] for place in places]
+
+
 def _steps(run: Run) -> int:
     return int((read_json(run.config) or {})["identity"]["steps"])
 
@@ -119,7 +125,7 @@ def ranking(runs: list[Run]) -> None:
     net, accuracy = other_classifier(data.array(), _labels(root, TRAIN_FILES), data, root)
     real = features(net, torch.from_numpy(data.held_out()[:IMAGES].copy()))[0]
     table = []
-    for run in runs:
+    for run in spread(runs, RANKED):
         gan = _gan(run)
         images = generate(gan.sample, latents(gan.z_dim, IMAGES, 77))
         fake, labels, confidence = features(net, images)
