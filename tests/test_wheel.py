@@ -62,4 +62,4 @@ def test_it_composes_and_finds_its_row_lists_from_any_folder(
     printed = run(code, unpacked, tmp_path).split("\n")
     assert printed[0].startswith(str(unpacked))
     assert printed[1] == "39"
-    assert "steps: 700" in printed
+    assert "steps: 650" in printed

@@ -26,8 +26,8 @@ SCORE_LATENTS = 18  # and of the score's
 PER_LOOK = 3200  # images trained on between two looks, at least
 MOST = 50  # looks in a run
 # Generated images of a look and of the score: few where a run is short, as judging may take a
-# tenth of its time.
-SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 300, 500), (0, 250, 250))
+# twentieth of its time.
+SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 500), (0, 200, 250))
 
 
 def sizes(images: int) -> tuple[int, int]:
