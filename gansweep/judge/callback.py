@@ -27,7 +27,7 @@ PER_LOOK = 3200  # images trained on between two looks, at least
 MOST = 50  # looks in a run
 # Generated images of a look and of the score: few where a run is short, as judging may take a
 # twentieth of its time.
-SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 500), (0, 200, 250))
+SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 400), (0, 200, 250))
 
 
 def sizes(images: int) -> tuple[int, int]:

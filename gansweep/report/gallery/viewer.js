@@ -102,7 +102,7 @@ function showReal(step) {
   const { real, real_label: label } = page.pictures[viewer.run.picture];
   const { nearest, equilibrium } = viewer.run;
   const [src, text] = nearest && step === equilibrium
-    ? [nearest, "the training image nearest to each, in the judge's features"]
+    ? [nearest, "the training image nearest to each"]
     : [real, `real: ${label}`];
   const old = at("viewer-real").querySelector("img");
   if (old?.getAttribute("src") === src && at("viewer-real").textContent === text) return;
