@@ -31,7 +31,8 @@ def split(
 
     share: of the images, to hold out. trained: only the first so many may be trained on, as the
     data set has test images of its own, and `share` has no meaning. limit: train on the first so
-    many of those that may be trained on; the held-out ones are the same whatever the limit.
+    many of those that may be trained on; the held-out ones do not depend on it, but of very many
+    only some are kept.
     """
     if trained is None:
         order = permutation(count)
