@@ -65,7 +65,7 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     # The last picture instead; and the score again, by hand.
     assert cli("j", "--thumbnail", "last", module="gansweep.report").returncode == 0
     run = runs(tmp_path)[0]
-    again = cli(run.id, "--images", "500", "--json", module="gansweep.judge")
+    again = cli(run.id, "--images", "400", "--json", module="gansweep.judge")
     scores = json.loads(again.stdout)
     assert set(scores) == {"best.ckpt", "final.ckpt"}
     assert scores["best.ckpt"]["fd_lenet"] == pytest.approx(

@@ -14,7 +14,9 @@ from gansweep.report.outcome import Outcome
 from gansweep.report.replicates import SIGNIFICANT, difference_test
 
 BEST, TIE = "best", "tie"
-Z = 1.96  # standard errors: chance alone exceeds them once in twenty times
+# Standard errors that chance alone exceeds less than once in twenty times; 1.96 would do if the
+# errors were not estimates themselves (docs/judging.md).
+Z = 2.2
 
 
 @dataclass
