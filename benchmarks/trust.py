@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks import measure
+from benchmarks.transfer import interval
 from gansweep.config import DataConfig
 from gansweep.data import prepare
 from gansweep.data.mnist import TEST_FILES, TRAIN_FILES
@@ -36,7 +36,6 @@ SCORED = 5  # generators that are scored so often
 RANKED = 30  # runs whose ranks are compared
 IMAGES = 10_000
 NEIGHBOUR = 3  # of precision and recall (Kynkäänniemi et al. 2019)
-DRAWS = 2000  # of runs, for an interval
 
 
 def trust() -> None:
@@ -143,7 +142,8 @@ def ranking(runs: list[Run]) -> None:
     values = np.array(table)
     rows = []
     for column, metric in ((1, "fd_lenet"), (2, "fd_random")):
-        rows.append([METRICS[metric].label, str(len(values)), *_spearman(values[:, [0, column]])])
+        pairs = [(float(line[0]), -float(line[column])) for line in values]
+        rows.append([METRICS[metric].label, *interval(pairs)])
     measure.write(
         "ranking",
         "The judge's ranks against another measure",
@@ -157,16 +157,6 @@ def ranking(runs: list[Run]) -> None:
         ["distance", "runs", "Spearman", "95 %"],
         rows,
     )
-
-
-def _spearman(pairs: np.ndarray) -> list[str]:
-    dice = np.random.default_rng(0)
-    drawn = []
-    for _ in range(DRAWS):
-        of = pairs[dice.integers(0, len(pairs), len(pairs))]
-        drawn.append(-spearmanr(of[:, 0], of[:, 1]).statistic)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return [f"{-spearmanr(pairs[:, 0], pairs[:, 1]).statistic:.2f}", f"{low:.2f} to {high:.2f}"]
 
 
 def _labels(root: str, names: tuple[str, ...]) -> np.ndarray:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Cli, one_line_error
+from conftest import Cli, one_line_error, revive
 
 from gansweep.confirm import spread, verdict
 from gansweep.report.replicates import difference_test, permutation_test, welch_test
@@ -27,14 +27,6 @@ def test_differences_that_hold_and_ties() -> None:
     far, near = [float(i) for i in range(20)], [float(i) + 30 for i in range(20)]
     assert permutation_test(far, near) < 1e-3, "too many arrangements: drawn"
     assert spread([90.0, 96.2]) == "93.1 ± 4.4 (2)"
-
-
-def revive(folder: Path) -> None:
-    """Take the flags off all finished runs: a few steps make nothing that is alive."""
-    for path in folder.glob("outputs/runs/*/result.json"):
-        result = json.loads(path.read_text())
-        result["judge"]["flags"] = []
-        path.write_text(json.dumps(result))
 
 
 def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -65,13 +66,18 @@ def test_the_distance_is_torch_fidelitys_own(weights: Path) -> None:
     assert ours == pytest.approx(theirs, rel=1e-3)
 
 
-def test_a_run_is_scored_with_it(cli: Cli, tmp_path: Path, weights: Path) -> None:
+def score_of_a_run(cli: Cli, folder: Path, option: str, weights: Path) -> dict[str, Any]:
+    """Train a short run, and score it with one of the nets of papers."""
     done = cli("steps=2", "limit=60", "threads=1", "judge=false")
     assert done.returncode == 0, done.stderr
-    (run,) = (tmp_path / "outputs/runs").iterdir()
-    options = ("--images", "100", "--inception", str(weights), "--json")
+    (run,) = (folder / "outputs/runs").iterdir()
+    options = ("--images", "100", option, str(weights), "--json")
     scores = json.loads(cli(run.name, *options, module="gansweep.judge").stdout)
-    score = scores["final.ckpt"]
+    return scores["final.ckpt"]  # type: ignore[no-any-return]
+
+
+def test_a_run_is_scored_with_it(cli: Cli, tmp_path: Path, weights: Path) -> None:
+    score = score_of_a_run(cli, tmp_path, "--inception", weights)
     assert score["fid"] > 0
     assert score["kid"] > 0
     assert score["reals"] == 500
@@ -106,12 +112,7 @@ def test_dinov2_is_told_by_its_weights_and_sees_differences(dinov2_weights: Path
 
 
 def test_a_run_is_scored_with_dinov2(cli: Cli, tmp_path: Path, dinov2_weights: Path) -> None:
-    done = cli("steps=2", "limit=60", "threads=1", "judge=false")
-    assert done.returncode == 0, done.stderr
-    (run,) = (tmp_path / "outputs/runs").iterdir()
-    options = ("--images", "100", "--dinov2", str(dinov2_weights), "--json")
-    scores = json.loads(cli(run.name, *options, module="gansweep.judge").stdout)
-    score = scores["final.ckpt"]
+    score = score_of_a_run(cli, tmp_path, "--dinov2", dinov2_weights)
     assert score["fd_dinov2"] > 0
     assert score["published_net"].startswith("DINOv2 ViT-S/14 ")
 

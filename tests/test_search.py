@@ -20,7 +20,7 @@ from typing import Any
 
 import optuna
 import pytest
-from conftest import Cli, one_line_error
+from conftest import Cli, one_line_error, revive
 from optuna.trial import TrialState
 
 from benchmarks.toys import branin, branin_space, search
@@ -350,14 +350,6 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     assert again.returncode == 0
     other = one_line_error(cli(*search[:2], "steps=6", "name=s"))
     assert "study s was begun with another space and settings; choose another name=" in other
-
-
-def revive(folder: Path) -> None:
-    """Take the flags off all finished runs."""
-    for path in folder.glob("outputs/runs/*/result.json"):
-        result = json.loads(path.read_text())
-        result["judge"]["flags"] = []
-        path.write_text(json.dumps(result))
 
 
 def test_what_is_dead_is_never_a_searchs_best(cli: Cli, tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def flags(
     The first evaluation is that of the untrained generator, at step 0. score: what is known of the
     images of the best weights.
     """
-    later = [e for e in evaluations if e.step >= START * steps and e.step > 0]
+    later = _later(evaluations, steps)
     if not later:
         return []
     tracker = Tracker()
@@ -159,11 +159,16 @@ def is_collapsing(evaluations: Sequence[Evaluation], steps: int) -> bool:
 
     Nothing is said before a tenth of its budget; the images of every young generator are alike.
     """
-    later = [e for e in evaluations if e.step >= START * steps and e.step > 0]
+    later = _later(evaluations, steps)
     if len(later) < 2:
         return False
     one, two = (e.facts for e in later[-2:])
     return _collapsed(one) and _collapsed(two) and not _recovers(one, two)
+
+
+def _later(evaluations: Sequence[Evaluation], steps: int) -> list[Evaluation]:
+    """Those after the first part of the budget, in which nothing is judged."""
+    return [e for e in evaluations if e.step >= START * steps and e.step > 0]
 
 
 def _never_started(
