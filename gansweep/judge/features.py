@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 DIMENSIONS = 64
+BATCH = 100  # images at once, as they are generated
 SEEDS = (0, 1, 2)  # of the random-convolution nets: a distance is the mean over them
 
 
@@ -109,7 +110,7 @@ class DigitFeatures:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        batches = [grey28(b.to(self.device)) for b in images.split(500)]
+        batches = [grey28(b.to(self.device)) for b in images.split(BATCH)]
         return [torch.cat([self.net.features(batch) for batch in batches]).cpu()]
 
     @torch.no_grad()
@@ -135,7 +136,7 @@ class ImageFeatures:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        batches = [b.to(self.device).float() / 127.5 - 1 for b in images.split(500)]
+        batches = [b.to(self.device).float() / 127.5 - 1 for b in images.split(BATCH)]
         return [torch.cat([net(batch) for batch in batches]).cpu() for net in self.nets[:nets]]
 
 
