@@ -9,6 +9,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gansweep.errors import UserError
 from gansweep.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from gansweep.networks.blocked import BlockedAvgPool2d, BlockedConv2d
+from gansweep.networks.chunks import Chunked
+from gansweep.networks.elementwise import FastTanh
 from gansweep.networks.stack import (
     MEMORY_FORMATS,
     Crop,
@@ -34,15 +37,26 @@ def discriminator(
     return build_discriminator(name, channels=channels, width=width, alpha=0.2, drop=drop)
 
 
+def flat(net: nn.Sequential) -> list[nn.Module]:
+    """Its layers, those in chunks as if they stood alone."""
+    groups = (list(layer) if isinstance(layer, Chunked) else [layer] for layer in net)
+    return [layer for group in groups for layer in group]
+
+
 def block_shapes(net: nn.Sequential, x: Tensor) -> list[tuple[int, ...]]:
     """The shape of one example wherever it changes, with padding and crops counted as one step."""
     shapes: list[tuple[int, ...]] = []
-    layers = list(net)
+    layers = flat(net)
     for layer, after in zip(layers, [*layers[1:], None], strict=True):
         x = layer(x)
         part_of_next = isinstance(layer, nn.ZeroPad2d) or isinstance(after, Crop)
-        if not part_of_next and (not shapes or shapes[-1] != tuple(x.shape[1:])):
-            shapes.append(tuple(x.shape[1:]))
+        shape = tuple(x.shape[1:])
+        if isinstance(layer, BlockedConv2d):
+            shapes.append((shape[0] // 4, shape[1] * 2, shape[2] * 2))
+            continue
+        part_of_next |= isinstance(after, BlockedAvgPool2d)
+        if not part_of_next and (not shapes or shapes[-1] != shape):
+            shapes.append(shape)
     return shapes
 
 
@@ -218,7 +232,7 @@ def test_feature_maps_and_their_gradients_keep_one_memory_format(
         output.grad_fn.register_prehook(lambda of: check(f"gradient of {layer}", of[0]))
 
     for net in nets:
-        for layer in net:
+        for layer in flat(net):
             layer.register_forward_hook(watch)
     nets[1](nets[0](torch.rand(2, Z))).sum().backward()
     assert sum(of.startswith("gradient") for of in seen) == len(seen) / 2 > 5
@@ -235,9 +249,9 @@ def layer_names(net: nn.Sequential) -> str:
         nn.Linear: "dense", Reshape: "", Flatten: "", nn.ZeroPad2d: "", Crop: "",
         nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", Norm: "BN",
         nn.LeakyReLU: "LR", Dropout: "DO", nn.Tanh: "tanh", UpsampledConv2d: "up conv",
-        nn.AvgPool2d: "pool",
+        nn.AvgPool2d: "pool", FastTanh: "tanh", BlockedConv2d: "conv", BlockedAvgPool2d: "pool",
     }  # fmt: skip
-    return " ".join(filter(None, (short[type(layer)] for layer in net)))
+    return " ".join(filter(None, (short[type(layer)] for layer in flat(net))))
 
 
 ORDER = {

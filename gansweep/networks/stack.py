@@ -12,11 +12,16 @@ it, or one of them is a cropped view, batch norm and leaky ReLU take loops five 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
+from gansweep.networks.blocked import BlockedAvgPool2d, BlockedConv2d, is_blockable
+from gansweep.networks.chunks import LARGE, Chunked, treats_images_apart
+from gansweep.networks.elementwise import FastTanh
 from gansweep.networks.upsampled import UpsampledConv2d
 
 MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -141,6 +146,7 @@ class Stack:
         self.alpha = alpha
         self.drop = drop
         self._layers: list[nn.Module] = []
+        self._shapes: list[tuple[int, ...]] = []  # after each layer
 
     def _scaled(self, features: int) -> int:
         """The width multiplier applied to a hidden layer's features, never below one."""
@@ -150,6 +156,7 @@ class Stack:
         self._layers.append(layer)
         if shape is not None:
             self.shape = shape
+        self._shapes.append(self.shape)
         return self
 
     def dense(self, features: int, *, at: tuple[int, int] = (1, 1), bias: bool = True) -> Stack:
@@ -191,9 +198,10 @@ class Stack:
         upsampled = self._layers[-1] if self._layers else None
         if isinstance(upsampled, nn.Upsample) and stride == 1 and padding == "same" and kernel % 2:
             factor = int(upsampled.scale_factor)  # type: ignore[arg-type]
-            self._layers[-1] = UpsampledConv2d(inputs, channels, kernel, factor, bias)
-            self.shape = (channels, size, size)
-            return self
+            self._layers.pop()
+            self._shapes.pop()
+            layer = UpsampledConv2d(inputs, channels, kernel, factor, bias)
+            return self._add(layer, (channels, size, size))
         if padding == "valid":
             before = after = 0
         else:
@@ -204,8 +212,8 @@ class Stack:
         else:
             symmetric = before
         out = (size + before + after - kernel) // stride + 1
-        layer = nn.Conv2d(inputs, channels, kernel, stride, padding=symmetric, bias=bias)
-        return self._add(layer, (channels, out, out))
+        plain = nn.Conv2d(inputs, channels, kernel, stride, padding=symmetric, bias=bias)
+        return self._add(plain, (channels, out, out))
 
     def conv_t(
         self,
@@ -243,7 +251,17 @@ class Stack:
 
     def avg_pool(self, factor: int) -> Stack:
         channels, size, _ = self.shape
-        return self._add(nn.AvgPool2d(factor), (channels, size // factor, size // factor))
+        pool: nn.Module = nn.AvgPool2d(factor)
+        match self._layers:
+            case [nn.Conv2d() as conv, FastTanh()] if self._blockable(conv, size, factor):
+                bias = conv.bias is not None
+                kernel = conv.kernel_size[0]
+                self._layers[0] = BlockedConv2d(conv.in_channels, channels, kernel, bias)
+                pool = BlockedAvgPool2d(factor)
+        return self._add(pool, (channels, size // factor, size // factor))
+
+    def _blockable(self, conv: nn.Conv2d, size: int, factor: int) -> bool:
+        return self.memory_format is torch.channels_last and is_blockable(conv, size, factor)
 
     def norm(self) -> Stack:
         """Batch norm: per channel of a feature map, per feature of a vector."""
@@ -254,7 +272,8 @@ class Stack:
         return self._add(nn.LeakyReLU(self.alpha, inplace=True))
 
     def tanh(self) -> Stack:
-        return self._add(nn.Tanh())
+        large = len(self.shape) == 3 and self.shape[-1] >= LARGE
+        return self._add(FastTanh() if large else nn.Tanh())
 
     def dropout(self) -> Stack:
         return self._add(Dropout(self.drop))
@@ -268,4 +287,14 @@ class Stack:
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        return nn.Sequential(*self._layers).to(memory_format=self.memory_format)
+        return nn.Sequential(*self._in_chunks()).to(memory_format=self.memory_format)
+
+    def _in_chunks(self) -> Iterator[nn.Module]:
+        """The layers, with those around large maps put into chunks."""
+        each = list(zip(self._layers, self._shapes, strict=True))
+        for apart, group in groupby(each, lambda pair: treats_images_apart(*pair)):
+            layers, shapes = zip(*group, strict=True)
+            if apart and any(shape[-1] >= LARGE for shape in shapes):
+                yield Chunked(layers, max(map(math.prod, shapes)))
+            else:
+                yield from layers

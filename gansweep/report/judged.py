@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 from gansweep.judge.equilibrium import FLAGS
 from gansweep.judge.metrics import METRICS
+from gansweep.report.text import format_measured
 
 FEWEST = 5  # runs to compare ranks of
 AGREE = 0.7  # Spearman's correlation of two opinions that are called one
@@ -22,19 +22,7 @@ def headline(judge: dict[str, Any]) -> str:
 
 def distance(metric: str, value: float, error: float | None = None) -> str:
     """A metric's value with its digits; with no more of them than an error leaves meaning."""
-    digits: int = METRICS[metric].digits
-    if error is not None and math.isfinite(error) and error > 0:
-        digits = min(digits, meaningful_digits(error))
-    return f"{round(value, digits):,.{max(digits, 0)}f}"
-
-
-def meaningful_digits(error: float) -> int:
-    """Digits after the point of a value with this standard error; negative for tens and more.
-
-    The error keeps two digits where they are below 36, else one (the Particle Data Group's rule).
-    """
-    exponent = math.floor(math.log10(error))
-    return (1 if error / 10**exponent < 3.55 else 0) - exponent
+    return format_measured(value, METRICS[metric].digits, error)
 
 
 def remainder(judge: dict[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from gansweep.judge.metrics import METRICS
 from gansweep.report.cell import Cell
 from gansweep.report.collect import Results, varying
 from gansweep.report.columns import ReportRow
-from gansweep.report.judged import distance
+from gansweep.report.judged import headline
 from gansweep.report.outcome import Outcome
 from gansweep.report.text import format_param
 from gansweep.run import Run
@@ -99,7 +99,7 @@ class PictureColumn:
         """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`; empty if the row is not judged."""
         runs = self.judged(row)
         if len(runs) == 1:
-            return f"{self.label} {distance(self.metric, runs[0].value or 0.0)}"
+            return headline(runs[0].judge)
         return self.cell(row).headline() if runs else ""
 
     def name(self, row: ReportRow) -> str:

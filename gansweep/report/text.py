@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import Any
@@ -26,6 +27,22 @@ def format_value(value: Any) -> str:
         text = format(Decimal(repr(value)), "f")
         return text.rstrip("0").rstrip(".") if "." in text else text
     return str(value)
+
+
+def format_measured(value: float, digits: int, error: float | None = None) -> str:
+    """A value with `digits` after the point; with no more of them than its error leaves meaning."""
+    if error is not None and math.isfinite(error) and error > 0:
+        digits = min(digits, _meaningful_digits(error))
+    return f"{round(value, digits):,.{max(digits, 0)}f}"
+
+
+def _meaningful_digits(error: float) -> int:
+    """Digits after the point of a value with this standard error; negative for tens and more.
+
+    The error keeps two digits where they are below 36, else one (the Particle Data Group's rule).
+    """
+    exponent = math.floor(math.log10(error))
+    return (1 if error / 10**exponent < 3.55 else 0) - exponent
 
 
 def format_seconds(seconds: float) -> str:

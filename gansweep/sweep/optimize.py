@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from gansweep.sweep.search import Search, mean_distance
 from gansweep.sweep.space import Space, has_effect, is_searched, read_space
 from gansweep.sweep.standings import SECOND, standings, write_manifest
 from gansweep.sweep.study import (
+    ERROR,
     RUNS,
     Searcher,
     counted,
@@ -227,6 +229,16 @@ class GanPlanner:
             measured.append(float(sum(results[0]["parameters"].values())))
         return measured
 
+    def _error(self, results: list[dict[str, Any]]) -> float | None:
+        """The standard error of the distance over draws of latents; None if a run has none."""
+        judged = [r["judge"] for r in results]
+        errors = [judge["score"].get(f"{judge['primary']}_error") for judge in judged]
+        values = [judge["score"][judge["primary"]] for judge in judged]
+        if None in errors or 0 in values:
+            return None
+        relative = math.hypot(*(e / v for e, v in zip(errors, values, strict=True))) / len(values)
+        return self.measure(results)[0] * relative
+
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
         """What a dashboard shows beside the numbers: the pictures, and how to repeat the run."""
         from optuna.artifacts import FileSystemArtifactStore, upload_artifact
@@ -241,6 +253,9 @@ class GanPlanner:
             picture = run.best_picture if run.best_picture.exists() else run.picture
             if picture.exists():
                 upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=trial)
+        error = self._error([read_json(run.result) or {} for run in runs])
+        if error is not None:
+            trial.set_user_attr(ERROR, error)
         trial.set_user_attr("command", (read_json(runs[0].config) or {}).get("command", ""))
         try:
             from optuna_dashboard import save_note

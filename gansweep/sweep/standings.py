@@ -8,7 +8,7 @@ from gansweep.config import Config
 from gansweep.run import Run, read_json
 from gansweep.sweep.manifest import Manifest, Row, Table
 from gansweep.sweep.plan import shown_params, take_common
-from gansweep.sweep.study import RUNS, WHY, counted, feasible
+from gansweep.sweep.study import RUNS, WHY, counted, feasible, value_text
 
 if TYPE_CHECKING:
     import optuna
@@ -53,7 +53,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         params = {**params, "data": plan.bases[0].data}
         facts = {"trial": str(trial.number)}
         values = trial.values or []
-        facts[label] = f"{values[0]:,.1f}" if values else "–"
+        facts[label] = value_text(trial) if values else "–"
         if len(values) > 1:
             facts[SECOND[plan.settings.objective]] = f"{values[1]:,.0f}"
         why = trial.user_attrs.get(WHY, "")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from gansweep.errors import UserError
+from gansweep.report.text import format_measured
 
 if TYPE_CHECKING:
     import optuna
@@ -30,8 +31,8 @@ TRIES = 4  # to open a storage
 GRACE = 10  # seconds after which the lock of a journal is taken for a dead writer's
 SILENCE = 300.0  # after so many without one it is dead
 # User attributes of trials.
-RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD = (
-    "runs", "why", "searcher", "alive", "uncounted", "dead",
+RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD, ERROR = (
+    "runs", "why", "searcher", "alive", "uncounted", "dead", "error",
 )  # fmt: skip
 # Percent of the budget: where ASHA's and Hyperband's first rung is, and what others wait for.
 FIRST_RUNG = 10
@@ -109,9 +110,14 @@ def best_setting(study: optuna.Study, label: str) -> list[str]:
     if not best.user_attrs.get("command"):
         return []
     sentence = (
-        f"The best of {len(good)}: {label} {best.values[0]:,.1f} in trial {best.number} ({shown})."
+        f"The best of {len(good)}: {label} {value_text(best)} in trial {best.number} ({shown})."
     )
     return [sentence, best.user_attrs["command"]]
+
+
+def value_text(trial: FrozenTrial) -> str:
+    """The distance of a trial that has one, with the digits that its error leaves meaning."""
+    return format_measured(trial.values[0], 1, trial.user_attrs.get(ERROR))
 
 
 def _shown(value: Any) -> str:

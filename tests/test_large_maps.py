@@ -1,0 +1,94 @@
+"""What makes large maps quick: the same numbers as the plain layers, and the same gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, conv2d
+
+from gansweep.networks import build_discriminator, build_generator
+from gansweep.networks.blocked import BlockedAvgPool2d, BlockedConv2d
+from gansweep.networks.chunks import Chunked
+from gansweep.networks.elementwise import FastTanh
+
+
+def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> None:
+    """The same outputs, and the same gradients of these."""
+    assert torch.allclose(found, wanted, atol=tolerance)
+    torch.manual_seed(1)
+    gradient = torch.randn_like(wanted)
+    pairs = zip(
+        torch.autograd.grad(found, of, gradient, retain_graph=True),
+        torch.autograd.grad(wanted, of, gradient),
+        strict=True,
+    )
+    assert all(torch.allclose(a, b, atol=100 * tolerance) for a, b in pairs)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+@pytest.mark.parametrize(("channels", "factor"), [(1, 4), (3, 2)])
+def test_a_convolution_in_blocks(kernel: int, channels: int, factor: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    conv, pool = BlockedConv2d(channels, 5, kernel, bias).double(), BlockedAvgPool2d(factor)
+    x = torch.randn(3, channels, 16, 16, dtype=torch.double, requires_grad=True)
+    plain = conv2d(x, conv.weight, conv.bias, padding=kernel // 2)
+    blocks = conv(x)
+    unblocked = blocks.unflatten(1, (2, 2, 5)).permute(0, 3, 4, 1, 5, 2).reshape(3, 5, 16, 16)
+    of = [x, *conv.parameters()]
+    agree(unblocked, plain, of, 1e-12)
+    plain = conv2d(x, conv.weight, conv.bias, padding=kernel // 2)
+    agree(pool(conv(x).tanh()), avg_pool2d(plain.tanh(), factor), of, 1e-12)
+
+
+def test_an_even_kernel_is_refused() -> None:
+    with pytest.raises(ValueError, match="no middle"):
+        BlockedConv2d(1, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tolerance"), [(torch.float64, 1e-15), (torch.float32, 2e-7), (torch.bfloat16, 0.004)]
+)
+def test_tanh(kind: torch.dtype, tolerance: float) -> None:
+    x = torch.cat([torch.linspace(-12, 12, 10_001), torch.tensor([1e-4, 200.0, -200.0])]).to(kind)
+    x.requires_grad_()
+    found = FastTanh()(x * 1)
+    assert (found.double() - x.double().tanh()).abs().max() <= tolerance
+    (slope,) = torch.autograd.grad(found.sum(), x)
+    assert (slope.double() - (1 - x.double().tanh() ** 2)).abs().max() <= 4 * tolerance
+
+
+@pytest.mark.parametrize("name", ["conv2", "conv3"])
+@pytest.mark.parametrize("width", [1 / 16, 1 / 2])
+def test_chunks_change_nothing(name: str, width: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    settings = {"channels": 1, "width": width, "alpha": 0.2, "drop": 0}
+    generator = build_generator(name, z_dim=10, **settings).double()  # type: ignore[arg-type]
+    discriminator = build_discriminator(name, **settings).double()  # type: ignore[arg-type]
+    z = torch.rand(7, 10, dtype=torch.double) * 2 - 1
+
+    def step() -> tuple[Tensor, list[Tensor]]:
+        logits = discriminator(generator(z))
+        of = [*generator.parameters(), *discriminator.parameters()]
+        return logits.detach(), list(torch.autograd.grad(logits.sum(), of))
+
+    logits, gradients = step()
+    monkeypatch.setattr("gansweep.networks.chunks.BYTES", 1 << 40)
+    whole, wanted = step()
+    assert torch.allclose(logits, whole, atol=1e-12)
+    for a, b in zip(gradients, wanted, strict=True):
+        assert torch.allclose(a, b, atol=1e-12)
+
+
+def test_what_is_chunked() -> None:
+    """All large maps; never a batch norm, which looks at the whole batch."""
+    for net in (
+        build_generator("conv3", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0),
+        build_discriminator("conv3", channels=1, width=1 / 16, alpha=0.2, drop=0),
+    ):
+        (chunked,) = [layer for layer in net if isinstance(layer, Chunked)]
+        assert not any(isinstance(layer, nn.BatchNorm2d) for layer in chunked.modules())
+        assert len(list(chunked)) >= 5
+    small = build_generator("5", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0)
+    assert not any(isinstance(layer, Chunked | FastTanh) for layer in small)
