@@ -13,6 +13,7 @@ BENCHMARKS = {
     "search": ("search", "engine"),
     "roofline": ("roofline", "roofline"),
     "step": ("step", "step"),
+    "large_maps": ("large_maps", "large_maps"),
     "fusion": ("fusion", "fusion"),
     "sweeps": ("sweeps", "sweeps"),
     "sweeps_digits": ("sweeps", "sweeps_digits"),
