@@ -99,6 +99,9 @@ class ToyPlanner:
     def propose(self, trial: optuna.Trial) -> Values:
         return TOYS[self.toy][0](trial)
 
+    def start(self, number: int) -> Values | None:
+        return None  # the toys measure the samplers
+
     def plan(self, values: Values) -> list[PlannedRun]:
         identity = {"values": values, "steps": STEPS, "toy": self.toy}
         run = Run(self.out, Run.make_id(identity, 1))

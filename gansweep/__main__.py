@@ -117,10 +117,12 @@ def task(cfg: DictConfig) -> None:
     from gansweep.console import console
     from gansweep.identity import check_root, plan_run
     from gansweep.job import SweepTask, execute
+    from gansweep.run import check_planned
     from gansweep.sweep.plan import Preparer, make_config
 
     with one_line_errors():
         if cfg.run_id is not None:
+            check_planned(cfg.out, cfg.run_id)
             try:
                 SweepTask()(cfg)
             except Diverged:

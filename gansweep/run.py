@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from gansweep.errors import Held
+from gansweep.errors import Held, UserError
 
 SCHEMA = 4  # of the identity: raise it when equal parameters no longer mean equal numbers
 FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
@@ -97,6 +98,9 @@ def _whole_png(path: Path) -> bool:
         return _tail(path, 8) == b"IEND\xaeB`\x82"
     except OSError:
         return False
+
+
+RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # as `Run.make_id` makes it
 
 
 def row_key(identity: dict[str, Any]) -> str:
@@ -301,3 +305,9 @@ def _read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
                 values.append(json.loads(text))
     lines = [value for value in values if isinstance(value, dict)]
     return lines if tail is None else lines[-tail:]
+
+
+def check_planned(out: str, run_id: str) -> None:
+    """Raises UserError unless there is a run of this id: no folder is made for a wrong one."""
+    if not RUN_ID.fullmatch(str(run_id)) or not Run(out, str(run_id)).config.exists():
+        raise UserError(f"run_id={run_id}: no planned run in {Path(out) / 'runs'}")

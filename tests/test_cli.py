@@ -200,6 +200,13 @@ def test_a_job_does_not_look_at_the_source_again(cli: Cli, tmp_path: Path) -> No
     assert run.complete()
 
 
+@pytest.mark.parametrize("name", ["nope", "../../x", "0123456789-s1"])
+def test_an_unknown_run_id_writes_nothing(cli: Cli, tmp_path: Path, name: str) -> None:
+    said = one_line_error(cli(f"run_id={name}"))
+    assert said == f"gansweep: error: run_id={name}: no planned run in outputs/runs"
+    assert not list(tmp_path.rglob("*"))
+
+
 def test_a_device_that_is_not_there(cli: Cli) -> None:
     import torch
 

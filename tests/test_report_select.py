@@ -303,6 +303,11 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
     done = run("synthetic", "--format", "markdown,csv", "--to", "there", "--best", "2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("table: there/README.md\ntable: there/runs.csv\n")
+    (tmp_path / "README.md").write_text("# Mine\n")
+    said = one_line_error(run("synthetic", "--to", "."))
+    assert "README.md is no report of gansweep's and would be overwritten" in said
+    assert (tmp_path / "README.md").read_text() == "# Mine\n"
+    assert run("synthetic", "--to", "there").returncode == 0, "its own it may"
     assert "valid: markdown, html, csv, latex" in one_line_error(
         run("synthetic", "--format", "pdf")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import random
 import re
@@ -33,8 +34,10 @@ from gansweep.sweep.study import (
     ALIVE,
     SEARCHER,
     Searcher,
+    _storage,
     counted,
     feasible,
+    open_study,
     read_study,
     tell_the_dead,
 )
@@ -117,6 +120,30 @@ def test_a_search_is_known_by_its_arguments() -> None:
 def test_several_data_sets_weigh_the_same_whatever_their_scale() -> None:
     assert mean_distance([[2.0, 4.0]]) == 3
     assert mean_distance([[100.0], [1.0]]) == pytest.approx(10)
+
+
+def test_a_search_starts_with_the_defaults_and_then_everywhere() -> None:
+    of = space(names="lr,beta1,gen,batch_size")
+    base = Config()
+    defaults = of.defaults(base)
+    assert defaults is not None
+    assert (defaults["lr"], defaults["beta1"], defaults["gen"]) == (base.lr, base.beta1, base.gen)
+    assert space("lr=interval(0.1,0.2)").defaults(base) is None
+    design = of.design(16, seed=7)
+    lr = next(d for d in of.dimensions if d.name == "lr")
+    decades = {
+        int(4 * math.log(point["lr"] / lr.low) / math.log(lr.high / lr.low)) for point in design
+    }
+    assert decades == {0, 1, 2, 3}, "every quarter of a logarithmic range"
+    assert {point["gen"] for point in design} == set(
+        next(d for d in of.dimensions if d.name == "gen").choices
+    )
+    for point in design:
+        assert all(d.contains(point[d.name]) for d in of.dimensions)
+    assert of.design(16, seed=8) != design
+    assert of.design(16, seed=7) == design
+    steps = space("batch_size=range(16,80,16)").design(8, seed=1)
+    assert {point["batch_size"] for point in steps} == {16, 32, 48, 64}
 
 
 # --- The engine, with toys in the place of GANs ---------------------------------------------------
@@ -433,3 +460,53 @@ def test_a_search_of_the_list_keeps_its_name_whatever_the_number_of_trials(cli: 
     changed = cli("-m", "sweep=best_settings", "plan=true", "beta2=0.9", "lr=1e-3,1e-2").stdout
     assert re.search(r"search best_settings-\w{6}: ", changed)
     assert "lr: 0.001, 0.01" in changed
+
+
+# --- What ended a search once ---------------------------------------------------------------------
+
+TINY = ("steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8", "name=q")
+
+
+def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Optuna's lock is a link to its journal: made of a relative path it dangles, and nobody
+    broke it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("gansweep.sweep.study.GRACE", 1)
+    folder = Path("outputs/sweeps/q")
+    open_study(Config(), "q", folder, 1, {})
+    lock = folder / "study.journal.lock"
+    # What a killed writer leaves; and what one of an earlier version left.
+    for target in (folder.resolve() / "study.journal", folder / "study.journal"):
+        lock.symlink_to(target)
+        began = time.monotonic()
+        open_study(Config(), "q", folder, 1, {}).add_trial(optuna.trial.create_trial(value=1.0))
+        assert time.monotonic() - began < 20
+        assert not lock.is_symlink()
+    storage = _storage(None, folder)
+    storage._backend._lock.acquire()
+    assert lock.exists(), "the link leads to the journal"
+
+
+def test_a_random_search_that_goes_on_proposes_other_settings(tmp_path: Path) -> None:
+    first = open_study(Config(sampler="random"), "q", tmp_path, 1, {})
+    proposed = [branin_space(first.ask()) for _ in range(5)]
+    second = open_study(Config(sampler="random"), "q", tmp_path, 1, {})
+    assert not any(branin_space(second.ask()) in proposed for _ in range(5))
+
+
+def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
+    said = one_line_error(
+        cli("-m", "search=lr", "gen=choice(1,3)", "gen_drop=0.5", *TINY, "hydra/sweeper=optuna")
+    )
+    assert "generator 1 has no dropout layer" in said
+
+
+def test_runs_of_judge_false_fail_a_trial_not_the_search(cli: Cli) -> None:
+    run = ("lr=0.0002", "steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8")
+    assert cli(*run, "judge=false").returncode == 0
+    done = cli("-m", "lr=choice(0.0002,0.0003)", "hydra/sweeper=optuna", *TINY, "trials=2")
+    assert done.returncode == 1
+    assert "trained before with judge=false" in done.stdout
+    assert "1 trials complete, 0 pruned, 1 failed" in done.stdout

@@ -116,7 +116,7 @@ def collect(manifests: Sequence[Manifest], reader: Reader) -> Results:
 
 def _columns(table: Table, rows: list[ReportRow]) -> list[Column]:
     found = []
-    for name in (*table.facts, *table.columns, *table.results):
+    for name in (*table.facts, *table.columns, *table.results, *table.quoted):
         column = find_column(name, rows)
         found.append(replace(column, heading=table.headings.get(name, column.heading)))
     return found

@@ -72,6 +72,8 @@ def write_report(
     mark_results(results)
     folder = to if to is not None else Path(reports) / results.name
     try:
+        if to is not None:
+            _check_is_ours(folder / "README.md")
         folder.mkdir(parents=True, exist_ok=True)
         files = write_files(results, folder, every="html" in formats)
         report = Report(folder, results, files, out)
@@ -90,6 +92,18 @@ def write_report(
             "choose another folder with reports=DIR"
         ) from None
     return report
+
+
+def _check_is_ours(readme: Path) -> None:
+    """Raises UserError for a README that is no report: somebody else wrote it."""
+    if not readme.exists():
+        return
+    text = readme.read_text(encoding="utf-8", errors="replace")
+    if not text.startswith("## ") and "](images/row" not in text:
+        raise UserError(
+            f"{readme} is no report of gansweep's and would be overwritten; choose another folder "
+            "with --to DIR, or put the table between two markers of this file with --update FILE"
+        )
 
 
 def _add_search(report: Report, manifest: Manifest) -> None:

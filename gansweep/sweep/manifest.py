@@ -39,7 +39,7 @@ class Table:
 
     columns: parameter names; `a / b` shows two in one column. headings: a column's heading where
     it is not the parameter's label. results: columns from the runs' results; singles: of pictures;
-    facts: the rows' own, before all others.
+    facts: the rows' own, before all others; quoted: likewise, after the results.
     """
 
     columns: list[str]
@@ -49,6 +49,7 @@ class Table:
     results: list[str] = field(default_factory=list)
     singles: list[str] = field(default_factory=list)
     facts: list[str] = field(default_factory=list)
+    quoted: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import time
+import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext
     from omegaconf import DictConfig
 
+STARTING = 10  # trials before a model proposes: TPE's own number
+MODELS = ("tpe", "gp")  # samplers that learn a model, and begin at random otherwise
 REWRITE = 10.0  # seconds between two writings of the manifest, at least
 
 
@@ -174,7 +177,9 @@ def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
     for base in bases:
         for dimension in space.dimensions:
             for proposed in dimension.choices or (dimension.low, dimension.high):
-                values = {"gen_drop": 0.0, "disc_drop": 0.0, **dimension.values(proposed)}
+                # Searched dropout is tried where a network has it; a fixed one must fit them all.
+                drops = [name for name in ("gen_drop", "disc_drop") if name in space.names()]
+                values = dict.fromkeys(drops, 0.0) | dimension.values(proposed)
                 config = with_values(base, values)
                 # Where it has none now, another network may give it one: each trial asks.
                 if has_effect(dimension, config):
@@ -192,9 +197,19 @@ class GanPlanner:
         self.prepared = plan.prepared
         self.seeds = plan.settings.seeds_per_trial
         self.objective = plan.settings.objective
+        self.sampler = plan.settings.sampler
+        seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())
+        self.design = self.space.design(STARTING, seed)
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
         return self.space.propose(trial, self.bases[0])
+
+    def start(self, number: int) -> dict[str, Any] | None:
+        """The defaults, then settings that fill the space: where a model knows nothing yet."""
+        if number >= STARTING or self.sampler not in MODELS:
+            return None
+        defaults = self.space.defaults(self.bases[0]) if number == 0 else None
+        return defaults or self.design[number]
 
     def configs(self, values: dict[str, Any]) -> list[tuple[Config, Prepared]]:
         """Of a setting: each data set in turn, with each seed."""
@@ -220,6 +235,8 @@ class GanPlanner:
         return runs
 
     def measure(self, results: list[dict[str, Any]]) -> list[float]:
+        if not all(r.get("judge") for r in results):
+            return []
         scores = [r["judge"]["score"][r["judge"]["primary"]] for r in results]
         by_data = [scores[i : i + self.seeds] for i in range(0, len(scores), self.seeds)]
         measured = [mean_distance(by_data)]
@@ -231,7 +248,7 @@ class GanPlanner:
 
     def _error(self, results: list[dict[str, Any]]) -> float | None:
         """The standard error of the distance over draws of latents; None if a run has none."""
-        judged = [r["judge"] for r in results]
+        judged = [r["judge"] for r in results]  # `measure` has seen that all are
         errors = [judge["score"].get(f"{judge['primary']}_error") for judge in judged]
         values = [judge["score"][judge["primary"]] for judge in judged]
         if None in errors or 0 in values:
@@ -328,10 +345,14 @@ def _run(plan: SearchPlan) -> bool:
 
     searcher = Searcher(plan.folder)
     search = Search(study, planner, searcher, trials=settings.trials, label=label, on_told=told)
-    sweep = LocalSweep(task, [], feed=search)
-    sweep.name = plan.name
     try:
-        sweep.run()
+        while True:
+            sweep = LocalSweep(task, [], feed=search)
+            sweep.name = plan.name
+            sweep.run()
+            # Another search on this study may have died meanwhile, and with it trials that counted.
+            if not tell_the_dead(study):
+                break
     except KeyboardInterrupt:
         console.print("\ninterrupted: what is finished is kept")
         return True

@@ -154,7 +154,9 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     doubles = 0
     refused: list[UserError] = []
     for source, values, cells in expanded:
-        row = Row(shown_params(cells[0].config))
+        row = Row(
+            shown_params(cells[0].config), facts=dict(recipe.quotes[source]) if recipe else {}
+        )
         for cell, label in zip(cells, _labels(cells, prepared), strict=True):
             fault = fault_of(cell.config)
             if fault is None:

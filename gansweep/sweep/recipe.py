@@ -10,6 +10,9 @@ tables:
     columns: [gen, disc, gen_drop / disc_drop, lr]
     rows:
       - [1, 1, n/a, 0.0005]
+
+A table may quote what somebody else found, `quoted: [time in the document]`: its rows end in these
+texts, which are shown behind our results.
 """
 
 from __future__ import annotations
@@ -28,14 +31,14 @@ from gansweep.sweep.manifest import NOT_APPLICABLE, SINGLES, Table
 
 ROLES = ("digits", "faces")
 KEYS = ("title", "profile", "data", "set", "profiles", "tables", "search")
-TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "rows")
+TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "quoted", "rows")
 # What a row may say: everything that can change a run's numbers but the replicate.
 COLUMNS = [name for name, param in PARAMS.items() if param.identity and name != "seed"]
 
 
 @dataclass
 class Recipe:
-    """A row list. rows: the typed parameters of each row, in order.
+    """A row list. rows: the typed parameters of each row, in order; quotes: its quoted texts.
 
     search: instead of rows, the ranges of searched parameters; None is the usual one.
     """
@@ -48,6 +51,7 @@ class Recipe:
     profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: list[Table] = field(default_factory=list)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    quotes: list[dict[str, str]] = field(default_factory=list)
     search: dict[str, str | None] = field(default_factory=dict)
 
 
@@ -105,6 +109,7 @@ def _recipe(name: str, record: Any) -> Recipe:
         if record.get("tables"):
             raise UserError("it has `tables` and `search`: rows are trained, or settings searched")
         recipe.rows.append({})
+        recipe.quotes.append({})
         return recipe
     for number, table in enumerate(_list(record.get("tables"), "tables"), 1):
         try:
@@ -163,10 +168,16 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
         for name in column.split(" / "):
             if name not in COLUMNS:
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
+    quoted = [str(name) for name in _list(table.get("quoted") or [], "quoted")]
     first = len(recipe.rows)
     for cells in _list(table.get("rows"), "rows"):
         try:
-            recipe.rows.append(_row(columns, _list(cells, "a row")))
+            row = _list(cells, "a row")
+            if len(row) != len(columns) + len(quoted):
+                raise UserError(f"{len(row)} values for {len(columns) + len(quoted)} columns")
+            recipe.rows.append(_row(columns, row[: len(columns)]))
+            texts = map(str, row[len(columns) :])
+            recipe.quotes.append(dict(zip(quoted, texts, strict=True)))
         except UserError as error:  # the number that rows= takes
             raise UserError(f"row {len(recipe.rows)}: {error}") from None
     recipe.tables.append(
@@ -177,6 +188,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             headings=_mapping(table.get("headings") or {}, "headings", columns),
             results=results,
             singles=singles,
+            quoted=quoted,
         )
     )
 
@@ -185,8 +197,6 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
     """Cells to typed parameters; `n/a` leaves a parameter at what the network has: nothing."""
     import yaml
 
-    if len(cells) != len(columns):
-        raise UserError(f"{len(cells)} values for {len(columns)} columns")
     values = {}
     for column, cell in zip(columns, cells, strict=True):
         names = column.split(" / ")

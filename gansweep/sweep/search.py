@@ -40,12 +40,19 @@ class Planner(Protocol):
         """The parameters of a trial."""
         ...
 
+    def start(self, number: int) -> dict[str, Any] | None:
+        """What the trial `number` of a new study tries, if that is not the sampler's choice."""
+        ...
+
     def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
         """The runs of a setting, their folders written; the first decides about the others."""
         ...
 
     def measure(self, results: list[dict[str, Any]]) -> list[float]:
-        """The objectives of a setting from the results of its runs, in the order of `plan`."""
+        """The objectives of a setting from the results of its runs, in the order of `plan`.
+
+        None of them if a run was not judged.
+        """
         ...
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
@@ -172,6 +179,7 @@ class Search:
 
     def _ask(self) -> PlannedRun | None:
         """Ask for a trial; None if it needs no training."""
+        self._enqueue_start()
         trial = self.study.ask()
         self.searcher.claim(trial)
         before = self.study.get_trials(deepcopy=False)[: trial.number]
@@ -198,6 +206,15 @@ class Search:
             return None
         asked.waiting = todo[1:]
         return todo[0]
+
+    def _enqueue_start(self) -> None:
+        """Let the next trial be one of those that a new study starts with."""
+        trials = self.study.get_trials(deepcopy=False)
+        if any(trial.state.name == "WAITING" for trial in trials):
+            return  # those of a dead search come first
+        start = self.planner.start(len(trials))
+        if start is not None:
+            self.study.enqueue_trial(start)
 
     def _forget(self, trial: optuna.Trial, why: str) -> None:
         from optuna.trial import TrialState
@@ -245,7 +262,10 @@ class Search:
         if found:
             asked.trial.set_user_attr("flags", found)
         values = self.planner.measure(results)
-        mark_dead(asked.trial, 0.0 if alive(found) or not values else max(values[0], 1e-9))
+        if not values:
+            self._tell(asked, "trained before with judge=false: it has no distance")
+            return
+        mark_dead(asked.trial, 0.0 if alive(found) else max(values[0], 1e-9))
         self.planner.illustrate(asked.trial, [planned.run for planned in asked.runs])
         self._tell(asked, values=values)
 

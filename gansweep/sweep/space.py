@@ -69,6 +69,24 @@ class Dimension:
             )
         return trial.suggest_float(self.name, self.low, self.high, log=self.log, step=self.step)
 
+    def at(self, place: float) -> Any:
+        """What lies at a place between 0 and 1 of this dimension, as a sampler would propose it."""
+        if self.choices:
+            return self.choices[min(int(place * len(self.choices)), len(self.choices) - 1)]
+        if self.log:
+            value = self.low * (self.high / self.low) ** place
+        else:
+            value = self.low + place * (self.high - self.low)
+        if self.step:
+            value = self.low + self.step * round((value - self.low) / self.step)
+        value = min(max(value, self.low), self.high)
+        return round(value) if self.whole else value
+
+    def contains(self, proposed: Any) -> bool:
+        if self.choices:
+            return proposed in self.choices
+        return isinstance(proposed, int | float) and self.low <= proposed <= self.high
+
     def values(self, proposed: Any) -> dict[str, Any]:
         """Parameters, typed, of what a sampler proposes."""
         names = self.name.split(" / ")
@@ -113,6 +131,23 @@ class Space:
             for d in self.dimensions
             if has_effect(d, config)
         }
+
+    def defaults(self, base: Config) -> dict[str, Any] | None:
+        """The values of `base`, as a sampler would propose them; None if one lies outside."""
+        proposed = self.proposed({name: getattr(base, name) for name in self.names()}, base)
+        each = [d for d in self.dimensions if d.name in proposed]
+        return proposed if all(d.contains(proposed[d.name]) for d in each) else None
+
+    def design(self, count: int, seed: int) -> list[dict[str, Any]]:
+        """Settings that fill the space evenly: a scrambled Sobol' sequence."""
+        from scipy.stats.qmc import Sobol
+
+        whole = 1 << (count - 1).bit_length()  # it is even in powers of two
+        places = Sobol(len(self.dimensions), seed=seed).random(whole)[:count]
+        return [
+            {d.name: d.at(float(x)) for d, x in zip(self.dimensions, point, strict=True)}
+            for point in places
+        ]
 
     def describe(self) -> list[dict[str, Any]]:
         """For comparing with another call's space; JSON."""

@@ -62,6 +62,8 @@ def open_study(
                 directions=["minimize"] * objectives,
                 load_if_exists=True,
             )
+            if study.get_trials(deepcopy=False):  # else it would propose the same ones again
+                study.sampler.reseed_rng()
             before = study.user_attrs.get("meant")
             if before is None:
                 study.set_user_attr("meant", meant)
@@ -130,7 +132,8 @@ def _storage(url: str | None, folder: Path) -> Any:
 
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
-        path = str(folder / "study.journal")
+        # Absolute: the lock is a link to it, which a relative path would leave dangling.
+        path = str(folder.resolve() / "study.journal")
         return JournalStorage(JournalFileBackend(path, lock_obj=_journal_lock(path)))
     if "://" not in url:
         raise UserError(f"storage={url} is no database URL; write sqlite:///FILE or postgresql://…")
@@ -146,10 +149,12 @@ def _journal_lock(path: str) -> Any:
     """The lock that every other reader of journals uses; one of a killed search is broken."""
     from optuna.storages.journal import JournalFileSymlinkLock
 
+    left = Path(path + ".lock")
+    if left.is_symlink() and not left.exists():  # nobody's: the journal of a living writer exists
+        left.unlink(missing_ok=True)
     if "grace_period" in inspect.signature(JournalFileSymlinkLock).parameters:
         return JournalFileSymlinkLock(path, grace_period=GRACE)
     # Optuna 4.1 would wait for it for ever. A living writer holds it for milliseconds.
-    left = Path(path + ".lock")
     with suppress(FileNotFoundError):
         while time.time() - left.lstat().st_mtime < GRACE:
             time.sleep(0.1)
