@@ -579,9 +579,11 @@ def total_steps(config: Config, images: int) -> int:
     """Steps of a run over `images` images. Raises UserError if no budget is set."""
     per_epoch = images // config.batch_size
     if per_epoch == 0:
+        least = int(PARAMS["batch_size"].low or 1)
+        remedy = f"use batch_size={images} or less" if images >= least else "there are too few"
         raise UserError(
             f"batch_size={config.batch_size}, but {config.data.name} has only {images} images; "
-            f"use batch_size={images} or less"
+            f"{remedy}"
         )
     epochs = config.epochs
     if config.steps is None and epochs is None:

@@ -38,7 +38,8 @@ def choices_hint(value: str, choices: Iterable[str]) -> str:
 # What a disk or a file system refuses: the user's to mend, not a bug.
 _REFUSED = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
-    errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG,
+    errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ELOOP,
+    errno.ESTALE,
 }  # fmt: skip
 
 

@@ -216,7 +216,8 @@ class Run:
         The history and the log stay: they tell of all attempts.
         """
         stale = [self.final, self.result, self.failure]
-        stale += [p for p in self.samples.glob("step_*.png") if int(p.stem[5:]) > step]
+        samples = (p for p in self.samples.glob("step_*.png") if p.stem[5:].isdecimal())
+        stale += [p for p in samples if int(p.stem[5:]) > step]
         # Half-written neighbours that a killed process left: hidden, and the lock is not one.
         stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
         if step == 0:

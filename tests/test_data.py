@@ -85,7 +85,9 @@ def test_mnist_finds_plain_and_zipped_files(place: str, zipped: bool, tmp_path: 
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (idx()[:-1], "truncated, 2,367 bytes instead of 2,368"),
+        (idx()[:-1], "2,367 bytes instead of 2,368: cut off"),
+        (idx() + b"x", "2,369 bytes instead of 2,368: cut off, or something else"),
+        (struct.pack(">IIII", 0x0803, 1, 112, 28) + bytes(112 * 28), "images of 112×28"),
         (b"hello", "not an IDX file of images"),
         (struct.pack(">II", 0x0801, 3) + bytes(30), "not an IDX file of images"),
     ],

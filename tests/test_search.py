@@ -100,6 +100,7 @@ def test_networks_that_do_not_fit_are_never_proposed() -> None:
         ("beta1=tag(log,interval(0,0.9))", "a logarithmic interval begins above 0"),
         ("gen=interval(1,3)", "gen has no interval"),
         ("lr=tag(log,choice(1e-3,1e-2))", "choices have no scale"),
+        ("lr=tag(lgo,interval(1e-5,1e-2))", "no tag 'lgo'; the one that is known is log"),
         ("out=a,b", "out cannot be searched"),
         ("gen=1,77", "gen=77"),
     ],

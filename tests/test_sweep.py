@@ -281,6 +281,16 @@ def test_a_grid_over_a_row_list_is_the_product(plan: Any) -> None:
     assert made.manifest.tables[0].columns[-1] == "precision"
 
 
+def test_headings_and_quoted_columns_are_texts(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "tables: [{columns: [lr], headings: {lr: 5}, quoted: [hours], rows: [[0.1, 18], [0.2, 9]]}]"
+    )
+    recipe = read_recipe(str(path))
+    assert recipe.tables[0].headings == {"lr": "5"}
+    assert recipe.quotes == [{"hours": "18"}, {"hours": "9"}]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("0-2,5", {0, 1, 2, 5}), ("[7]", {7}), (None, set(range(9)))]
 )

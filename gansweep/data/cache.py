@@ -194,6 +194,10 @@ def _make(
         made.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         made.replace(folder)
+    except OSError as error:
+        if error.errno is None:  # NumPy's, of a disk that took only a part
+            raise UserError(f"{folder.parent}: no space left ({error})") from None
+        raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
     done = _described(spec, source, folder, meta)

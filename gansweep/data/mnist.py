@@ -155,9 +155,11 @@ def read_idx(path: Path) -> np.ndarray:
     if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
         raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
     n, height, width = struct.unpack(">III", raw[4:16])
+    if (height, width) != (28, 28):
+        raise UserError(f"{path}: images of {height}×{width}, not of 28×28; {REMEDY}")
     if len(raw) != 16 + n * height * width:
         raise UserError(
-            f"{path}: truncated, {len(raw):,} bytes instead of {16 + n * height * width:,}; "
-            f"{REMEDY}"
+            f"{path}: {len(raw):,} bytes instead of {16 + n * height * width:,}: cut off, or "
+            f"something else; {REMEDY}"
         )
     return np.frombuffer(raw, np.uint8, offset=16).reshape(n, height, width)

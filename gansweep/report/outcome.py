@@ -86,7 +86,8 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
     if broken:
         names = ", ".join(path.name for path in broken)
         # A sweep sees for itself what is no JSON at all.
-        remedy = "delete it and " if any(map(read_json, broken)) else ""
+        readable = any(read_json(path) is not None for path in broken)
+        remedy = "delete it and " if readable else ""
         note = f"{names} damaged: {remedy}run the sweep again"
     return Outcome(
         run.id,

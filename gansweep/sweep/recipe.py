@@ -185,7 +185,12 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             columns,
             list(range(first, len(recipe.rows))),
             remark=str(table.get("remark") or "").strip(),
-            headings=_mapping(table.get("headings") or {}, "headings", columns),
+            headings={
+                column: str(text)
+                for column, text in _mapping(
+                    table.get("headings") or {}, "headings", columns
+                ).items()
+            },
             results=results,
             singles=singles,
             quoted=quoted,

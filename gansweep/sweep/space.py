@@ -214,7 +214,10 @@ def _dimension(override: Override, argument: str) -> Dimension:
     name = override.get_key_element()
     _searchable(name)
     value = override.value()
-    log = "log" in (getattr(value, "tags", None) or ())
+    tags = set(getattr(value, "tags", None) or ())
+    if unknown := sorted(tags - {"log"}):
+        raise UserError(f"{argument}: no tag {unknown[0]!r}; the one that is known is log")
+    log = bool(tags)
     if isinstance(value, IntervalSweep):
         if value.start is None or value.end is None:
             raise UserError(f"{argument}: an interval has two ends")
