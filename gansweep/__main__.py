@@ -64,12 +64,13 @@ def _checked(arguments: list[str]) -> list[str]:
         if "=" not in word and not word.startswith("~"):
             _refuse(f"{word!r} is not name=value")
     if options.multirun:
-        from gansweep.sweep.space import with_sweeper
+        from gansweep.sweep.space import is_searched, with_sweeper
 
         overrides = with_sweeper(options.overrides)
         arguments = [*(a for a in arguments if a not in options.overrides), *overrides]
-        if "hydra/sweeper=optuna" in overrides:
-            return arguments  # it reads its arguments itself
+        if "hydra/sweeper=optuna" in overrides:  # it reads its arguments itself
+            read_axes([o for o in overrides if not is_searched(o)], multirun=True)
+            return arguments
     axes = read_axes(options.overrides, multirun=options.multirun)
     given = {override.split("=")[0] for override in options.overrides}
     implied = {a.name: a.values[0] for a in axes if a.name not in given}

@@ -504,6 +504,19 @@ def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
     assert "generator 1 has no dropout layer" in said
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("search=lr bta1=0.5", "did you mean 'beta1'"),
+        ("search=lr lr=1e-3", "search=lr, and lr has one value: leave out one of them"),
+        ("search=gen_drop gen=1", "gen_drop has no effect beside the other parameters"),
+        ("search=beta1 gen_opt=sgd disc_opt=sgd", "beta1 has no effect"),
+    ],
+)
+def test_a_search_that_would_not_search_is_refused(cli: Cli, words: str, says: str) -> None:
+    assert says in one_line_error(cli("-m", *words.split(), "plan=true"))
+
+
 def test_runs_of_judge_false_fail_a_trial_not_the_search(cli: Cli) -> None:
     run = ("lr=0.0002", "steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8")
     assert cli(*run, "judge=false").returncode == 0

@@ -17,7 +17,7 @@ from gansweep.config import DataConfig
 from gansweep.data import prepare
 from gansweep.data.celeba import LAST_TRAINED, _trained
 from gansweep.data.split import held_out, split
-from gansweep.judge.reference import are_shared, real_images
+from gansweep.judge.reference import are_shared, feature_net, real_images, reference
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,14 @@ def test_a_report_says_by_which_images_it_judges(cli: Cli, tmp_path: Path) -> No
     assert sorted((s["held_out"], s["reals"]) for s in scores) == [
         (False, 40), (False, 5000), (True, 500),
     ]  # fmt: skip
+
+
+def test_real_features_of_an_earlier_version_are_computed_again(own_cache: Path) -> None:
+    data = prepare(DataConfig("toyfaces"), 28)
+    net = feature_net("fd_random", data.channels)
+    whole = reference(data, net, "score")
+    (path,) = (own_cache / "features").glob("*score.npz")
+    np.savez(path, net0=whole.features[0])  # all that it stored once
+    again = reference(data, net, "score")
+    assert again.variety == whole.variety
+    assert len(again.features) == len(whole.features)

@@ -120,7 +120,7 @@ def reference(data: Prepared, net: FeatureNet, side: Side) -> Reference:
         return stored
 
     of = data.held_sha256 if data.held else data.sha256
-    stored = _cached(f"{of[:16]}-{net.hash}-{side}", compute)
+    stored = _cached(f"{of[:16]}-{net.hash}-{side}", compute, {"net0", "variety"})
     features_of = [stored[name] for name in sorted(stored) if name.startswith("net")]
     return Reference(net, features_of, float(stored["variety"]), stored.get("shares"))
 
@@ -136,16 +136,21 @@ def training(data: Prepared, net: FeatureNet) -> Training:
         return {"features": of_all, "typical": typical_distances(of_all, held)}
 
     key = f"{data.sha256[:16]}-{data.held_sha256[:8]}-{net.hash}-training"
-    return Training(**_cached(key, compute))
+    return Training(**_cached(key, compute, {"features", "typical"}))
 
 
-def _cached(name: str, compute: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Arrays by name, from a file of the cache, or computed and put there."""
+def _cached(
+    name: str, compute: Callable[[], dict[str, np.ndarray]], needed: set[str]
+) -> dict[str, np.ndarray]:
+    """Arrays by name, from a file of the cache, or computed and put there.
+
+    needed: names that an earlier version may not have known.
+    """
     path = cache_folder() / "features" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         stored = _read(path)
-        if stored is None:
+        if stored is None or not needed <= set(stored):
             stored = arrays = compute()
             write_file(path, lambda temporary: np.savez(temporary, **arrays))  # type: ignore[arg-type]
     return stored

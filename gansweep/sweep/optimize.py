@@ -37,7 +37,7 @@ from gansweep.sweep.plan import (
 )
 from gansweep.sweep.recipe import read_recipe
 from gansweep.sweep.search import Search, mean_distance
-from gansweep.sweep.space import Space, has_effect, is_searched, read_space
+from gansweep.sweep.space import DECIDING, Space, has_effect, is_searched, read_space
 from gansweep.sweep.standings import SECOND, standings, write_manifest
 from gansweep.sweep.study import (
     ERROR,
@@ -126,6 +126,8 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         given = {a.split("=")[0] for a in (*searched, *arguments)} | set(names)
         searched += [f"{n}={text}" for n, text in recipe.search.items() if text and n not in given]
         names += [n for n, text in recipe.search.items() if not text and n not in given]
+    if both := [axis.name for axis in axes if axis.name in names]:
+        raise UserError(f"search={both[0]}, and {both[0]} has one value: leave out one of them")
     compose = composer(master, context)
     profile = profile_of(axes, recipe, master.hydra.runtime.choices["profile"])
     settings = make_config(compose({"profile": profile}), values)
@@ -139,6 +141,7 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     space = read_space(searched, names, bases[0])
     if not space.dimensions:
         raise UserError("nothing to search: write lr=interval(1e-5,1e-2), or search=lr,beta1")
+    _check_effects(space, bases)
     _check_ends(space, bases, prepared)
     command = command_of(arguments, master)
     digest = hashlib.sha256(json.dumps(_meant(space, bases, prepared, settings)).encode())
@@ -170,6 +173,15 @@ def _meant(
         "objective": settings.objective,
         "seeds per trial": settings.seeds_per_trial,
     }
+
+
+def _check_effects(space: Space, bases: list[Config]) -> None:
+    """Refuse what changes nothing, unless another searched parameter decides about that."""
+    if any(name in DECIDING for name in space.names()):
+        return
+    for dimension in space.dimensions:
+        if not any(has_effect(dimension, base) for base in bases):
+            raise UserError(f"{dimension.name} has no effect beside the other parameters")
 
 
 def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
