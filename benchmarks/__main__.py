@@ -21,11 +21,17 @@ BENCHMARKS = {
     "paper": ("paper", "paper"),
     "transfer": ("transfer", "transfer"),
     "trust": ("trust", "trust"),
+    "equilibrium": ("equilibrium", "equilibrium"),
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),
     "coordinates": ("coordinates", "coordinates"),
 }
-NOT_ASKED = ("paper", "transfer", "trust")  # hours without a GPU, or of a sweep that is there
+NOT_ASKED = (
+    "paper",
+    "transfer",
+    "trust",
+    "equilibrium",
+)  # hours without a GPU, or of a sweep that is there
 USUAL = [name for name in BENCHMARKS if name not in NOT_ASKED]
 
 

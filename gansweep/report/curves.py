@@ -212,7 +212,7 @@ def _draw_names(figure: Any, column: PictureColumn, best: list[_Line]) -> None:
 
 def _draw_losses(figure: Any, lines: list[_Line], unit: str) -> None:
     panels = figure.subplots(1, len(COLOURS), sharex=True, sharey=True)
-    smooth = [{name: _smoothed(curve) for name, curve in line.losses.items()} for line in lines]
+    smooth = [{name: smoothed(curve) for name, curve in line.losses.items()} for line in lines]
     rough = sorted(y for line in lines for curve in line.losses.values() for _, y in curve)
     top = max(y for curves in smooth for curve in curves.values() for _, y in curve)
     # A few spikes of the raw losses may leave the panel: they would flatten all the rest.
@@ -241,7 +241,7 @@ def _draw_losses(figure: Any, lines: list[_Line], unit: str) -> None:
         axes.set_axis_off()
 
 
-def _smoothed(curve: Curve) -> Curve:
+def smoothed(curve: Curve) -> Curve:
     """Means over a window that is cut at both ends."""
     from itertools import accumulate
 
