@@ -124,7 +124,8 @@ def equilibrium() -> None:
             "Epochs. distance: the judge's equilibrium and what came after it; losses: where the "
             "smoothed losses of D and G are nearest to ln 2, those of a discriminator that tells "
             f"nothing, after the first tenth; eye: a person's labels ({LEVELS}) of {TIMES} "
-            "pictures a run at most, given in random order without a number: the epochs of its highest level.",
+            "pictures a run at most, given in random order without a number: the epochs of its "
+            "highest level.",
             shown,
         ],
         ["case", "seed", "epochs", "score", "by distance", "by losses", "by the eye", "document"],
