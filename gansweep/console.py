@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -10,7 +13,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 T = TypeVar("T")
 
-console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+for stream in (sys.stdout, sys.stderr):  # what an encoding lacks is no reason to end a sweep
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The reader of `… | head` has gone: what is under way goes on, unheard."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
 def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:

@@ -387,3 +387,27 @@ def test_a_report_of_a_running_sweep(cli: Cli, tmp_path: Path) -> None:
 
 def test_a_report_of_no_sweep(cli: Cli) -> None:
     assert "no sweep 'x' in outputs/sweeps" in one_line_error(cli("x", module="gansweep.report"))
+
+
+TINY = ("-m", "lr=1e-3,2e-3", "steps=2", "width=0.0625", "data=mnist5k", "judge=false", "name=tiny")
+
+
+def test_a_reader_that_has_seen_enough_does_not_end_a_sweep(tmp_path: Path) -> None:
+    sweep = subprocess.Popen(
+        [sys.executable, "-m", "gansweep", *TINY], cwd=tmp_path, stdout=subprocess.PIPE
+    )
+    assert sweep.stdout is not None
+    assert sweep.stdout.readline()
+    sweep.stdout.close()  # as `| head -1` does
+    assert sweep.wait(timeout=300) == 0
+    assert (tmp_path / "reports/tiny/README.md").exists()
+
+
+def test_an_encoding_without_our_signs_ends_nothing(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    assert cli("--help").returncode == 0
+    done = cli(*TINY)
+    assert done.returncode == 0, done.stderr
+    assert "table: reports/tiny/README.md" in done.stdout
