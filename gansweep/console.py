@@ -6,10 +6,12 @@ import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gansweep.errors import printable
 
 T = TypeVar("T")
 
@@ -19,6 +21,10 @@ for stream in (sys.stdout, sys.stderr):  # what an encoding lacks is no reason t
 
 
 class _Console(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        texts = (printable(o) if isinstance(o, str) else o for o in objects)
+        super().print(*texts, **options)
+
     def on_broken_pipe(self) -> None:
         """The reader of `… | head` has gone: what is under way goes on, unheard."""
         self.quiet = True

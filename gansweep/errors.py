@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,13 @@ def choices_hint(value: str, choices: Iterable[str]) -> str:
     return f"{meant}valid: {', '.join(choices)}"
 
 
+def printable(text: str) -> str:
+    """Names and messages from files may hold control characters: these never reach a terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
+
 # What a disk or a file system refuses: the user's to mend, not a bug.
 _REFUSED = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
@@ -58,7 +66,8 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"gansweep: error: {error}", file=sys.stderr)
+        line = printable(" ".join(str(error).splitlines()))
+        print(f"gansweep: error: {line}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         if error.errno not in _REFUSED:

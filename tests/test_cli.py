@@ -411,3 +411,19 @@ def test_an_encoding_without_our_signs_ends_nothing(
     done = cli(*TINY)
     assert done.returncode == 0, done.stderr
     assert "table: reports/tiny/README.md" in done.stdout
+
+
+def test_control_characters_never_reach_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    said = one_line_error(cli("-m", "name=\x1b[31mred\nline", "lr=1e-3", "plan=true"))
+    assert "\x1b" not in said
+    assert cli(*TINY).returncode == 0
+    failed = next((tmp_path / "outputs/runs").iterdir())
+    (failed / "result.json").unlink()
+    (failed / "failure.json").write_text(
+        json.dumps({"error": "\x1b]0;owned\x07 boom", "type": "X", "cause": "failed", "time": "z"})
+    )
+    shown = cli("tiny", module="gansweep.report")
+    assert shown.returncode == 0
+    assert "boom" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "\x07" not in shown.stdout

@@ -8,6 +8,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from gansweep.console import console
+from gansweep.errors import printable
 from gansweep.report.cell import BEST, TIE, Cell
 from gansweep.report.collect import ReportTable
 from gansweep.report.outcome import Outcome
@@ -32,9 +33,9 @@ def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) 
         for column in table.columns:
             view.add_column(Text(column.heading), justify="right")
         for heading in table.pictures:
-            view.add_column(Text(heading.removesuffix(" Output")))
+            view.add_column(Text(printable(heading.removesuffix(" Output"))))
         for row in chosen:
-            texts = [Text(column.text(row)) for column in table.columns]
+            texts = [Text(printable(column.text(row))) for column in table.columns]
             cells = [_cell(row.cells[heading]) for heading in table.pictures]
             view.add_row(str(row.number), *texts, *cells)
         console.print(view)
@@ -44,11 +45,11 @@ def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) 
 
 def _cell(cell: Cell) -> Text:
     if cell.why:
-        return Text(cell.why)
+        return Text(printable(cell.why))
     style = {BEST: "bold", TIE: ""}.get(cell.mark, "")
     if cell.together:
         parts = [Text(" ".join([cell.headline(), *cell.remainder()]), style="green")]
-        parts += [Text(note, style="yellow") for _, note in cell.notes()]
+        parts += [Text(printable(note), style="yellow") for _, note in cell.notes()]
     else:
         parts = [_outcome(run) for run in cell.runs]
     text = Text(", ").join(parts)
@@ -63,4 +64,4 @@ def _outcome(outcome: Outcome) -> Text:
         return Text(f"{outcome.judged or 'done'}, {took}", style=style)
     if outcome.status == "planned":
         return Text("–", style=style)
-    return Text(outcome.note, style=style)
+    return Text(printable(outcome.note), style=style)
