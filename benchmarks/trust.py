@@ -7,6 +7,7 @@ classifier, trained on the 60,000 digits, and the 10,000 test digits.
 
 from __future__ import annotations
 
+import csv
 import os
 from itertools import combinations
 from pathlib import Path
@@ -74,7 +75,7 @@ def exactness(runs: list[Run]) -> None:
     for run in spread(runs, SCORED):
         config, data = load_plan(run)
         judge, gan = Judge(data), _gan(run)
-        n = sizes(_steps(run) * config.batch_size)[1]
+        n = sizes(_steps(run) * config.batch_size, data.size)[1]
         found = []
         for seed in range(SCORES):
             images = generate(gan.sample, latents(gan.z_dim, n, 1000 + seed))
@@ -123,7 +124,7 @@ def ranking(runs: list[Run]) -> None:
     data = prepare(DataConfig("mnist", root=root), 28)
     net, accuracy = other_classifier(data.array(), _labels(root, TRAIN_FILES), data, root)
     real = features(net, torch.from_numpy(data.held_out()[:IMAGES].copy()))[0]
-    table = []
+    table, own = [], []
     for run in spread(runs, RANKED):
         gan = _gan(run)
         images = generate(gan.sample, latents(gan.z_dim, IMAGES, 77))
@@ -134,10 +135,16 @@ def ranking(runs: list[Run]) -> None:
         quality = covered * 2 * precision * recall / max(precision + recall, 1e-9)
         score = _judge(run)["score"]
         table.append([quality, *(score[metric] for metric in ("fd_lenet", "fd_random"))])
-        print(
-            f"{run.id} FD {score['fd_lenet']:.1f} precision {precision:.3f} recall {recall:.3f} "
-            f"classes {covered:.2f} confidence {confidence:.2f}",
-            flush=True,
+        own.append(
+            [
+                run.id, f"{score['fd_lenet']:.1f}", f"{precision:.3f}", f"{recall:.3f}",
+                f"{covered:.2f}", f"{confidence:.2f}",
+            ]
+        )  # fmt: skip
+        print(*own[-1], flush=True)
+    with (measure.REPORTS / "ranking_runs.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(
+            [["run", "fd_lenet", "precision", "recall", "classes", "confidence"], *own]
         )
     values = np.array(table)
     rows = []
@@ -152,7 +159,8 @@ def ranking(runs: list[Run]) -> None:
             "(its sign turned) with: the F1 of precision and recall (k = 3) of 10,000 generated "
             "against the 10,000 test digits, times the share of the classes that is drawn as often "
             "as they should be, both in the features of a classifier that the judge has nothing "
-            f"of: trained on all 60,000 digits, accuracy {accuracy:.4f} on the test digits.",
+            f"of: trained on all 60,000 digits, accuracy {accuracy:.4f} on the test digits. "
+            "All values are in ranking_runs.csv.",
         ],
         ["distance", "runs", "Spearman", "95 %"],
         rows,

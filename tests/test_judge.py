@@ -31,6 +31,7 @@ def test_looks_are_evenly_spaced_and_few() -> None:
     assert schedule(4, 32) == [4]
     assert len(schedule(100_000, 128)) == 50
     assert sizes(100) < sizes(19_200) < sizes(120_000) < sizes(10**7)
+    assert sizes(350_000, 128) < sizes(350_000, 28) == sizes(350_000)
 
 
 @pytest.mark.slow

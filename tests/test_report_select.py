@@ -195,7 +195,7 @@ def test_the_best_is_marked_and_so_is_what_cannot_be_told_from_it() -> None:
 
 
 def test_single_runs_tie_where_fresh_latents_could_make_their_difference() -> None:
-    cells = [cell(90, error=3), cell(98, error=3), cell(100, error=3)]  # 2.2·√18 is 9.3
+    cells = [cell(90, error=3), cell(98, error=3), cell(100, error=3)]  # 2.3·√18 is 9.8
     mark_best(cells)
     assert [c.mark for c in cells] == [BEST, TIE, ""]
     unknown = [cell(90), cell(90), cell(90.1)]  # of old runs, without errors

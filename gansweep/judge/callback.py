@@ -30,9 +30,12 @@ MOST = 50  # looks in a run
 SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 400), (0, 200, 250))
 
 
-def sizes(images: int) -> tuple[int, int]:
-    """Generated images of a look and of the score, for a run that trains on so many."""
-    return next((look, score) for least, look, score in SIZES if images >= least)
+def sizes(images: int, pixels: int = 28) -> tuple[int, int]:
+    """Generated images of a look and of the score, for a run that trains on so many of `pixels` a
+    side. Larger ones take longer to judge than to train on, beside those of 28: fewer are judged.
+    """
+    alike = images * 28 / max(pixels, 28)
+    return next((look, score) for least, look, score in SIZES if alike >= least)
 
 
 def schedule(steps: int, batch_size: int) -> list[int]:
@@ -61,7 +64,7 @@ class Judging(pl.Callback):
         self.total = steps
         self.steps = set(schedule(steps, batch_size))
         self.early_stop = early_stop
-        look, self.scored = sizes(steps * batch_size)
+        look, self.scored = sizes(steps * batch_size, judge.data.size)
         if judge.published is not None:
             self.scored = max(self.scored, IMAGES)
         self.z = latents(z_dim, look, LATENTS)

@@ -16,7 +16,7 @@ from gansweep.report.replicates import SIGNIFICANT, difference_test
 BEST, TIE = "best", "tie"
 # Standard errors that chance alone exceeds less than once in twenty times; 1.96 would do if the
 # errors were not estimates themselves (docs/judging.md).
-Z = 2.2
+Z = 2.3
 
 
 @dataclass
