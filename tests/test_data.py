@@ -283,9 +283,14 @@ def test_a_missing_folder_on_the_command_line(cli: Cli) -> None:
 
 
 def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
+    def refused() -> str:
+        return one_line_error(cli("data=images", "data.root=pics", "batch_size=64"))
+
     save(tmp_path / "pics" / "one.png")
-    message = one_line_error(cli("data=images", "data.root=pics", "batch_size=64"))
-    assert "batch_size=64, but images has only 1 images; use batch_size=1 or less" in message
+    assert "batch_size=64, but images has only 1 images; there are too few" in refused()
+    for name in ("two.png", "three.png"):
+        save(tmp_path / "pics" / name)
+    assert "batch_size=64, but images has only 3 images; use batch_size=3 or less" in refused()
     assert not (tmp_path / "outputs").exists()
 
 
