@@ -333,6 +333,18 @@ def test_the_second_time_nothing_is_prepared(
     assert capsys.readouterr().out == ""
 
 
+def test_a_disk_that_takes_a_part_is_named_and_nothing_is_left(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def short(*_: object) -> None:
+        raise OSError("3920000 requested and 1048448 written")  # NumPy's has no errno
+
+    monkeypatch.setattr(np, "save", short)
+    with pytest.raises(UserError, match=r"no space left .*1048448 written"):
+        prepare(DataConfig("toyfaces"), 28, limit=20)
+    assert not list(own_cache.rglob("*.npy")) + list(own_cache.rglob(".making*"))
+
+
 @pytest.mark.parametrize("fault", ["truncated", "flipped", "no meta", "bad meta", "no array"])
 def test_a_damaged_cache_is_made_again(
     fault: str, own_cache: Path, capsys: pytest.CaptureFixture[str]

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from benchmarks.synthetic import write_sweep
 from gansweep.config import Config
 from gansweep.data import Prepared
 from gansweep.errors import UserError
 from gansweep.identity import identity, plan_run
+from gansweep.report.outcome import read_outcome
 from gansweep.run import Run, damaged, read_json, row_key, write_file, write_json
 
 DATA = Prepared("mnist5k", "Number Output", Path(), 5000, 1, 28, "abc")
@@ -166,3 +168,21 @@ def test_planning_twice_writes_once(tmp_path: Path) -> None:
     run.config.write_text("half")
     run.plan({"lr": 0.1})
     assert json.loads(run.config.read_text()) == {"lr": 0.1}
+
+
+def test_a_stranger_among_the_samples_is_left_alone(tmp_path: Path) -> None:
+    run = Run(tmp_path, "0123456789-s1")
+    run.samples.mkdir(parents=True)
+    for name in ("step_abc.png", "step_000005.png"):
+        (run.samples / name).write_bytes(b"")
+    run.rewind(0)
+    assert [path.name for path in run.samples.iterdir()] == ["step_abc.png"]
+
+
+def test_an_empty_object_for_a_result_has_a_remedy_that_works(tmp_path: Path) -> None:
+    """A sweep takes it for done: only when it is gone is the run trained."""
+    write_sweep(tmp_path / "out", 1, pictures=0)
+    folder = next((tmp_path / "out/runs").iterdir())
+    (folder / "result.json").write_text("{}")
+    note = read_outcome(Run(tmp_path / "out", folder.name)).note
+    assert "result.json damaged: delete it and run the sweep again" in note
