@@ -72,6 +72,28 @@ def test_networks_equal_those_of_plain_layers(name: str, monkeypatch: pytest.Mon
     agree(discriminator(generator(z)), plain(discriminator)(plain(generator)(z)), of, 1e-12)
 
 
+@pytest.mark.parametrize("name", ["conv2", "conv3"])
+def test_weights_of_plain_layers_are_still_read(name: str) -> None:
+    """Runs that were trained before layers stood in chunks had other names in their files."""
+    settings = {"channels": 1, "width": 1 / 16, "alpha": 0.2, "drop": 0}
+
+    def nets() -> tuple[nn.Module, nn.Module]:
+        return (
+            build_generator(name, z_dim=10, **settings).eval(),  # type: ignore[arg-type]
+            build_discriminator(name, **settings).eval(),  # type: ignore[arg-type]
+        )
+
+    torch.manual_seed(0)
+    old, new = nn.ModuleList(map(plain, nets())), nn.ModuleList(nets())
+    assert list(old.state_dict()) != list(new.state_dict())
+    new.load_state_dict(old.state_dict())
+    z = torch.rand(2, 10)
+    assert torch.allclose(new[1](new[0](z)), old[1].eval()(old[0].eval()(z)), atol=1e-5)
+    broken = old.state_dict() | {"0.0.weight": torch.zeros(3, 3)}
+    with pytest.raises(RuntimeError):
+        new.load_state_dict(broken)
+
+
 def test_what_is_chunked() -> None:
     """All large maps; never a batch norm, which looks at the whole batch."""
     for net in (

@@ -287,7 +287,9 @@ class Stack:
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        return nn.Sequential(*self._in_chunks()).to(memory_format=self.memory_format)
+        net = nn.Sequential(*self._in_chunks()).to(memory_format=self.memory_format)
+        net.register_load_state_dict_pre_hook(_renumbered)
+        return net
 
     def _in_chunks(self) -> Iterator[nn.Module]:
         """The layers, with those around large maps put into chunks."""
@@ -298,3 +300,12 @@ class Stack:
                 yield Chunked(layers, max(map(math.prod, shapes)))
             else:
                 yield from layers
+
+
+def _renumbered(net: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights of an earlier version, whose layers had other numbers: their order is the same."""
+    own = {prefix + name: value.shape for name, value in net.state_dict().items()}
+    stored = {name: value.shape for name, value in state.items() if name.startswith(prefix)}
+    if list(stored) != list(own) and list(stored.values()) == list(own.values()):
+        values = [state.pop(name) for name in stored]
+        state.update(zip(own, values, strict=True))
