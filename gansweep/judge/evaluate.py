@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gansweep.data import Prepared
 from gansweep.errors import Diverged
-from gansweep.judge.features import DigitFeatures, as_bytes
+from gansweep.judge.features import BATCH, DigitFeatures, as_bytes
 from gansweep.judge.memorised import memorisation, nearest
 from gansweep.judge.metrics import (
     KERNEL,
@@ -38,7 +38,6 @@ from gansweep.judge.reference import (
 Sample = Callable[[Tensor], Tensor]  # z → images in [−1, 1]
 
 NEAR = 1000  # real images of the nearest-neighbour measures
-BATCH = 100  # images at once: on a CPU no slower than more, and all in its cache
 RESAMPLED = 20  # times, for the error of a score
 
 

@@ -9,6 +9,7 @@ import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -210,8 +211,7 @@ class GanPlanner:
         self.seeds = plan.settings.seeds_per_trial
         self.objective = plan.settings.objective
         self.sampler = plan.settings.sampler
-        seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())
-        self.design = self.space.design(STARTING, seed)
+        self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())  # of the design
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
         return self.space.propose(trial, self.bases[0])
@@ -222,6 +222,10 @@ class GanPlanner:
             return None
         defaults = self.space.defaults(self.bases[0]) if number == 0 else None
         return defaults or self.design[number]
+
+    @cached_property
+    def design(self) -> list[dict[str, Any]]:
+        return self.space.design(STARTING, self.seed)
 
     def configs(self, values: dict[str, Any]) -> list[tuple[Config, Prepared]]:
         """Of a setting: each data set in turn, with each seed."""

@@ -169,6 +169,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             if name not in COLUMNS:
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
     quoted = [str(name) for name in _list(table.get("quoted") or [], "quoted")]
+    headings = _mapping(table.get("headings") or {}, "headings", columns)
     first = len(recipe.rows)
     for cells in _list(table.get("rows"), "rows"):
         try:
@@ -185,12 +186,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             columns,
             list(range(first, len(recipe.rows))),
             remark=str(table.get("remark") or "").strip(),
-            headings={
-                column: str(text)
-                for column, text in _mapping(
-                    table.get("headings") or {}, "headings", columns
-                ).items()
-            },
+            headings={column: str(text) for column, text in headings.items()},
             results=results,
             singles=singles,
             quoted=quoted,
