@@ -28,9 +28,9 @@ lint: .venv/ready-dev ## formatting, ruff and mypy
 table: .venv/ready ## train what is missing of the README's 39 rows (MNIST=… OLIVETTI=…), update README.md
 	$(BIN)/python -m gansweep -m sweep=readme_table name=readme_olivetti \
 		data=mnist,images data.root=$(MNIST):$(OLIVETTI)
-	$(BIN)/python -m gansweep.report readme_olivetti --thumbnail last --format markdown \
+	$(BIN)/python -m gansweep report readme_olivetti --thumbnail last --format markdown \
 		--to reports/readme_olivetti_last
-	$(BIN)/python -m gansweep.report readme_olivetti --update README.md
+	$(BIN)/python -m gansweep report readme_olivetti --update README.md
 
 bench: .venv/ready-bench ## measure against other launchers (ONLY="step sweeps …"), into reports/benchmarks/
 	$(BIN)/python -m benchmarks $(ONLY)

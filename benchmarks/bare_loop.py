@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from torch import Tensor, multiprocessing
 
-from gansweep.config import Config, DataConfig
-from gansweep.data.batches import Batches
-from gansweep.gan import GAN
-from gansweep.train import build_gan
+from gansweep.config import Config, from_record
+from gansweep.training.data.batches import Batches
+from gansweep.training.gan import GAN
+from gansweep.training.train import build_gan
 
 
 def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable[[Tensor], None]]:
@@ -65,7 +65,7 @@ def train(job: tuple[Config, str, int | None]) -> dict[str, float]:
 
 def read_config(path: str) -> Config:
     params = json.loads(Path(path).read_text())["params"]
-    return Config(**{**params, "data": DataConfig(**params["data"])})
+    return from_record(params)
 
 
 def main(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gansweep.config import DataConfig
-from gansweep.data import prepare
+from gansweep.params import DataConfig
+from gansweep.training.data import prepare
 
 LIGHTNING = {"fp32": "32-true", "bf16": "bf16-mixed"}
 PLAIN, TUNE = "benchmarks.plain_lightning.app", "benchmarks.plain_lightning.tune"
@@ -119,7 +119,7 @@ def _compare_networks(config: Path) -> None:
     """Raises RuntimeError unless the plain networks have as many weights as ours."""
     from benchmarks.bare_loop import read_config
     from benchmarks.plain_lightning.module import PlainGAN, Settings
-    from gansweep.train import build_gan
+    from gansweep.training.train import build_gan
 
     ours, theirs = (
         [sum(p.numel() for p in net.parameters()) for net in (gan.generator, gan.discriminator)]

@@ -20,11 +20,12 @@ from torch import Tensor, nn
 
 from benchmarks import charts
 from benchmarks.measure import write
-from gansweep.config import Config, DataConfig
-from gansweep.data import prepare
-from gansweep.data.batches import normalise
-from gansweep.networks.parametrization import Weighted
-from gansweep.train import build_gan
+from gansweep.config import Config
+from gansweep.params import DataConfig
+from gansweep.training.data import prepare
+from gansweep.training.data.batches import normalise
+from gansweep.training.networks.parametrization import Weighted
+from gansweep.training.train import build_gan
 
 NETWORKS = ("generator", "discriminator")
 PARAMETRIZATIONS = ("standard", "mup")

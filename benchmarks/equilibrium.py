@@ -21,10 +21,10 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from benchmarks import charts, measure
-from gansweep.report.curves import smoothed
-from gansweep.report.evolution import sample_steps, spaced
-from gansweep.run import Run, read_json
-from gansweep.sweep.manifest import read_manifest
+from gansweep.report.plots.curves import smoothed
+from gansweep.report.plots.evolution import sample_steps, spaced
+from gansweep.store.manifest import read_manifest
+from gansweep.store.run import Run, read_json
 
 LABELS = Path("reports/benchmarks/equilibrium_labels.csv")
 LEVELS = "0 noise, 1 a blob, 2 a head, 3 a face with eyes and mouth"

@@ -18,9 +18,9 @@ from benchmarks.bare_loop import bare_step, step_of
 from benchmarks.measure import Series, write
 from benchmarks.roofline import Place, places, seconds_a_call, suffix
 from gansweep.config import Config
-from gansweep.gan import GAN
-from gansweep.networks.stack import MEMORY_FORMATS, Reshape
-from gansweep.train import build_gan, make_optimizer
+from gansweep.training.gan import GAN
+from gansweep.training.networks.stack import MEMORY_FORMATS, Reshape
+from gansweep.training.train import build_gan, make_optimizer
 
 PAIRS = (("5", "4"), ("1", "1"))  # each at its demo width
 TOGETHER = (2, 4, 8)
@@ -65,8 +65,8 @@ def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], No
         fuse(single.discriminator, count, memory_format),  # type: ignore[arg-type]
         z_dim=count * config.z_dim, smooth=config.smooth, joint_d=False, fresh_z=False,
         reuse_fake=True, memory_format=memory_format,
-        gen_optimizer=lambda net: make_optimizer("adam", config, net),
-        disc_optimizer=lambda net: make_optimizer("adam", config, net),
+        gen_optimizer=lambda net: make_optimizer("adam", config.lr, config, net),
+        disc_optimizer=lambda net: make_optimizer("adam", config.lr, config, net),
     ).to(device).train()  # fmt: skip
     step = step_of(gan, config, device)
     return lambda batch: step(batch.repeat(1, count, 1, 1))

@@ -68,10 +68,10 @@ def _paper_share(gen: str, disc: str) -> float:
     import torch
 
     from gansweep.config import Config
-    from gansweep.data import prepare
-    from gansweep.judge.callback import schedule, sizes
-    from gansweep.judge.evaluate import Judge, generate, latents
-    from gansweep.train import build_gan
+    from gansweep.training.data import prepare
+    from gansweep.training.judge_callback import schedule, sizes
+    from gansweep.training.metrics.evaluate import Judge, generate, latents
+    from gansweep.training.train import build_gan
 
     torch.set_num_threads(1)
     config = Config(gen=gen, disc=disc, width=1.0, batch_size=128)

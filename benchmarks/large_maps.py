@@ -20,12 +20,12 @@ from benchmarks import measure
 from benchmarks.bare_loop import step_of
 from benchmarks.measure import Series
 from gansweep.config import Config
-from gansweep.gan import GAN
-from gansweep.networks.blocked import BlockedAvgPool2d, BlockedConv2d
-from gansweep.networks.chunks import Chunked
-from gansweep.networks.elementwise import FastTanh
-from gansweep.networks.upsampled import UpsampledConv2d
-from gansweep.train import build_gan
+from gansweep.training.gan import GAN
+from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
+from gansweep.training.networks.chunks import Chunked
+from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.upsampled import UpsampledConv2d
+from gansweep.training.train import build_gan
 
 NETWORKS = ("conv2", "conv3")
 WIDTHS = (1 / 16, 1 / 8)

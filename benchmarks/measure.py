@@ -48,7 +48,7 @@ def seconds(command: list[str], **environment: str) -> float:
 def machine() -> str:
     """What the figures were measured on; no host name."""
     from gansweep.launch.devices import cpu_cores, find_devices
-    from gansweep.precision import processor
+    from gansweep.planning.precision import processor
 
     gpus = [device.name for device in find_devices() if device.kind != "cpu"]
     return ", ".join([f"{cpu_cores()} CPU cores ({processor()})", *gpus])

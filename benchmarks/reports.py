@@ -83,8 +83,8 @@ if __name__ == "__main__":
     import pandas  # noqa: F401
     from PIL import Image  # noqa: F401
 
-    import gansweep.report.gallery_data
-    import gansweep.report.markdown  # noqa: F401
+    import gansweep.report.gallery.gallery_data
+    import gansweep.report.render.markdown  # noqa: F401
 
     started = time.perf_counter()
     _files_alone(where) if what == "files alone" else _report(what, where)

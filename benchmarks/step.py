@@ -18,12 +18,13 @@ from benchmarks.bare_loop import bare_step
 from benchmarks.measure import Series
 from benchmarks.roofline import Place, ceilings, places
 from benchmarks.step_report import report
-from gansweep.config import Config, DataConfig
-from gansweep.data import Prepared, prepare
-from gansweep.data.batches import Batches
-from gansweep.gan import GAN
-from gansweep.run import Run
-from gansweep.train import train
+from gansweep.config import Config
+from gansweep.params import DataConfig
+from gansweep.store.run import Run
+from gansweep.training.data import Prepared, prepare
+from gansweep.training.data.batches import Batches
+from gansweep.training.gan import GAN
+from gansweep.training.train import train
 
 PAIRS = (("1", "1"), ("5", "4"))
 WIDTHS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)

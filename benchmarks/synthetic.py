@@ -11,10 +11,11 @@ from typing import Any
 
 from PIL import Image
 
-from gansweep.config import Config, DataConfig, effective
-from gansweep.judge.metrics import METRICS
-from gansweep.run import Run
-from gansweep.sweep.manifest import Manifest, Row, Table
+from gansweep.config import Config, effective
+from gansweep.params import DataConfig
+from gansweep.plugins import METRICS
+from gansweep.store.manifest import Manifest, Row, Table
+from gansweep.store.run import Run
 
 STEPS = 600
 LEARNING_RATES = [1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2]

@@ -13,12 +13,12 @@ from typing import Any
 import optuna
 
 from gansweep.config import Config
-from gansweep.job import SweepTask
-from gansweep.launch.local import LocalSweep, prepare
-from gansweep.run import Run, now, write_json
-from gansweep.sweep.plan import PlannedRun
-from gansweep.sweep.search import Search
-from gansweep.sweep.study import Searcher, open_study, tell_the_dead
+from gansweep.launch.local import prepare
+from gansweep.launch.sweep import LocalSweep
+from gansweep.launch.task import PlannedRun, SweepTask
+from gansweep.search.search import Search
+from gansweep.search.study import Searcher, open_study, tell_the_dead
+from gansweep.store.run import Run, now, write_json
 
 Values = dict[str, Any]
 
@@ -64,7 +64,7 @@ STEPS = 10
 
 def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any]) -> list[str]:
     """In a job's process: steps with looks, then the result; stops when asked to, as GANs do."""
-    from gansweep import stop
+    from gansweep.training import stop
 
     run = Run(out, run_id)
     with run.owned():

@@ -22,8 +22,8 @@ from PIL import Image, ImageDraw
 from scipy.stats import spearmanr
 
 from benchmarks import measure
-from gansweep.run import Run, read_json
-from gansweep.sweep.manifest import read_manifest
+from gansweep.store.manifest import read_manifest
+from gansweep.store.run import Run, read_json
 
 # Rows that differ in networks, learning rate, beta1, batch, z and smoothing.
 ROWS = (0, 1, 3, 7, 8, 10, 12, 13, 14, 17, 18, 20, 22, 23, 24, 26, 30, 34, 36, 38)

@@ -19,18 +19,19 @@ from torch.nn import functional as F
 
 from benchmarks import measure
 from benchmarks.transfer import interval
-from gansweep.config import DataConfig
-from gansweep.data import prepare
-from gansweep.data.mnist import TEST_FILES, TRAIN_FILES
-from gansweep.gan import GAN
-from gansweep.job import load_plan
-from gansweep.judge.callback import load_best, sizes
-from gansweep.judge.evaluate import Judge, generate, latents, sampling_error
-from gansweep.judge.metrics import METRICS, distances
-from gansweep.report.cell import least_difference
-from gansweep.run import Run, read_json
-from gansweep.sweep.manifest import read_manifest
-from gansweep.train import build_gan
+from gansweep.params import DataConfig
+from gansweep.plugins import METRICS
+from gansweep.report.table.cell import least_difference
+from gansweep.store.manifest import read_manifest
+from gansweep.store.run import Run, read_json
+from gansweep.training.data import prepare
+from gansweep.training.data.mnist import TEST_FILES, TRAIN_FILES
+from gansweep.training.gan import GAN
+from gansweep.training.job import load_plan
+from gansweep.training.judge_callback import load_best, sizes
+from gansweep.training.metrics.distances import distances
+from gansweep.training.metrics.evaluate import Judge, generate, latents, sampling_error
+from gansweep.training.train import build_gan
 
 SCORES = 50  # of the same generator
 SCORED = 5  # generators that are scored so often

@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.synthetic import write_sweep
 from gansweep.report import Report, write_report
-from gansweep.report.cut_off import longer_command
-from gansweep.report.outcome import Outcome
-from gansweep.run import Run, read_json, write_json
+from gansweep.report.table.cut_off import longer_command
+from gansweep.report.table.outcome import Outcome
+from gansweep.store.run import Run, read_json, write_json
 
 
 def change_judges(out: Path, change: Any) -> None:

@@ -16,7 +16,7 @@ import pytest
 from conftest import Cli, one_line_error, wait_for
 from PIL import Image
 
-from gansweep.run import Run
+from gansweep.store.run import Run
 
 
 def only_run(folder: Path) -> Run:
@@ -72,7 +72,7 @@ def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
 
 
 def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
-    from gansweep.__main__ import _missing_extra
+    from gansweep.commands.train import _missing_extra
 
     reason = "In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'"
     assert _missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"

@@ -20,7 +20,7 @@ import pytest
 from conftest import Cli, one_line_error, wait_for, with_fault
 from filelock import FileLock
 
-from gansweep.run import Run
+from gansweep.store.run import Run
 
 pytestmark = pytest.mark.slow
 GRID = (

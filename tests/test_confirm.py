@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import Cli, one_line_error, revive
 
-from gansweep.confirm import spread, verdict
-from gansweep.report.replicates import difference_test, permutation_test, welch_test
+from gansweep.commands.confirm import spread, verdict
+from gansweep.report.table.replicates import difference_test, permutation_test, welch_test
 
 
 def test_differences_that_hold_and_ties() -> None:
@@ -50,7 +50,7 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     )
     assert "4 done, 0 to train" in cli(*again, module="gansweep.confirm").stdout
     resumed = cli("g-confirm", module="gansweep.resume")
-    assert "goes on by its own command: python -m gansweep.confirm g" in one_line_error(resumed)
+    assert "goes on by its own command: python -m gansweep confirm g" in one_line_error(resumed)
 
 
 def test_the_best_rows_are_trained_again_in_wider_networks(cli: Cli, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_best_rows_are_trained_again_in_wider_networks(cli: Cli, tmp_path: P
         (tmp_path / "outputs/sweeps/g-confirm-width-0.25/manifest.json").read_text()
     )
     assert manifest["common"]["width"] == 0.25
-    assert "python -m gansweep.confirm g width=0.25 --top 1 --seeds 2" in manifest["command"]
+    assert "python -m gansweep confirm g width=0.25 --top 1 --seeds 2" in manifest["command"]
 
 
 def test_what_cannot_be_confirmed_is_refused(cli: Cli) -> None:

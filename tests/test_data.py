@@ -19,14 +19,15 @@ import pytest
 from conftest import Cli, one_line_error
 from PIL import Image
 
-from gansweep.config import DataConfig
-from gansweep.data import DATASETS, prepare
-from gansweep.data.celeba import crop_face
-from gansweep.data.mnist import read_idx
-from gansweep.data.split import split
-from gansweep.data.toyfaces import draw
-from gansweep.errors import UserError
-from gansweep.resources import choices
+from gansweep.params import DataConfig
+from gansweep.planning.resources import choices
+from gansweep.plugins import DATASETS
+from gansweep.store.errors import UserError
+from gansweep.training.data import prepare
+from gansweep.training.data.celeba import crop_face
+from gansweep.training.data.mnist import read_idx
+from gansweep.training.data.split import split
+from gansweep.training.data.toyfaces import draw
 
 
 def test_every_registered_data_set_has_its_choice_on_the_command_line() -> None:
@@ -381,7 +382,7 @@ def test_changed_files_are_another_data_set(tmp_path: Path) -> None:
 
 
 def test_two_processes_prepare_once(own_cache: Path) -> None:
-    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--limit", "300"]
+    command = [sys.executable, "-m", "gansweep.training.data", "toyfaces", "--limit", "300"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     output = "".join(process.communicate(timeout=120)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
@@ -400,7 +401,7 @@ def test_sizes_that_are_no_pictures_are_refused(cli: Cli) -> None:
 
 
 def test_ctrl_c_while_preparing_is_one_line_and_leaves_nothing(own_cache: Path) -> None:
-    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--size", "256"]
+    command = [sys.executable, "-m", "gansweep.training.data", "toyfaces", "--size", "256"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(own_cache.glob("*.lock")):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from gansweep.judge.equilibrium import (
+from gansweep.training.metrics.equilibrium import (
     Equilibrium,
     Evaluation,
     Tracker,

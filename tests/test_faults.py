@@ -22,7 +22,7 @@ import pytest
 from conftest import Cli, wait_for, with_fault
 from filelock import FileLock
 
-from gansweep.run import Run
+from gansweep.store.run import Run
 
 GRID = (
     "-m", "lr=1e-3,5e-4,2e-4", "beta1=0.3,0.5", "data=mnist5k", "steps=24", "sample_every=4",

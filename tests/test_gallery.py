@@ -14,8 +14,8 @@ from PIL import Image
 
 from benchmarks.synthetic import write_sweep
 from gansweep.report import write_report
-from gansweep.report.gallery import BUNDLE, Details, write_page
-from gansweep.run import Run
+from gansweep.report.gallery.page import BUNDLE, Details, write_page
+from gansweep.store.run import Run
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium")

@@ -13,13 +13,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gansweep.config import Config, DataConfig
-from gansweep.data import prepare
-from gansweep.data.batches import Batches, normalise
-from gansweep.gan import GAN, cross_entropy
-from gansweep.run import Run
-from gansweep.samples import fixed_latents, grid
-from gansweep.train import build_gan, make_optimizer, train
+from gansweep.config import Config
+from gansweep.params import DataConfig
+from gansweep.store.run import Run
+from gansweep.training.data import prepare
+from gansweep.training.data.batches import Batches, normalise
+from gansweep.training.gan import GAN, cross_entropy
+from gansweep.training.samples import fixed_latents, grid
+from gansweep.training.train import build_gan, make_optimizer, train
 
 
 def softplus(x: float) -> float:
@@ -30,7 +31,7 @@ def make_gan(generator: nn.Module, discriminator: nn.Module, **options: Any) -> 
     settings: dict[str, Any] = {
         "z_dim": 3, "smooth": 0.0, "joint_d": False, "fresh_z": False, "reuse_fake": True,
     }  # fmt: skip
-    sgd = functools.partial(make_optimizer, "sgd", Config(lr=0.1, momentum=0.0))
+    sgd = functools.partial(make_optimizer, "sgd", 0.1, Config(momentum=0.0))
     gan = GAN(
         generator,
         discriminator,
@@ -216,7 +217,7 @@ def test_samples_are_drawn_without_dropout_and_with_moving_averages() -> None:
 @pytest.mark.parametrize("name", ["adam", "sgd"])
 def test_optimizers_follow_the_configuration(name: str) -> None:
     config = Config(lr=0.003, beta1=0.3, beta2=0.99, momentum=0.8, nesterov=True)
-    group = make_optimizer(name, config, nn.Linear(1, 1)).param_groups[0]
+    group = make_optimizer(name, config.lr, config, nn.Linear(1, 1)).param_groups[0]
     assert group["lr"] == 0.003
     if name == "adam":
         assert (group["betas"], group["eps"]) == ((0.3, 0.99), 1e-8)

@@ -12,8 +12,8 @@ import pytest
 from conftest import Cli, one_line_error
 from PIL import Image
 
-from gansweep.judge.callback import schedule, sizes
-from gansweep.run import Run
+from gansweep.store.run import Run
+from gansweep.training.judge_callback import schedule, sizes
 
 GRID = ("-m", "lr=2e-4,1e-4", "data=mnist5k", "steps=400", "name=j")
 
@@ -80,7 +80,7 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_the_caption_says_whether_two_opinions_agree() -> None:
-    from gansweep.report.judged import opinions
+    from gansweep.report.table.judged import opinions
 
     scores = [{"fd_lenet": float(i), "fd_random": float(i * i)} for i in range(6)]
     assert opinions(scores, "fd_lenet", "fd_random") == [

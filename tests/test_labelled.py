@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gansweep.judge.equilibrium import Evaluation, flags
+from gansweep.training.metrics.equilibrium import Evaluation, flags
 
 LABELLED = Path(__file__).parent / "labelled"
 OF = {"never started": "shows", "collapse": "varied"}  # which label a flag denies

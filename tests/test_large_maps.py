@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
 from benchmarks.large_maps import plain
-from gansweep.networks import build_discriminator, build_generator
-from gansweep.networks.blocked import BlockedAvgPool2d, BlockedConv2d
-from gansweep.networks.chunks import Chunked
-from gansweep.networks.elementwise import FastTanh
+from gansweep.training.networks import build_discriminator, build_generator
+from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
+from gansweep.training.networks.chunks import Chunked
+from gansweep.training.networks.elementwise import FastTanh
 
 
 def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> None:
@@ -62,7 +62,7 @@ def test_tanh(kind: torch.dtype, tolerance: float) -> None:
 
 @pytest.mark.parametrize("name", ["conv2", "conv3"])
 def test_networks_equal_those_of_plain_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gansweep.networks.chunks.BYTES", 600_000)  # chunks of two images
+    monkeypatch.setattr("gansweep.training.networks.chunks.BYTES", 600_000)  # chunks of two images
     torch.manual_seed(0)
     settings = {"channels": 1, "width": 1 / 16, "alpha": 0.2, "drop": 0}
     generator = build_generator(name, z_dim=10, **settings).double()  # type: ignore[arg-type]

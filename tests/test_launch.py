@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from gansweep import stop
-from gansweep.errors import UserError
 from gansweep.launch import processes
 from gansweep.launch.devices import Device, cpu_cores, find_devices
-from gansweep.launch.estimate import total_seconds
 from gansweep.launch.pool import Job, Place, Pool, Running
 from gansweep.launch.processes import Ended
+from gansweep.store.errors import UserError
+from gansweep.store.estimate import total_seconds
+from gansweep.training import stop
 
 CPU = Device("cpu", "", "cpu", "CPU", cores=2, free_mib=8000)
 

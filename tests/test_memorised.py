@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from gansweep.config import DataConfig
-from gansweep.data import Prepared, prepare
-from gansweep.judge.equilibrium import Evaluation, alive, flags
-from gansweep.judge.evaluate import Judge
-from gansweep.judge.memorised import nearest, typical_distances
+from gansweep.params import DataConfig
+from gansweep.training.data import Prepared, prepare
+from gansweep.training.metrics.equilibrium import Evaluation, alive, flags
+from gansweep.training.metrics.evaluate import Judge
+from gansweep.training.metrics.memorised import nearest, typical_distances
 
 
 @pytest.fixture(scope="module", params=["mnist5k", "toyfaces"])
@@ -74,7 +74,7 @@ def test_the_nearest_training_image_is_found_whatever_the_chunks(
     dice = np.random.default_rng(0)
     images, trained = (dice.normal(size=(n, 8)).astype(np.float32) for n in (30, 170))
     full = np.linalg.norm(images[:, None] - trained[None], axis=2)
-    monkeypatch.setattr("gansweep.judge.memorised.CHUNK", 50)
+    monkeypatch.setattr("gansweep.training.metrics.memorised.CHUNK", 50)
     distances, numbers = nearest(images, trained)
     assert np.array_equal(numbers, full.argmin(1))
     assert distances == pytest.approx(full.min(1), rel=1e-3)

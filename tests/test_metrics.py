@@ -13,13 +13,10 @@ from conftest import SHARED
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from gansweep.config import Config, DataConfig
-from gansweep.data import Prepared, prepare
-from gansweep.judge.equilibrium import Evaluation, flags
-from gansweep.judge.evaluate import Judge, generate, latents
-from gansweep.judge.features import DigitFeatures, as_bytes
-from gansweep.judge.lenet import digit_features
-from gansweep.judge.metrics import (
+from gansweep.config import Config
+from gansweep.params import DataConfig
+from gansweep.training.data import Prepared, prepare
+from gansweep.training.metrics.distances import (
     Moments,
     Neighbourhood,
     coverage,
@@ -30,8 +27,12 @@ from gansweep.judge.metrics import (
     kernel_distance,
     total_variation,
 )  # fmt: skip
-from gansweep.judge.pyramid import sliced_wasserstein
-from gansweep.judge.reference import feature_net, real_images, reference
+from gansweep.training.metrics.equilibrium import Evaluation, flags
+from gansweep.training.metrics.evaluate import Judge, generate, latents
+from gansweep.training.metrics.features import DigitFeatures, as_bytes
+from gansweep.training.metrics.lenet import digit_features
+from gansweep.training.metrics.pyramid import sliced_wasserstein
+from gansweep.training.metrics.reference import feature_net, real_images, reference
 
 DICE = np.random.default_rng(0)
 
@@ -107,7 +108,7 @@ def test_lenet_knows_real_digits(shared: Path) -> None:
     """On the 10,000 test digits of MNIST, which it has never seen."""
     import gzip
 
-    from gansweep.data.mnist import read_idx
+    from gansweep.training.data.mnist import read_idx
 
     images = read_idx(shared / "mnist" / "t10k-images-idx3-ubyte.gz")
     labels = gzip.decompress((shared / "mnist" / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
@@ -284,8 +285,8 @@ def noise_images(what: str) -> Tensor:
 @pytest.mark.slow
 def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
     """A GAN that learns digits, at steps 0 to 500; the ranks agree between two draws."""
-    from gansweep.data.batches import Batches
-    from gansweep.train import build_gan
+    from gansweep.training.data.batches import Batches
+    from gansweep.training.train import build_gan
 
     torch.manual_seed(1)
     config, data = Config(), prepared("digits")

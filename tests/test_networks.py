@@ -7,12 +7,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gansweep.errors import UserError
-from gansweep.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
-from gansweep.networks.blocked import BlockedAvgPool2d, BlockedConv2d
-from gansweep.networks.chunks import Chunked
-from gansweep.networks.elementwise import FastTanh
-from gansweep.networks.stack import (
+from gansweep.plugins import DISCRIMINATORS, GENERATORS
+from gansweep.store.errors import UserError
+from gansweep.training.networks import build_discriminator, build_generator
+from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
+from gansweep.training.networks.chunks import Chunked
+from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.stack import (
     MEMORY_FORMATS,
     Crop,
     Dropout,
@@ -22,7 +23,7 @@ from gansweep.networks.stack import (
     Stack,
     same_padding,
 )
-from gansweep.networks.upsampled import UpsampledConv2d
+from gansweep.training.networks.upsampled import UpsampledConv2d
 
 Z = 100
 

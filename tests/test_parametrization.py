@@ -12,10 +12,16 @@ from torch import Tensor, nn
 
 from benchmarks.coordinates import batch_for, check, config_for
 from gansweep.config import Config
-from gansweep.gan import GAN
-from gansweep.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
-from gansweep.networks.parametrization import Weighted, layer_rates, narrowing_of, parameter_groups
-from gansweep.train import build_gan
+from gansweep.plugins import DISCRIMINATORS, GENERATORS
+from gansweep.training.gan import GAN
+from gansweep.training.networks import build_discriminator, build_generator
+from gansweep.training.networks.parametrization import (
+    Weighted,
+    layer_rates,
+    narrowing_of,
+    parameter_groups,
+)
+from gansweep.training.train import build_gan
 
 NARROW = 1 / 16  # every channel count of every network is a multiple of 16
 EVERY = [*(f"G {name}" for name in GENERATORS.names()),

@@ -11,9 +11,9 @@ from statistics import fmean
 import pytest
 from conftest import Cli, one_line_error
 
-from gansweep import precision
 from gansweep.config import Config
-from gansweep.run import Run, read_json
+from gansweep.planning import precision
+from gansweep.store.run import Run, read_json
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_plan_with_a_recorded_choice_imports_no_torch(
     )
     precision.choice("cpu")
     code = (
-        "import sys; from gansweep.precision import choice; choice('cpu'); "
+        "import sys; from gansweep.planning.precision import choice; choice('cpu'); "
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

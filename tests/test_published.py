@@ -14,10 +14,10 @@ import torch
 from conftest import Cli, one_line_error
 from torch import Tensor, nn
 
-from gansweep.config import DataConfig
-from gansweep.data import prepare
-from gansweep.judge.published import Dinov2, Inception
-from gansweep.judge.reference import Reference
+from gansweep.params import DataConfig
+from gansweep.training.data import prepare
+from gansweep.training.metrics.published import Dinov2, Inception
+from gansweep.training.metrics.reference import Reference
 
 fidelity = pytest.importorskip("torch_fidelity")
 pytestmark = pytest.mark.slow

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from gansweep.data import DATASETS
-from gansweep.overrides import read_axes
-from gansweep.resources import choices
-from gansweep.sweep.recipe import read_recipe, select_rows
+from gansweep.planning.overrides import read_axes
+from gansweep.planning.resources import choices
+from gansweep.planning.row_list import read_recipe, select_rows
+from gansweep.plugins import DATASETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -13,13 +13,13 @@ import pytest
 from PIL import Image
 
 from gansweep.config import Config, effective
-from gansweep.errors import UserError
 from gansweep.report import Report, write_report
-from gansweep.report.markdown import escape
-from gansweep.report.text import format_param, format_seconds, format_value
+from gansweep.report.render.markdown import escape
+from gansweep.report.table.text import format_param, format_seconds, format_value
 from gansweep.report.write import update_block
-from gansweep.run import Run, read_json, write_json, write_text
-from gansweep.sweep.manifest import Manifest, Row, Table
+from gansweep.store.errors import UserError
+from gansweep.store.manifest import Manifest, Row, Table
+from gansweep.store.run import Run, read_json, write_json, write_text
 
 
 def finished(out: Path, run_id: str, shade: int = 100, **config: Any) -> Run:

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gansweep.report.board import open_picture, scaled, shortened, text_width, wrapped
-from gansweep.report.by_parameter import draw_quality
-from gansweep.report.collect import Reader, Results, collect
-from gansweep.report.curves import draw_curves
-from gansweep.report.evolution import draw_strips, sample_steps, spaced, write_animation
-from gansweep.report.picture_column import PictureColumn, picture_columns
-from gansweep.report.plots import write_plots
-from gansweep.report.thumbnail_map import draw_map
-from gansweep.run import Run, write_json
-from gansweep.sweep.manifest import Manifest, Row, Table
+from gansweep.report.plots.by_parameter import draw_quality
+from gansweep.report.plots.canvas import open_picture, scaled, shortened, text_width, wrapped
+from gansweep.report.plots.curves import draw_curves
+from gansweep.report.plots.evolution import draw_strips, sample_steps, spaced, write_animation
+from gansweep.report.plots.plots import write_plots
+from gansweep.report.plots.thumbnail_map import draw_map
+from gansweep.report.table.collect import Reader, Results, collect
+from gansweep.report.table.picture_column import PictureColumn, picture_columns
+from gansweep.store.manifest import Manifest, Row, Table
+from gansweep.store.run import Run, write_json
 
 NUMBER, FACE = "Number Output", "Face Output"
 COMMON = {"gen": "1", "disc": "3", "alpha": 0.2, "batch_size": 50}
@@ -316,7 +316,7 @@ def test_curves_name_the_best_and_mark_their_equilibria(tmp_path: Path) -> None:
 def test_three_hundred_curves_are_drawn_of_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gansweep.report.curves.LINES", 8)
+    monkeypatch.setattr("gansweep.report.plots.curves.LINES", 8)
     rows = grid(tmp_path)
     for i in range(6, 12):
         run = trained(tmp_path, f"{i}b-s1", 700.0 + i)
@@ -475,9 +475,9 @@ def test_texts_fit_their_pixels() -> None:
 
 def test_drawing_loads_neither_torch_nor_pyplot() -> None:
     code = (
-        "import sys, gansweep.report.plots;"
+        "import sys, gansweep.report.plots.plots;"
         "early = {'matplotlib', 'pandas', 'PIL'} & {*sys.modules};"
-        "from gansweep.report.board import Board; Board(99, 99).text(1, 1, 'x');"
+        "from gansweep.report.plots.canvas import Board; Board(99, 99).text(1, 1, 'x');"
         "print(early, {'torch', 'matplotlib.pyplot'} & {*sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

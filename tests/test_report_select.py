@@ -13,14 +13,14 @@ import pytest
 from conftest import Cli, one_line_error, wait_for, with_fault
 
 from benchmarks.synthetic import write_sweep
-from gansweep.errors import UserError
 from gansweep.report import Report, write_report
-from gansweep.report.cell import BEST, TIE, Cell, mark_best
-from gansweep.report.judged import distance
-from gansweep.report.outcome import Outcome
-from gansweep.report.select import Selection, values
-from gansweep.run import Run, read_json, write_json
-from gansweep.sweep.manifest import Manifest, Row, Table
+from gansweep.report.table.cell import BEST, TIE, Cell, mark_best
+from gansweep.report.table.judged import distance
+from gansweep.report.table.outcome import Outcome
+from gansweep.report.table.select import Selection, values
+from gansweep.store.errors import UserError
+from gansweep.store.manifest import Manifest, Row, Table
+from gansweep.store.run import Run, read_json, write_json
 
 
 def report(tmp_path: Path, *names: str, **options: Any) -> Report:

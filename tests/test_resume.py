@@ -17,7 +17,7 @@ import pytest
 from conftest import Cli, one_line_error, wait_for, with_fault
 
 from benchmarks.synthetic import write_sweep
-from gansweep.run import Run
+from gansweep.store.run import Run
 
 JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
 GRID = (*JUDGED[:-1], "judge=false", JUDGED[-1])

@@ -26,21 +26,12 @@ from optuna.trial import TrialState
 
 from benchmarks.toys import branin, branin_space, search
 from gansweep.config import Config
-from gansweep.errors import UserError
-from gansweep.run import Run
-from gansweep.sweep.search import mean_distance
-from gansweep.sweep.space import Space, read_space, with_sweeper
-from gansweep.sweep.study import (
-    ALIVE,
-    SEARCHER,
-    Searcher,
-    _storage,
-    counted,
-    feasible,
-    open_study,
-    read_study,
-    tell_the_dead,
-)
+from gansweep.report.stored_study import ALIVE, SEARCHER, counted, feasible, read_study
+from gansweep.search.search import mean_distance
+from gansweep.search.space import Space, read_space, with_sweeper
+from gansweep.search.study import Searcher, _storage, open_study, tell_the_dead
+from gansweep.store.errors import UserError
+from gansweep.store.run import Run
 
 ROOT = Path(__file__).parents[1]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -325,7 +316,7 @@ def test_a_search_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.Monkey
     assert tell_the_dead(study) == 1, "not before its time"
     trial = study.ask()
     silent_for(360, trial)
-    monkeypatch.setattr("gansweep.sweep.study.BEAT", 0)
+    monkeypatch.setattr("gansweep.search.study.BEAT", 0)
     searcher.beat([trial])
     assert tell_the_dead(study) == 0
     searcher.close()
@@ -474,7 +465,7 @@ def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
     """Optuna's lock is a link to its journal: made of a relative path it dangles, and nobody
     broke it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gansweep.sweep.study.GRACE", 1)
+    monkeypatch.setattr("gansweep.search.study.GRACE", 1)
     folder = Path("outputs/sweeps/q")
     open_study(Config(), "q", folder, 1, {})
     lock = folder / "study.journal.lock"

@@ -1,4 +1,4 @@
-"""`gansweep.show` and `gansweep.diff`: one run, and two beside each other."""
+"""`gansweep.commands.show` and `gansweep.commands.diff`: one run, and two beside each other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conftest import Cli, one_line_error
 from PIL import Image
 
 from benchmarks.synthetic import write_sweep
-from gansweep.run import Run, write_json
+from gansweep.store.run import Run, write_json
 
 
 @pytest.fixture

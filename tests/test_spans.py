@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from gansweep import stop
-from gansweep.config import Config, DataConfig
-from gansweep.data import prepare
-from gansweep.data.batches import Batches
-from gansweep.gan import GAN
-from gansweep.run import Run
-from gansweep.spans import SECONDS, Spans
-from gansweep.train import train
+from gansweep.config import Config
+from gansweep.params import DataConfig
+from gansweep.store.run import Run
+from gansweep.training import stop
+from gansweep.training.data import prepare
+from gansweep.training.data.batches import Batches
+from gansweep.training.gan import GAN
+from gansweep.training.spans import SECONDS, Spans
+from gansweep.training.train import train
 
 IMAGES = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8)
 
@@ -70,7 +71,7 @@ def test_a_span_changes_nothing_that_is_written(
     data = prepare(DataConfig("mnist5k"), 28)
     written = []
     for name, seconds in (("spans", 10.0), ("single", 0.0)):
-        monkeypatch.setattr("gansweep.spans.SECONDS", seconds)
+        monkeypatch.setattr("gansweep.training.spans.SECONDS", seconds)
         run = Run(tmp_path, name)
         train(run, config, data)
         metrics = [{**line, "seconds": 0, "memory_mib": 0} for line in run.read_metrics()]
@@ -83,7 +84,7 @@ def test_a_span_changes_nothing_that_is_written(
 def test_a_stop_within_a_span_is_heard_at_its_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gansweep.spans.SECONDS", 10.0)
+    monkeypatch.setattr("gansweep.training.spans.SECONDS", 10.0)
     original = GAN.step
 
     def step(gan: GAN, *arguments: Any) -> None:

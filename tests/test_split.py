@@ -13,11 +13,11 @@ import torch
 from conftest import Cli
 from PIL import Image
 
-from gansweep.config import DataConfig
-from gansweep.data import prepare
-from gansweep.data.celeba import LAST_TRAINED, _trained
-from gansweep.data.split import held_out, split
-from gansweep.judge.reference import are_shared, feature_net, real_images, reference
+from gansweep.params import DataConfig
+from gansweep.training.data import prepare
+from gansweep.training.data.celeba import LAST_TRAINED, _trained
+from gansweep.training.data.split import held_out, split
+from gansweep.training.metrics.reference import are_shared, feature_net, real_images, reference
 
 
 @pytest.mark.parametrize(

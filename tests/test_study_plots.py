@@ -17,8 +17,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import TrialState, create_trial
 from PIL import Image
 
-from gansweep.report import axes, study_plots
-from gansweep.report.study_plots import expected_best, write_plots
+from gansweep.report.plots import study as study_plots
+from gansweep.report.plots import style as axes
+from gansweep.report.plots.study import expected_best, write_plots
 
 ALL = ["history.png", "importance.png", "slices.png", "parallel.png", "budget.png"]
 SPACE: dict[str, Any] = {
@@ -271,7 +272,7 @@ def test_three_objectives(tmp_path: Path) -> None:
 def test_importing_is_cheap_and_pyplot_is_not_touched(tmp_path: Path) -> None:
     code = f"""if True:
         import pathlib, sys
-        from gansweep.report.study_plots import write_plots
+        from gansweep.report.plots.study import write_plots
         assert not {{"optuna", "matplotlib"}} & set(sys.modules)
         import optuna
         optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from gansweep.errors import UserError
-from gansweep.overrides import read_axes
-from gansweep.resources import conf_folder
-from gansweep.run import read_json
-from gansweep.sweep.manifest import read_manifest
-from gansweep.sweep.plan import Plan, make_plan
-from gansweep.sweep.recipe import read_recipe, select_rows
+from gansweep.planning.overrides import read_axes
+from gansweep.planning.plan import Plan, make_plan
+from gansweep.planning.resources import conf_folder
+from gansweep.planning.row_list import read_recipe, select_rows
+from gansweep.store.errors import UserError
+from gansweep.store.manifest import read_manifest
+from gansweep.store.run import read_json
 
 
 def compose(groups: dict[str, str]) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate
 
-from gansweep.networks import build_generator
-from gansweep.networks.upsampled import UpsampledConv2d
+from gansweep.training.networks import build_generator
+from gansweep.training.networks.upsampled import UpsampledConv2d
 
 
 def plain(layer: UpsampledConv2d, x: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def test_it_composes_and_finds_its_row_lists_from_any_folder(
 ) -> None:
     code = (
         "import sys, gansweep; print(gansweep.__file__)\n"
-        "from gansweep.sweep.recipe import read_recipe\n"
+        "from gansweep.planning.row_list import read_recipe\n"
         "print(len(read_recipe('readme_table').rows))\n"
         "sys.argv = ['gansweep', '--cfg', 'job']\n"
         "from gansweep.__main__ import main; main()"

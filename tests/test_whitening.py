@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gansweep.judge.whitening import whiten
+from gansweep.training.whitening import whiten
 
 
 def scan(image: np.ndarray) -> np.ndarray:

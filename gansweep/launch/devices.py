@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gansweep.errors import UserError
+from gansweep.store.errors import UserError
 
 # A process on a GPU holds this much beside what torch counts: the CUDA context and libraries.
 CONTEXT_MIB = 600

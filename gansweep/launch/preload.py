@@ -16,8 +16,8 @@ import torch  # noqa: E402
 
 torch.set_num_threads(1)  # no thread pool may exist where processes are forked
 
-import gansweep.launch.local  # noqa: E402
-import gansweep.train  # noqa: E402, F401
+import gansweep.launch.sweep  # noqa: E402
+import gansweep.training.train  # noqa: E402, F401
 
 # The first optimizer imports a third of torch (dynamo, sympy): 2 s.
 torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)

@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from gansweep import stop
-from gansweep.errors import Held, UserError
+from gansweep.store.errors import Held, UserError
+from gansweep.training import stop
 
 PRELOAD = "gansweep.launch.preload"
 STOP = "stop"

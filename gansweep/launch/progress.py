@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gansweep.run import Run, read_json
+from gansweep.store.run import Run, read_json
 
 
 @dataclass

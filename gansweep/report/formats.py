@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gansweep.registry import Registry
-from gansweep.run import write_if_new
+from gansweep.plugins import Registry
+from gansweep.store.run import write_if_new
 
 if TYPE_CHECKING:
     from gansweep.report.write import Report
@@ -17,7 +17,7 @@ FORMATS = Registry("format")
 @FORMATS.register("markdown")
 def markdown(report: Report) -> Path:
     """README.md: a table with pictures, as code hosts show it"""
-    from gansweep.report.markdown import render
+    from gansweep.report.render.markdown import render
 
     path = report.folder / "README.md"
     write_if_new(path, render(report.results, report.files, report.best, report.plots))
@@ -27,7 +27,7 @@ def markdown(report: Report) -> Path:
 @FORMATS.register("html")
 def html(report: Report) -> Path:
     """index.html: a gallery to sort, filter and compare runs in; opens from disk"""
-    from gansweep.report.gallery_data import write_gallery
+    from gansweep.report.gallery.gallery_data import write_gallery
 
     return write_gallery(report)
 
@@ -35,7 +35,7 @@ def html(report: Report) -> Path:
 @FORMATS.register("csv")
 def csv(report: Report) -> Path:
     """runs.csv: a line a run with its parameters and results, for other programs"""
-    from gansweep.report.run_list import render
+    from gansweep.report.render.csv_list import render
 
     path = report.folder / "runs.csv"
     write_if_new(path, render(report.results, report.files))
@@ -45,7 +45,7 @@ def csv(report: Report) -> Path:
 @FORMATS.register("latex")
 def latex(report: Report) -> Path:
     r"""report.tex: a document that compiles; table.tex is the table alone, for \input"""
-    from gansweep.report.latex import render, render_document
+    from gansweep.report.render.latex import render, render_document
 
     write_if_new(report.folder / "table.tex", render(report.results, report.files))
     path = report.folder / "report.tex"

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from gansweep.console import console
-from gansweep.errors import UserError
-from gansweep.report.collect import Reader, Results, collect, mark_results
-from gansweep.report.files import IMAGES, Files, write_files
 from gansweep.report.formats import FORMATS
-from gansweep.report.markdown import render_block
-from gansweep.report.select import Selection, select
-from gansweep.run import write_if_new
-from gansweep.sweep.manifest import Manifest, manifest_path, read_manifest
+from gansweep.report.render.files import IMAGES, Files, write_files
+from gansweep.report.render.markdown import render_block
+from gansweep.report.table.collect import Reader, Results, collect, mark_results
+from gansweep.report.table.select import Selection, select
+from gansweep.store.errors import UserError
+from gansweep.store.manifest import Manifest, manifest_path, read_manifest
+from gansweep.store.run import write_if_new
+from gansweep.terminal.console import console
 
 USUAL = ("markdown", "html")  # what sweeps end in
 
@@ -80,7 +80,7 @@ def write_report(
         if results.search is not None:
             _add_search(report, results.search)
         if plots:
-            from gansweep.report.plots import write_plots
+            from gansweep.report.plots.plots import write_plots
 
             drawn = write_plots(results, folder / IMAGES, out)
             report.plots += [(alt, f"{IMAGES}/{file}") for alt, file in drawn]
@@ -108,8 +108,8 @@ def _check_is_ours(readme: Path) -> None:
 
 def _add_search(report: Report, manifest: Manifest) -> None:
     """What the study of a search tells beside its table."""
-    from gansweep.report.study_plots import write_plots
-    from gansweep.sweep.study import best_setting, read_study
+    from gansweep.report.plots.study import write_plots
+    from gansweep.report.stored_study import best_setting, read_study
 
     place = manifest_path(report.out, manifest.name)
     label = manifest.search["label"]

@@ -24,7 +24,7 @@ class GridSweeperConfig:
 
 
 class GridSweeper(Sweeper):
-    """Grids and row lists, each row on each data set; see gansweep/sweep."""
+    """Grids and row lists, each row on each data set; see gansweep/planning."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -32,7 +32,7 @@ class GridSweeper(Sweeper):
         self._sweep = (config, hydra_context)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from gansweep.sweep.grid import sweep
+        from gansweep.planning.grid import sweep
 
         return sweep(arguments, *self._sweep)
 
@@ -45,7 +45,7 @@ class OptunaSweeperConfig:
 
 
 class OptunaSweeper(Sweeper):
-    """Searches with Optuna; see gansweep/sweep/optimize.py."""
+    """Searches with Optuna; see gansweep/search."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -53,7 +53,7 @@ class OptunaSweeper(Sweeper):
         self._sweep = (config, hydra_context)
 
     def sweep(self, arguments: list[str]) -> Any:
-        from gansweep.sweep.optimize import optimize
+        from gansweep.search.optimize import optimize
 
         return optimize(arguments, *self._sweep)
 

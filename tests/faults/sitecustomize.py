@@ -77,10 +77,10 @@ def install(module):
 
 
 class Hook:
-    """Installs the faults when gansweep.gan is imported."""
+    """Installs the faults when gansweep.training.gan is imported."""
 
     def find_spec(self, name, path, target=None):
-        if name != "gansweep.gan":
+        if name != "gansweep.training.gan":
             return None
         import importlib.util
 

@@ -1,0 +1,242 @@
+"""`python -m gansweep confirm SWEEP`: train the best rows again with fresh seeds; which hold?
+
+The best of many rows looks better than it is: it was chosen for its luck too. With `width=1` the
+winners of narrow networks are trained at full width.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import shlex
+from dataclasses import dataclass, field, replace
+from statistics import fmean
+from typing import Any
+
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record
+from gansweep.launch.task import SweepTask
+from gansweep.planning.identity import plan_run
+from gansweep.planning.overrides import as_arguments, read_axes
+from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common, with_values
+from gansweep.plugins import METRICS
+from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread
+from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.manifest import Manifest, Row, Table, read_manifest
+from gansweep.store.run import Run, now, read_json
+from gansweep.terminal.console import console
+from gansweep.training.metrics.equilibrium import alive
+
+
+@dataclass
+class Candidate:
+    """One row of the sweep. before: its mean score there; after: the scores of fresh seeds."""
+
+    row: int
+    config: Config
+    before: float
+    runs: list[Run] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep confirm",
+        description="Train a sweep's best rows again with fresh seeds, and say which differences "
+        "hold. The same command goes on where it was interrupted.",
+    )
+    parser.add_argument("sweep", help="the sweep's or the search's name")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="name=value",
+        help="parameters to train them with instead, as in width=1",
+    )  # fmt: skip
+    parser.add_argument("--top", type=int, default=3, help="best rows (default %(default)s)")
+    parser.add_argument("--seeds", type=int, default=5, help="fresh seeds (default %(default)s)")
+    parser.add_argument("--on", help="the picture column that ranks them (default: the first)")
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    parser.add_argument(
+        "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
+    )
+    args = parser.parse_intermixed_args(argv)
+    with one_line_errors():
+        args.values = _values(args.overrides)
+        for name, least in (("top", 1), ("seeds", 2)):
+            if getattr(args, name) < least:
+                raise UserError(f"--{name} {getattr(args, name)} is too few; {least} or more")
+        manifest = read_manifest(args.out, args.sweep)
+        column = args.on or manifest.pictures[0]
+        if column not in manifest.pictures:
+            raise UserError(f"--on {column}: no such column; valid: {', '.join(manifest.pictures)}")
+        metric, candidates = best_rows(manifest, column, args.out, args.top)
+        interrupted = _train(manifest, candidates, args, column)
+        done = _report(manifest, candidates, args, column, metric)
+    if interrupted:
+        raise SystemExit(INTERRUPTED)
+    raise SystemExit(0 if done else 1)
+
+
+def _values(overrides: list[str]) -> dict[str, Any]:
+    """The typed overrides. Raises UserError for what is no parameter of a run, or not one value."""
+    values = {axis.name: axis.values[0] for axis in read_axes(overrides, multirun=False)}
+    for name in values:
+        if name not in HYPERPARAMETERS or name == "seed":
+            raise UserError(
+                f"{name} cannot be changed here: give hyperparameters, as in width=1 or epochs=4"
+            )
+    return values
+
+
+def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str, list[Candidate]]:
+    """The metric, and the rows with the best mean score in one picture column, best first.
+
+    Rows that are not alive are left out. Raises UserError if no row is left.
+    """
+    found: list[Candidate] = []
+    metric = ""
+    for number, row in enumerate(manifest.rows):
+        runs = [Run(out, run_id) for run_id in row.runs.get(column, [])]
+        judged = [(r, (read_json(r.result) or {}).get("judge")) for r in runs]
+        scores = []
+        for _, judge in judged:
+            if judge and alive(judge["flags"]):
+                metric = judge["primary"]
+                scores.append(judge["score"][metric])
+        params = (read_json(runs[0].config) or {}).get("params") if runs else None
+        if scores and params is not None:
+            config = replace(from_record(params), out=out)
+            found.append(Candidate(number, config, fmean(scores)))
+    if not found:
+        raise UserError(f"sweep {manifest.name} has no judged row that is alive in {column}")
+    worse = -1 if METRICS[metric].direction == "maximize" else 1
+    return metric, sorted(found, key=lambda c: worse * c.before)[:top]
+
+
+def _train(
+    manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace, column: str
+) -> bool:
+    """Train every candidate with every fresh seed. Returns whether that was interrupted."""
+    from gansweep.launch.local import prepare
+    from gansweep.launch.sweep import LocalSweep
+
+    used = [
+        int(r.rpartition("-s")[2]) for row in manifest.rows for rs in row.runs.values() for r in rs
+    ]
+    first = max(used) + 1
+    prepared = Preparer()
+    titles: dict[str, str] = {}
+    for candidate in candidates:
+        for seed in range(first, first + args.seeds):
+            config = with_values(candidate.config, {**args.values, "seed": seed})
+            run, record = plan_run(config, prepared(config))
+            keep_record(run, record)
+            candidate.runs.append(run)
+            titles[run.id] = f"row {candidate.row} seed={seed}"
+    name = _name(manifest, args)
+    runs = [run for candidate in candidates for run in candidate.runs]
+    todo = [run.id for run in runs if not run.complete() and not run.failed()]
+    _manifest(manifest, candidates, args, column, titles).write(args.out)
+    console.print(
+        f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds, "
+        f"{len(runs) - len(todo)} done, {len(todo)} to train"
+    )
+    if not todo:
+        return False
+    base = candidates[0].config
+    task = SweepTask(
+        name=name, out=args.out, planned=now(), device=base.device, threads=base.threads
+    )
+    prepare(task)
+    try:
+        LocalSweep(task, todo).run()
+    except KeyboardInterrupt:
+        console.print("\ninterrupted: what is finished is kept; type the command again to go on")
+        return True
+    return False
+
+
+def _name(manifest: Manifest, args: argparse.Namespace) -> str:
+    """`NAME-confirm`, or `NAME-confirm-width-1.0` where something else is trained."""
+    changed = re.sub(r"[^\w.]+", "-", " ".join(as_arguments(args.values)))
+    return f"{manifest.name}-confirm" + (f"-{changed}" if changed else "")
+
+
+def _report(
+    manifest: Manifest,
+    candidates: list[Candidate],
+    args: argparse.Namespace,
+    column: str,
+    metric: str,
+) -> bool:
+    """The table of what holds. Returns whether all runs are done."""
+    from gansweep.report import write_report
+
+    label = METRICS[metric].label
+    for candidate in candidates:
+        results = [read_json(run.result) or {} for run in candidate.runs]
+        candidate.after = [r["judge"]["score"][metric] for r in results if r.get("judge")]
+    sign = -1 if METRICS[metric].direction == "maximize" else 1
+    candidates.sort(key=lambda c: sign * fmean(c.after) if c.after else math.inf)
+    titles = {run.id: f"row {c.row} {run.id}" for c in candidates for run in c.runs}
+    confirmed = _manifest(manifest, candidates, args, column, titles)
+    best = candidates[0]
+    for candidate, row in zip(candidates, confirmed.rows, strict=True):
+        row.facts |= {
+            "row": str(candidate.row),
+            f"{label} before": f"{candidate.before:,.1f}",
+            f"{label} with fresh seeds": spread(candidate.after),
+            "holds": verdict(best.after, candidate.after) if candidate is not best else "best",
+        }
+        shown = " ".join(f"{k} {v}" for k, v in row.facts.items())
+        console.print(shown, highlight=False)
+    confirmed.tables[0].facts = list(confirmed.rows[0].facts)
+    confirmed.write(args.out)
+    report = write_report(confirmed.name, out=args.out, reports=args.reports)
+    report.announce()
+    return all(run.complete() for candidate in candidates for run in candidate.runs)
+
+
+def _manifest(
+    manifest: Manifest,
+    candidates: list[Candidate],
+    args: argparse.Namespace,
+    column: str,
+    titles: dict[str, str],
+) -> Manifest:
+    shown = [shown_params(with_values(c.config, args.values)) for c in candidates]
+    rows = [
+        Row(
+            {**manifest.params(c.row), **{n: params[n] for n in args.values if n in params}},
+            {column: [run.id for run in c.runs]},
+        )
+        for c, params in zip(candidates, shown, strict=True)
+    ]
+    common = take_common(rows)
+    of = {row: table for table in manifest.tables for row in table.rows}
+    columns = dict.fromkeys(name for c in candidates for name in of[c.row].columns)
+    columns |= dict.fromkeys(
+        name for name in args.values if any(name in row.params for row in rows)
+    )
+    words = [manifest.name, *as_arguments(args.values), "--top", args.top, "--seeds", args.seeds]
+    words += ["--on", args.on] if args.on else []
+    changed = "".join(f", {word}" for word in as_arguments(args.values))
+    return Manifest(
+        name=_name(manifest, args),
+        title=f"{manifest.title}: the best with fresh seeds{changed}",
+        command=shlex.join(["python", "-m", "gansweep", "confirm", *map(str, words)]),
+        pictures=[column],
+        common=common,
+        tables=[Table(list(columns), list(range(len(rows))))],
+        rows=rows,
+        titles=titles,
+    )
+
+
+def verdict(best: list[float], other: list[float]) -> str:
+    """Whether the difference of two rows is more than chance."""
+    if len(best) < 2 or len(other) < 2:
+        return "too few runs to tell"
+    p = difference_test(best, other)
+    told = f"p {p:.2g}"
+    return f"tie with the best ({told})" if p >= SIGNIFICANT else f"worse ({told})"

@@ -1,0 +1,83 @@
+"""`python -m gansweep diff RUN RUN`: in what two runs differ, and what came of it."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.columns import Columns
+from rich.table import Table
+from rich.text import Text
+
+from gansweep.commands.show import parameters, provenance, results
+from gansweep.config import DEFAULTS
+from gansweep.report.table.outcome import Outcome, read_outcome
+from gansweep.store.errors import one_line_errors
+from gansweep.store.find_run import WAYS, find_runs
+from gansweep.terminal.console import console
+from gansweep.terminal.pictures import can_draw, draw
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep diff",
+        description="Two runs beside each other: parameters, machines and versions in which they "
+        "differ, and their results.",
+        epilog="Exit codes: 0 the same parameters, 1 they differ, 2 no such run.",
+    )
+    parser.add_argument("one", help=WAYS)
+    parser.add_argument("other", help="the same; of rows, the runs on the first data set")
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    parser.add_argument(
+        "--picture", action=argparse.BooleanOptionalAction, default=None,
+        help="draw the sample grids (default: where the terminal has the colours)",
+    )  # fmt: skip
+    args = parser.parse_args(argv)
+    with one_line_errors():
+        pair = [read_outcome(find_runs(text, args.out)[0]) for text in (args.one, args.other)]
+        differing = show_differences(*pair)
+        if can_draw() if args.picture is None else args.picture:
+            _draw(pair)
+    raise SystemExit(1 if differing else 0)
+
+
+def show_differences(one: Outcome, other: Outcome) -> bool:
+    """Print what differs. Returns whether any parameter or the data does."""
+    view = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", one.run_id, other.run_id):
+        view.add_column(Text(heading), overflow="fold")
+    differing = _rows(view, _parameters(one), _parameters(other), "bold")
+    if not differing:
+        view.add_row(Text("the same parameters", style="dim"))
+    view.add_section()
+    _rows(view, results(one), results(other), "")
+    view.add_section()
+    _rows(view, _origin(one), _origin(other), "dim")
+    console.print(view)
+    return differing
+
+
+def _parameters(run: Outcome) -> dict[str, str]:
+    return {**parameters(run), "seed": str(run.seed)}
+
+
+def _origin(run: Outcome) -> dict[str, str]:
+    """Without the command, which says no more than the parameters."""
+    return {k: v for k, v in provenance(run).items() if k != "command"}
+
+
+def _rows(view: Table, one: dict[str, str], other: dict[str, str], style: str) -> bool:
+    """Add a line for each entry in which the two differ. Returns whether there was any."""
+    found = False
+    for label in dict.fromkeys([*one, *other]):
+        left, right = one.get(label, "–"), other.get(label, "–")
+        if left != right:
+            found = True
+            view.add_row(Text(label, style="cyan"), Text(left, style), Text(right, style))
+    return found
+
+
+def _draw(pair: list[Outcome]) -> None:
+    width = max(16, min(112, console.width // 2 - 2))
+    console.print(Columns([draw(r.picture, width) for r in pair if r.picture is not None]))

@@ -1,0 +1,69 @@
+"""`python -m gansweep judge RUN|CHECKPOINT|FOLDER`: score what is there already."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from gansweep.config import DEFAULTS
+from gansweep.params import DataConfig
+from gansweep.plugins import DATASETS
+from gansweep.store.errors import UserError, one_line_errors
+from gansweep.terminal.console import console
+
+if TYPE_CHECKING:
+    pass
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep judge",
+        description="Score a finished run, one of its checkpoints, or any folder of pictures.",
+    )
+    parser.add_argument("what", help="a run's id or folder, a .ckpt file in it, or a folder")
+    parser.add_argument("--images", type=int, default=2000, help="generated (default %(default)s)")
+    parser.add_argument(
+        "--data", choices=DATASETS.names(), help="the real images, for a folder of pictures"
+    )
+    parser.add_argument("--root", help="where the real images are, for data sets of files")
+    parser.add_argument("--size", type=int, default=28, help="pixels (default %(default)s)")
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    for name, what in (("inception", "FID and KID"), ("dinov2", "distances in DINOv2's features")):
+        parser.add_argument(
+            f"--{name}", nargs="?", const="", metavar="WEIGHTS",
+            help=f"also {what}, with these weights or downloaded ones",
+        )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
+    args = parser.parse_args(argv)
+    console.stderr = args.json  # what is told on the way is no JSON
+    with one_line_errors():
+        if args.images < 100:
+            raise UserError(f"--images {args.images} are too few for a distance; use 100 or more")
+        # Imported here: a wrong option is refused without waiting for torch.
+        from gansweep.training.metrics.published import NETS, published_features
+        from gansweep.training.rescore import score_again
+
+        asked = {name: getattr(args, name) for name in NETS if getattr(args, name) is not None}
+        if len(asked) > 1:
+            raise UserError(f"choose one of --{' and --'.join(asked)}")
+        scores = score_again(
+            args.what,
+            args.out,
+            count=args.images,
+            published=next((published_features(n, w or None) for n, w in asked.items()), None),
+            real=DataConfig(args.data, root=args.root) if args.data else None,
+            size=args.size,
+        )
+    if args.json:
+        print(json.dumps(scores, indent=2))
+        return
+    for name, score in scores.items():
+        shown = {k: v for k, v in score.items() if k not in ("class_shares", "modes", "distinct")}
+        console.print(f"{name}: " + "  ".join(f"{k} {_short(v)}" for k, v in shown.items()))
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,45 @@
+"""`python -m gansweep resume SWEEP`: the sweep's own command again, for what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from gansweep.commands import confirm, train
+from gansweep.config import DEFAULTS
+from gansweep.store.errors import UserError, one_line_errors
+from gansweep.store.manifest import read_manifest
+from gansweep.terminal.console import console
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep resume",
+        description="Continue an interrupted sweep: finished rows are skipped, interrupted ones "
+        "go on from their last checkpoint.",
+        epilog="Type it in the folder where the sweep was started: its paths are relative.",
+    )
+    parser.add_argument("sweep", help="the sweep's name, as its last line of output shows it")
+    parser.add_argument(
+        "override", nargs="*", help="added to the sweep's command, as retry=failed or plan=true"
+    )
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    args = parser.parse_intermixed_args(argv)
+    with one_line_errors():
+        command = read_manifest(args.out, args.sweep).command
+        # A version before 0.2 recorded `python -m gansweep.confirm`.
+        module, *arguments = shlex.split(command)[2:]
+        if module != "gansweep":
+            arguments = [module.removeprefix("gansweep."), *arguments]
+        confirmed = arguments[:1] == ["confirm"]
+        if confirmed and args.override:
+            raise UserError(f"a confirmation goes on as it was begun: leave out {args.override[0]}")
+    given = {word.split("=")[0] for word in args.override}
+    arguments = [a for a in arguments if a.split("=")[0] not in given] + args.override
+    console.print(shlex.join(["python", "-m", "gansweep", *arguments]))
+    if confirmed:
+        confirm.main(arguments[1:])
+    else:
+        train.main(arguments)

@@ -1,0 +1,155 @@
+"""`python -m gansweep show RUN`: what one run was, where it came from, what became of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS
+from gansweep.plugins import METRICS
+from gansweep.report.table.columns import RESULTS
+from gansweep.report.table.outcome import Outcome, read_outcome
+from gansweep.report.table.text import format_param, format_value
+from gansweep.store.errors import UserError, one_line_errors
+from gansweep.store.find_run import WAYS, find_runs
+from gansweep.store.run import Run
+from gansweep.terminal.console import console
+from gansweep.terminal.pictures import can_draw, draw
+
+WIDEST = 112  # columns of a picture
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep show",
+        description="Show a run: its parameters, where and how it was trained, its result, and its "
+        "picture in terminals that can.",
+    )
+    parser.add_argument("run", help=WAYS)
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    parser.add_argument("--all", action="store_true", help="parameters left at their default too")
+    parser.add_argument(
+        "--picture", action=argparse.BooleanOptionalAction, default=None,
+        help="draw its sample grid (default: where the terminal has the colours)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--animate", type=Path, metavar="FILE",
+        help="write the same latents over training as FILE.webp or FILE.gif",
+    )  # fmt: skip
+    args = parser.parse_args(argv)
+    with one_line_errors():
+        runs = find_runs(args.run, args.out)
+        if args.animate is not None:
+            _animate(runs, args.animate)
+            return
+        for run in runs:
+            show(run, args.all, can_draw() if args.picture is None else args.picture)
+
+
+def show(run: Run, everything: bool, picture: bool) -> None:
+    """Print all that the run's folder tells."""
+    outcome = read_outcome(run)
+    console.print(Text(f"run {run.id}  {outcome.status}", style="bold"))
+    if outcome.note:
+        console.print(Text(outcome.note, style="yellow"))
+    if picture and outcome.picture is not None:
+        try:
+            console.print(draw(outcome.picture, min(WIDEST, console.width)), end="")
+        except OSError as error:
+            console.print(Text(f"{outcome.picture} cannot be read ({error})", style="yellow"))
+    _section("parameters", parameters(outcome, everything))
+    _section("result", results(outcome))
+    for net, layers in (outcome.environment.get("rates") or {}).items():
+        _section(f"learning rates of the {net}", rates(layers))
+    _section("provenance", provenance(outcome))
+    _section("attempts", _attempts(run))
+    for line in outcome.log:
+        console.print(Text(line, style="dim"))
+    console.print(Text(f"folder: {run.folder}"))
+
+
+def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
+    """Its parameters by label; without `everything`, those that differ from their defaults."""
+    params = outcome.config.get("params") or {}
+    chosen = {
+        name: params[name]
+        for name in PARAMS
+        if name in params and (name in HYPERPARAMETERS or name == "judge")
+    }
+    if not everything:
+        chosen = {name: v for name, v in chosen.items() if v != DEFAULTS[name]}
+    found = {PARAMS[name].label or name: format_param(name, chosen) for name in chosen}
+    data = outcome.config.get("data")
+    if data:
+        found["data"] = (
+            f"{data['name']}, {data['images']:,} images of {data['size']}×{data['size']}"
+        )
+    return found
+
+
+def results(outcome: Outcome) -> dict[str, str]:
+    """Its results and scores by heading."""
+    found = {"judged": outcome.judged} if outcome.judged else {}
+    for entry in RESULTS:
+        value = entry.build(outcome)
+        if value is not None and entry.name != "status":
+            found[entry.heading] = entry.text(value)
+    score = outcome.score
+    found |= {METRICS[n].label: f"{score[n]:.4g}" for n in METRICS.names() if n in score}
+    return found
+
+
+def rates(layers: list[dict[str, Any]]) -> dict[str, str]:
+    """Each layer with the learning rate of its weights, and of its bias where that differs."""
+    found = {}
+    for layer in layers:
+        text = format_value(layer["weight"])
+        if layer["bias"] is not None and layer["bias"] != layer["weight"]:
+            text += f", bias {format_value(layer['bias'])}"
+        found[layer["layer"]] = text
+    return found
+
+
+def provenance(outcome: Outcome) -> dict[str, str]:
+    """Where it comes from: the command that trains it, the machine, the versions."""
+    environment: dict[str, Any] = dict(outcome.environment)
+    packages = environment.pop("packages", {})
+    found = {"command": str(outcome.config.get("command", ""))} if outcome.config else {}
+    found |= {k: str(v) for k, v in environment.items() if not isinstance(v, dict | list)}
+    if packages:
+        found["packages"] = ", ".join(f"{name} {version}" for name, version in packages.items())
+    return found
+
+
+def _attempts(run: Run) -> dict[str, str]:
+    lines = [f"{e.get('event')} {e.get('cause', '')}".strip() for e in run.read_history()]
+    return {str(i): line for i, line in enumerate(lines, 1)} if len(lines) > 2 else {}
+
+
+def _section(title: str, pairs: dict[str, str]) -> None:
+    if not pairs:
+        return
+    table = Table(box=None, show_header=False, pad_edge=False, title=title, title_justify="left")
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in pairs.items():
+        table.add_row(Text(label), Text(value))
+    console.print(table)
+
+
+def _animate(runs: list[Run], path: Path) -> None:
+    from gansweep.report.plots.evolution import write_animation
+
+    if path.suffix not in (".webp", ".gif"):
+        raise UserError(f"--animate {path}: write FILE.webp or FILE.gif")
+    for number, run in enumerate(runs):
+        target = path if number == 0 else path.with_stem(f"{path.stem}-{number + 1}")
+        if not write_animation(run, target):
+            raise UserError(f"run {run.id} has no two pictures over time yet")
+        console.print(f"animation: {target}")

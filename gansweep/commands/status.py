@@ -1,0 +1,102 @@
+"""`python -m gansweep status SWEEP`: what a sweep is doing, from its files alone."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.live import Live
+from rich.text import Text
+
+from gansweep.config import DEFAULTS
+from gansweep.launch.progress import SweepProgress, overall, render, run_progress
+from gansweep.store.errors import one_line_errors
+from gansweep.store.estimate import Estimates, cost_of, total_seconds
+from gansweep.store.manifest import Manifest, numbered, read_manifest
+from gansweep.store.run import FAILED, Run, read_json
+from gansweep.terminal.console import console
+
+EVERY = 1.0  # seconds between two looks with --watch
+IDLE = 15  # looks at a sweep in which nothing runs, after which nobody seems to train it
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gansweep status",
+        description="What a sweep is doing, from its files alone: also from another terminal.",
+        epilog="Exit codes: 0 all done, 1 some failed, 2 no such sweep, 3 not all done yet.",
+    )
+    parser.add_argument("sweep", nargs="?", help="the sweep's name; without it, all sweeps")
+    parser.add_argument(
+        "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
+    )
+    parser.add_argument(
+        "--watch", action="store_true", help="look again until it is done, or rests"
+    )
+    args = parser.parse_args(argv)
+    with one_line_errors():
+        if args.sweep is None:
+            for path in sorted((Path(args.out) / "sweeps").glob("*/manifest.json")):
+                manifest = read_manifest(args.out, path.parent.name)
+                console.print(overall(sweep_progress(manifest, args.out)))
+            return
+        manifest = read_manifest(args.out, args.sweep)
+        progress = sweep_progress(manifest, args.out)
+        if args.watch and console.is_terminal:
+            with Live(console=console, auto_refresh=False, transient=True) as view:
+                idle = 0
+                while progress.waiting + len(progress.running) and idle < IDLE:
+                    view.update(render(progress), refresh=True)
+                    time.sleep(EVERY)
+                    progress = sweep_progress(manifest, args.out)
+                    idle = 0 if progress.running else idle + 1
+        console.print(render(progress))
+        _print_failures(manifest, args.out)
+    if progress.running or progress.waiting:
+        raise SystemExit(3)
+    raise SystemExit(1 if progress.failed else 0)
+
+
+def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
+    """Every chosen run of a sweep, as its folder tells now."""
+    titles = numbered(manifest.titles)
+    progress = SweepProgress(manifest.name, done=0, failed=0, waiting=0, running=[])
+    waiting = []
+    interrupted = 0
+    for run_id, title in titles.items():
+        run = Run(out, run_id)
+        status = run.status()
+        if status == "running":
+            progress.running.append(run_progress(run, title))
+        elif status == "done":
+            progress.done += 1
+        elif status in FAILED:
+            progress.failed += 1
+        elif run_id in manifest.pruned:
+            progress.pruned += 1
+        else:
+            waiting.append(run)
+            interrupted += status == "interrupted"
+    progress.running.sort(key=lambda line: line.slot)
+    progress.waiting = len(waiting)
+    if not progress.running:
+        progress.note = f"{interrupted} of them interrupted" if interrupted else ""
+        return progress
+    line = progress.running[0]
+    estimates = Estimates(out, "cpu" if line.slot.startswith("cpu") else "cuda", line.threads or 1)
+    left: list[float | None] = [line.left for line in progress.running]
+    for run in waiting:
+        record = read_json(run.config) or {}
+        steps = record.get("identity", {}).get("steps", 0)
+        left.append(estimates.seconds(cost_of(record), steps))
+    whole = [run.whole for run in progress.running if run.whole is not None]
+    progress.left = total_seconds(left, len(progress.running), whole)
+    return progress
+
+
+def _print_failures(manifest: Manifest, out: str | Path) -> None:
+    for run_id, title in manifest.titles.items():
+        run = Run(out, run_id)
+        if run.failed():
+            console.print(Text(f"{title}  {run.why_failed()} (log: {run.log})", style="red"))

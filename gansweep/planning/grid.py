@@ -1,0 +1,238 @@
+"""What `-m` does: plan, prepare the data, train what is missing, build the table."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gansweep.launch.local import IsolatedTask
+from gansweep.launch.task import PlannedRun, SweepTask
+from gansweep.planning.compose import command_of, composer
+from gansweep.planning.overrides import as_arguments, read_axes
+from gansweep.planning.plan import Plan, make_plan
+from gansweep.plugins import METRICS
+from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.manifest import manifest_path
+from gansweep.store.run import Run, damaged, now, read_json
+from gansweep.terminal.console import console
+from gansweep.training.job import one_line
+from gansweep.training.metrics.distances import PUBLISHED
+
+if TYPE_CHECKING:
+    from hydra.types import HydraContext
+    from omegaconf import DictConfig
+
+
+def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> None:
+    """Plan and train a sweep, then write its report.
+
+    Exits with 0 if all chosen rows are done, 1 if some failed, 2 for bad input and 130 after
+    Ctrl-C or SIGTERM; the table is written in each case but the third.
+    """
+    with one_line_errors():
+        chosen = master.hydra.runtime.choices["hydra/launcher"]
+        plan = _plan(arguments, master, context)
+        for name in ("fail_fast", "jobs_per_device"):
+            if chosen != "local" and getattr(plan.settings, name):
+                raise UserError(f"{name} is for hydra/launcher=local, not for {chosen}")
+        todo = _todo(plan)
+        if plan.settings.plan:
+            _preview(plan, todo, chosen)
+            return
+        launcher = _launcher(plan, chosen, master, context) if todo else None
+        _announce(plan, todo)
+        plan.write()
+        started = time.monotonic()
+        interrupted = False
+        try:
+            if launcher is not None:
+                _launch(launcher, chosen, todo)
+        except KeyboardInterrupt:
+            interrupted = True
+            console.print("\ninterrupted: what is finished is kept")
+        _report(plan, todo, time.monotonic() - started)
+    if interrupted:
+        again = " retry=failed" if plan.settings.retry else ""
+        console.print(f"to go on: {plan.manifest.command}{again}")
+        raise SystemExit(INTERRUPTED)
+    if not all(job.run.complete() for job in plan.jobs):
+        if any(job.run.status() in ("planned", "interrupted") for job in plan.jobs):
+            console.print(f"to go on: {plan.manifest.command}")
+        raise SystemExit(1)
+
+
+def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Plan:
+    compose, command = composer(master, context), command_of(arguments, master)
+    profile = master.hydra.runtime.choices["profile"]
+    return make_plan(read_axes(arguments, multirun=True), compose, profile, command)
+
+
+def _todo(plan: Plan) -> list[PlannedRun]:
+    """What is not done; what failed before only if it is asked for."""
+    again = plan.settings.retry == "failed"
+    missing = [job for job in plan.jobs if not job.run.complete()]
+    return [job for job in missing if again or not job.run.failed()]
+
+
+def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
+    manifest = plan.manifest
+    rows = _count(len(manifest.rows), "row")
+    if len(plan.chosen) < len(manifest.rows):
+        rows = f"{len(plan.chosen)} of {rows}"
+    missing = [job for job in plan.jobs if not job.run.complete()]
+    failed = len(missing) - len(todo)
+    left = f", {failed} failed before (retry=failed trains them again)" if failed else ""
+    console.print(
+        f"sweep {manifest.name}: {rows}, {_count(len(plan.jobs), 'run')} "
+        f"({', '.join(manifest.pictures)}), {len(plan.jobs) - len(missing)} done{left}, "
+        f"{len(todo)} to train"
+    )
+    earlier = read_json(manifest_path(plan.settings.out, manifest.name)) or {}
+    if earlier.get("command", manifest.command) != manifest.command and not plan.settings.plan:
+        console.print(
+            f"sweep {manifest.name}: replaces the plan of {earlier['command']!r}; "
+            "its runs are kept (name=… keeps both tables)"
+        )
+    for job in plan.jobs:
+        if damaged(job.run.result):
+            console.print(f"  {job.run.result} is damaged: the run is trained again")
+    if (judge := plan.settings.judge) in PUBLISHED:
+        metric = PUBLISHED[judge]
+        done = [read_json(job.run.result) or {} for job in plan.jobs if job.run.complete()]
+        without = sum(metric not in (result.get("judge") or {}).get("score", {}) for result in done)
+        if without:
+            console.print(
+                f"  {_count(without, 'finished run')} without {METRICS[metric].label}: "
+                f"python -m gansweep judge RUN --{judge} scores it"
+            )
+    for i, row in enumerate(manifest.rows):
+        for why in dict.fromkeys(row.invalid.values()):
+            console.print(f"  row {i} is left out: {why}")
+
+
+def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
+    """`plan=true`: every row that would be trained, the counts, and how long it would take."""
+    from gansweep.launch.progress import clock
+    from gansweep.launch.sweep import make_estimates, make_pool
+    from gansweep.store.estimate import cost_of, total_seconds
+
+    _announce(plan, todo)
+    records = {job.run.id: record for job, record in zip(plan.jobs, plan.records, strict=True)}
+    task = _task(plan)
+    if launcher != "local":  # the devices are somewhere else
+        task = replace(task, device="cpu")
+    pool = make_pool(task)
+    estimates = make_estimates(task, pool)
+    most = pool.most_jobs() if launcher == "local" else 1
+    times = []
+    for job in todo:
+        record = records[job.run.id]
+        seconds = estimates.seconds(cost_of(record), record["identity"]["steps"])
+        times.append(seconds)
+        status = job.run.status()
+        state = "to train" if status == "planned" else f"to train ({status})"
+        about = f"  about {clock(seconds)}" if seconds is not None else ""
+        console.print(f"  {job.run.id}  {job.title}  {state}{about}")
+    statuses = Counter(job.run.status() for job in plan.jobs)
+    done = sum(job.run.complete() for job in plan.jobs)
+    invalid = sum(len(plan.manifest.rows[i].invalid) for i in plan.chosen)
+    console.print(
+        f"to run {len(todo)}, done {done}, failed {statuses['failed']}, "
+        f"duplicate {plan.doubles}, invalid {invalid}"
+    )
+    if todo:
+        where = _count(most, "slot") if launcher == "local" else "one job after the other"
+        total = total_seconds(times, most)
+        known = sum(seconds is not None for seconds in times)
+        console.print(
+            f"estimated time: {clock(total)} in {where}, "
+            f"from earlier runs like {known} of the {len(todo)}"
+            if total is not None
+            else f"estimated time: unknown, no earlier run is like these ({where})"
+        )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _task(plan: Plan) -> SweepTask:
+    settings = plan.settings
+    params = [record["params"] for record in plan.records]
+    devices = {p["device"] for p in params}
+    threads = [p["threads"] for p in params if p["threads"] is not None]
+    return SweepTask(
+        name=plan.manifest.name,
+        out=settings.out,
+        planned=now(),
+        jobs_per_device=settings.jobs_per_device,
+        fail_fast=settings.fail_fast,
+        device=devices.pop() if len(devices) == 1 else "auto",
+        threads=max(threads, default=None),
+    )
+
+
+def _launcher(plan: Plan, chosen: str, master: DictConfig, context: HydraContext) -> Any:
+    """Hydra's launcher, whichever is chosen."""
+    from hydra.core.plugins import Plugins
+
+    task = _task(plan)
+    if chosen not in ("basic", "local"):  # a cluster's
+        task = IsolatedTask(**vars(task))
+    return Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=task, config=master
+    )
+
+
+def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
+    """Train. A launcher that gives up at a job that it lost costs neither the others' results
+    nor the table."""
+    # Absolute: a cluster's jobs may start in another folder.
+    runs = [
+        as_arguments({"out": str(job.run.folder.parents[1].resolve()), "run_id": job.run.id})
+        for job in todo
+    ]
+    try:
+        returns = launcher.launch(runs, initial_job_idx=0)
+    except Exception as error:
+        if chosen in ("local", "basic") or isinstance(error, UserError | OSError):
+            raise  # a bug of ours, or what the user can mend
+        first = one_line(error)[:300]
+        console.print(f"the launcher gave up: {type(error).__name__}: {first}")
+        console.print("what is not done goes on when you type the command again")
+        return
+    for job, returned in zip(todo, returns, strict=True):
+        # The others have said it themselves.
+        if returned.status.name == "FAILED" and job.run.status() in ("planned", "interrupted"):
+            console.print(f"{job.title}  was lost: {one_line(returned._return_value)[:300]}")
+
+
+def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
+    from gansweep.report import write_report
+    from gansweep.report.render.terminal import print_table
+
+    settings, manifest = plan.settings, plan.manifest
+    report = write_report(
+        manifest.name,
+        out=settings.out,
+        reports=settings.reports,
+        thumbnail=settings.thumbnail,
+    )
+    print_table(report.results.tables, rows=plan.chosen)
+    done = [job for job in todo if job.run.complete()]
+    failed = [job for job in plan.jobs if job.run.failed()]
+    if todo:
+        console.print(f"{len(done)} of {_count(len(todo), 'run')} trained in {seconds:.0f} s")
+    for job in failed:
+        _tell_failure(job.run, job.title)
+    report.announce()
+
+
+def _tell_failure(run: Run, title: str) -> None:
+    failure = read_json(run.failure) or {}
+    console.print(f"{title}  {run.why_failed()} (log: {run.log})")
+    if failure.get("cause") in ("killed", "crashed"):  # what it said itself is all there is
+        for line in failure.get("log", []):
+            console.print(f"    {line}")

@@ -1,0 +1,93 @@
+"""What makes two runs the same run: the resolved parameters that can change the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from gansweep import __version__
+from gansweep.config import (
+    DEFAULTS,
+    HYPERPARAMETERS,
+    PARAMS,
+    Config,
+    as_record,
+    effective,
+    total_steps,
+    validate,
+    widths,
+)
+from gansweep.planning.overrides import command
+from gansweep.planning.precision import resolve
+from gansweep.plugins import DATASETS
+from gansweep.store.errors import UserError
+from gansweep.store.run import Run
+from gansweep.training.data import Prepared
+
+# Declared when ids were first given out: they are hashed whatever their value. A parameter that was
+# declared later is hashed only where it differs from its default, so that a new one changes no id.
+# Never add to these.
+HASHED = {
+    "gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr", "beta1",
+    "beta2", "gen_opt", "disc_opt", "momentum", "nesterov", "joint_d", "fresh_z", "reuse_fake",
+    "parametrization", "shuffle", "precision", "memory_format",
+}  # fmt: skip
+
+
+def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
+    """What keeps this configuration from being trained (on this data), if anything does."""
+    try:
+        validate(config)
+        if data is not None:
+            total_steps(config, data.images)
+    except UserError as error:
+        return error
+    return None
+
+
+def check_root(configs: Iterable[Config]) -> None:
+    """Refuse a `data.root` that none of these configurations would look at."""
+    with_root = [c for c in configs if c.data.root is not None]
+    if with_root and not any(DATASETS[c.data.name].files for c in with_root):
+        data = with_root[0].data
+        raise UserError(
+            f"data.root={data.root} has no effect: {data.name} needs no files; "
+            "for your own pictures add data=images"
+        )
+
+
+def identity(config: Config, data: Prepared) -> dict[str, Any]:
+    """The typed values that are hashed into a run's id; None where a value has no effect.
+
+    Raises UserError if the configuration does not fit together or to the data.
+    """
+    validate(config)
+    values: dict[str, Any] = {
+        name: value
+        for name, value in effective(config).items()
+        if name in HYPERPARAMETERS
+        and name != "seed"
+        and not PARAMS[name].resolved
+        and (name in HASHED or value not in (None, DEFAULTS[name]))
+    }
+    values["reuse_fake"] = config.reuse_fake and not config.fresh_z
+    values["gen_width"], values["disc_width"] = widths(config)
+    values["steps"] = total_steps(config, data.images)
+    values["data"] = {"name": data.name, "sha256": data.sha256, "images": data.images}
+    return values
+
+
+def plan_run(config: Config, data: Prepared) -> tuple[Run, dict[str, Any]]:
+    """The run of one resolved configuration, and what its config.json says."""
+    config = resolve(config)
+    values = identity(config, data)
+    run = Run(config.out, Run.make_id(values, config.seed))
+    record = {
+        "id": run.id,
+        "identity": values,
+        "params": as_record(config),
+        "data": data.describe(),
+        "command": command(config, values["steps"]),
+        "gansweep": __version__,
+    }
+    return run, record

@@ -1,0 +1,183 @@
+"""The command line's overrides, checked before anything is composed, prepared or trained."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from gansweep.config import (
+    DATA_DEFAULTS,
+    DEFAULTS,
+    HYPERPARAMETERS,
+    PARAMS,
+    SEARCH_SETTINGS,
+    SWEEP_SETTINGS,
+    Config,
+    check,
+    unknown_parameter,
+)
+from gansweep.planning.resources import choices
+from gansweep.store.errors import UserError, choices_hint
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+GROUPS = ("data", "profile")
+# Which group of conf/ a name is chosen from.
+CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
+
+LISTS = ("rows", "search", "warm_start")  # whose commas are no sweep
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One override: a name and its one or more values, typed."""
+
+    name: str
+    values: tuple[Any, ...]
+
+
+def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
+    """The axes of a command line, in its order; Hydra's own overrides are left out.
+
+    Raises UserError for bad syntax, unknown names and invalid values, and for several values of
+    one parameter or a row list without `-m`.
+    """
+    axes: dict[str, Axis] = {}
+    for argument in arguments:
+        override = parse(argument)
+        if override.get_key_element().lstrip("+~").split("/")[0].split(".")[0] == "hydra":
+            continue
+        axis = _axis(override, argument)
+        if not multirun and len(axis.values) > 1:
+            raise UserError(f"{argument} has several values: add -m to sweep over them")
+        of_sweeps = axis.name in SWEEP_SETTINGS or axis.name in SEARCH_SETTINGS
+        if not multirun and of_sweeps and axis.values != (DEFAULTS[axis.name],):
+            raise UserError(f"{argument} is for sweeps: add -m")
+        if multirun and axis.name == "run_id":
+            raise UserError(f"{argument} names one run: leave out -m")
+        if axis.name in axes:
+            raise UserError(f"{axis.name} is given twice; write {axis.name}=a,b with -m for both")
+        axes[axis.name] = axis
+    # Whoever sets one end of a run means that one, not the profile's other.
+    for one, other in (("epochs", "steps"), ("steps", "epochs")):
+        if one in axes and other not in axes:
+            axes[other] = Axis(other, (None,))
+    return list(axes.values())
+
+
+def parse(argument: str) -> Override:
+    """One override, as Hydra's grammar reads it. Raises UserError if it cannot."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(argument)
+    except HydraException as error:
+        reason = " ".join(str(error).split("\n")[0].split())
+        raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
+
+
+def items(text: str | None) -> list[str]:
+    """The items of one of LISTS, as in `search=lr,beta1`."""
+    return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
+
+
+def _axis(override: Override, argument: str) -> Axis:
+    name = override.get_key_element()
+    if override.is_add() or override.is_delete():
+        name = name.lstrip("+~")
+        if name not in PARAMS and name not in GROUPS:
+            raise unknown_parameter(name)
+        raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
+    if name in LISTS:  # its commas are a list, not a sweep
+        return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
+    values = values_of(override, argument)
+    if name in CHOSEN_FROM:
+        valid = _names(name)
+        for value in values:
+            if name == "data" and "/" in str(value):
+                raise UserError(
+                    f"{argument}: for your own pictures write data=images data.root={value}"
+                )
+            if value not in valid:
+                raise UserError(f"{name}={value}: {choices_hint(str(value), valid)}")
+        return Axis(name, tuple(str(value) for value in values))
+    if name not in PARAMS and not name.startswith("data."):
+        raise unknown_parameter(name)
+    return Axis(name, tuple(check(name, value) for value in values))
+
+
+def values_of(override: Override, argument: str) -> list[Any]:
+    """The value or values that an override gives, as Hydra reads them."""
+    from hydra.core.override_parser.types import Glob, QuotedString
+
+    name, value = override.get_key_element(), override.value()
+    if isinstance(value, Glob):
+        values: list[Any] = value.filter(_names(name))
+        if not values:
+            raise UserError(f"{argument} matches none of {', '.join(_names(name))}")
+    elif override.is_discrete_sweep():
+        values = [_rounded(v) for v in override.sweep_iterator()]
+    elif override.is_sweep_override():
+        raise UserError(
+            f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern); "
+            "intervals are for searches: python -m gansweep -m …"
+        )
+    else:
+        values = [value]
+    plain = [v.text if isinstance(v, QuotedString) else v for v in values]
+    for value in plain:
+        if not isinstance(value, str | int | float | bool | None):
+            raise UserError(f"{argument}: {value} is not a single value")
+    return plain
+
+
+def _rounded(value: Any) -> Any:
+    """range(0.1,0.5,0.1) means 0.3, not 0.30000000000000004."""
+    return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def _names(name: str) -> list[str]:
+    """The choices of a group or a parameter."""
+    if name in CHOSEN_FROM:
+        return choices(CHOSEN_FROM[name])
+    return PARAMS[name].names() if name in PARAMS else []
+
+
+def as_arguments(values: dict[str, Any]) -> list[str]:
+    """`name=value` as Hydra's grammar wants it."""
+    return [f"{name}={_text(value)}" for name, value in values.items()]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return format(Decimal(repr(value)), "f")  # 0.00005 as in the tables, not 5e-05
+    plain = value and all(c.isalnum() or c in "_-./:" for c in value)
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return value if plain else f"'{escaped}'"
+
+
+def command(config: Config, steps: int) -> str:
+    """The command line that trains exactly this run, whatever the files in conf/ say later."""
+    values: dict[str, Any] = {"data": config.data.name}
+    for name, default in DATA_DEFAULTS.items():
+        value = getattr(config.data, name.removeprefix("data."))
+        if value != default and name not in ("data.name", "data.epochs"):
+            values[name] = value
+    for name in PARAMS:
+        value = getattr(config, name)
+        told = name in HYPERPARAMETERS or name == "threads"
+        # What a profile may set is told even where it is the default.
+        if told and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
+            values[name] = value
+    values |= {"steps": steps, "epochs": None}
+    return shlex.join(["python", "-m", "gansweep", *as_arguments(values)])

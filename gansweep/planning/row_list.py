@@ -1,0 +1,237 @@
+"""Row lists that are no grid: the YAML files of sweeps/.
+
+title: what the table shows
+profile: narrow              # the one to train with, unless another is typed
+data: [digits, faces]        # which of the profile's data sets; both if left out
+set: {smooth: 0}             # parameters of all rows
+profiles: {demo: {steps: 250}}   # parameters under one profile
+tables:
+  - remark: text before the table
+    columns: [gen, disc, gen_drop / disc_drop, lr]
+    rows:
+      - [1, 1, n/a, 0.0005]
+
+A table may quote what somebody else found, `quoted: [time in the document]`: its rows end in these
+texts, which are shown behind our results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, check
+from gansweep.planning.resources import choices, sweeps_folder
+from gansweep.report.table.columns import RESULTS
+from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Table
+
+ROLES = ("digits", "faces")
+KEYS = ("title", "profile", "data", "set", "profiles", "tables", "search")
+TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "quoted", "rows")
+# What a row may say: everything that can change a run's numbers but the replicate.
+COLUMNS = [name for name in HYPERPARAMETERS if name != "seed"]
+
+
+@dataclass
+class Recipe:
+    """A row list. rows: the typed parameters of each row, in order; quotes: its quoted texts.
+
+    search: instead of rows, the ranges of searched parameters; None is the usual one.
+    """
+
+    name: str
+    title: str
+    profile: str | None = None
+    data: list[str] = field(default_factory=lambda: list(ROLES))
+    common: dict[str, Any] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    quotes: list[dict[str, str]] = field(default_factory=list)
+    search: dict[str, str | None] = field(default_factory=dict)
+
+
+def find_recipe(name: str) -> Path:
+    """A YAML file, or a name in ./sweeps or in the sweeps that come with gansweep."""
+    given = Path(name)
+    folders = [Path("sweeps"), sweeps_folder()]
+    for path in (given, *(folder / f"{name}.yaml" for folder in folders)):
+        if path.is_file():
+            return path
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    raise UserError(f"sweep={name}: no such list or file; {choices_hint(name, known)}")
+
+
+def read_recipe(name: str) -> Recipe:
+    """Raises UserError, naming the file and the place in it, for anything that is wrong."""
+    import yaml
+
+    path = find_recipe(name)
+    try:
+        record = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not readable as YAML ({reason})") from None
+    try:
+        return _recipe(path.stem, record)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def is_search(name: str) -> bool:
+    """Is this a search? What is wrong with it, or missing, is said by whoever reads it next."""
+    try:
+        return bool(read_recipe(name).search)
+    except UserError:
+        return False
+
+
+def _recipe(name: str, record: Any) -> Recipe:
+    _mapping(record, "a row list", KEYS)
+    recipe = Recipe(
+        name=name,
+        title=str(record.get("title", name)),
+        profile=_profile(record.get("profile")),
+        data=_roles(record.get("data", list(ROLES))),
+        common=_checked(record.get("set") or {}, "set"),
+    )
+    profiles = _mapping(record.get("profiles") or {}, "profiles", choices("profile"))
+    recipe.profiles = {p: _checked(values, f"profiles: {p}") for p, values in profiles.items()}
+    if "search" in record:
+        searched = _mapping(record["search"], "search", COLUMNS)
+        recipe.search = {
+            name: text if text is None else str(text) for name, text in searched.items()
+        }
+        if record.get("tables"):
+            raise UserError("it has `tables` and `search`: rows are trained, or settings searched")
+        recipe.rows.append({})
+        recipe.quotes.append({})
+        return recipe
+    for number, table in enumerate(_list(record.get("tables"), "tables"), 1):
+        try:
+            _add_table(recipe, _mapping(table, "a table", TABLE_KEYS))
+        except UserError as error:
+            raise UserError(f"table {number}: {error}") from None
+    if not recipe.rows:
+        raise UserError("it has no rows; a row list needs `tables`, each with `columns` and `rows`")
+    return recipe
+
+
+def _mapping(value: Any, what: str, keys: Iterable[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UserError(f"{what} must be a mapping, not {value!r}")
+    for key in value:
+        if key not in keys:
+            raise UserError(f"{what}: no {key!r}: {choices_hint(str(key), sorted(keys))}")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise UserError(f"{what} must be a list, not {value!r}")
+    return value
+
+
+def _profile(name: Any) -> str | None:
+    if name is not None and name not in choices("profile"):
+        raise UserError(f"profile: {name}: {choices_hint(str(name), choices('profile'))}")
+    return None if name is None else str(name)
+
+
+def _roles(roles: Any) -> list[str]:
+    for role in _list(roles, "data"):
+        if role not in ROLES:
+            raise UserError(f"data: {role}: {choices_hint(str(role), ROLES)}")
+    return list(roles)
+
+
+def _checked(values: Any, what: str) -> dict[str, Any]:
+    mapping = _mapping(values, what, {*COLUMNS, *DATA_PARAMS})
+    return {name: check(name, _number(value)) for name, value in mapping.items()}
+
+
+def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
+    columns = [str(column) for column in _list(table.get("columns"), "columns")]
+    results = [str(result) for result in _list(table.get("results") or [], "results")]
+    for result in results:
+        if result not in RESULTS:
+            raise UserError(f"results: no {result!r}: {choices_hint(result, RESULTS.names())}")
+    singles = [str(single) for single in _list(table.get("singles") or [], "singles")]
+    for single in singles:
+        if single not in SINGLES:
+            raise UserError(f"singles: no {single!r}: {choices_hint(single, SINGLES)}")
+    for column in columns:
+        for name in column.split(" / "):
+            if name not in COLUMNS:
+                raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
+    quoted = [str(name) for name in _list(table.get("quoted") or [], "quoted")]
+    headings = _mapping(table.get("headings") or {}, "headings", columns)
+    first = len(recipe.rows)
+    for cells in _list(table.get("rows"), "rows"):
+        try:
+            row = _list(cells, "a row")
+            if len(row) != len(columns) + len(quoted):
+                raise UserError(f"{len(row)} values for {len(columns) + len(quoted)} columns")
+            recipe.rows.append(_row(columns, row[: len(columns)]))
+            texts = map(str, row[len(columns) :])
+            recipe.quotes.append(dict(zip(quoted, texts, strict=True)))
+        except UserError as error:  # the number that rows= takes
+            raise UserError(f"row {len(recipe.rows)}: {error}") from None
+    recipe.tables.append(
+        Table(
+            columns,
+            list(range(first, len(recipe.rows))),
+            remark=str(table.get("remark") or "").strip(),
+            headings={column: str(text) for column, text in headings.items()},
+            results=results,
+            singles=singles,
+            quoted=quoted,
+        )
+    )
+
+
+def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
+    """Cells to typed parameters; `n/a` leaves a parameter at what the network has: nothing."""
+    import yaml
+
+    values = {}
+    for column, cell in zip(columns, cells, strict=True):
+        names = column.split(" / ")
+        merged = len(names) > 1 and isinstance(cell, str) and cell != NOT_APPLICABLE
+        parts = cell.split(" / ") if merged else [cell] * len(names)
+        if len(parts) != len(names):
+            raise UserError(f"{column}: {cell!r} does not have {len(names)} parts")
+        for name, part in zip(names, parts, strict=True):
+            if part != NOT_APPLICABLE:
+                values[name] = check(name, _number(yaml.safe_load(part) if merged else part))
+    return values
+
+
+def _number(value: Any) -> Any:
+    """1e-3 is a number to everybody but YAML 1.1."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return float(value)
+    return value
+
+
+def select_rows(text: str | None, count: int) -> set[int]:
+    """`0-5,34` → the rows 0 to 5 and 34; all of them for None. Raises UserError."""
+    if text is None:
+        return set(range(count))
+    chosen: set[int] = set()
+    for part in text.strip("[]").replace(" ", "").split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UserError(
+                f"rows={text}: {part!r} is neither a row nor a range; write rows=0-5,34"
+            )
+        span = range(int(first), int(last if dash else first) + 1)
+        if not span or span[-1] >= count:
+            raise UserError(f"rows={text}: {part} is not within the rows 0-{count - 1}")
+        chosen.update(span)
+    return chosen

@@ -1,0 +1,245 @@
+"""The HTML rendering: what the gallery's page shows, gathered from the rows and run folders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from gansweep.config import HYPERPARAMETERS
+from gansweep.plugins import METRICS
+from gansweep.report.gallery.page import Details, write_page
+from gansweep.report.render.files import link_picture
+from gansweep.report.render.real_images import RUNS, write_real_images
+from gansweep.report.table.caption import caption
+from gansweep.report.table.cell import Cell
+from gansweep.report.table.collect import ReportTable
+from gansweep.report.table.columns import RESULTS, Column, ReportRow, find_column
+from gansweep.report.table.judged import marks
+from gansweep.report.table.outcome import Outcome
+from gansweep.report.table.text import format_param
+from gansweep.store.run import Run
+
+if TYPE_CHECKING:
+    from gansweep.report.write import Report
+
+POINTS = 400  # of a curve, at most
+
+
+def write_gallery(report: Report) -> Path:
+    """`index.html` with what it opens beside it: `runs/` with curves and pictures over time."""
+    results, folder = report.results, report.folder
+    columns = _columns(results.tables)
+    real = {p: write_real_images(results, p, folder) for p in results.pictures}
+    pages: dict[str, Any] = {}
+    details = Details(folder / RUNS)
+    for row in results.rows:
+        for place, heading in enumerate(results.pictures):
+            for run in row.cells[heading].runs:
+                if run.run_id not in pages:
+                    file = details.add(run.run_id, _details(Run(report.out, run.run_id), run, row))
+                    entry = _run(report, row, place, heading, run)
+                    pages[run.run_id] = {**entry, "details": f"{RUNS}/{file}"}
+    details.write()
+    _forget_others(folder / RUNS, pages)
+    page = {
+        "title": results.title,
+        "command": "\n".join(results.commands),
+        "columns": [_heading(column, results.rows) for column in columns],
+        "pictures": [_picture(report, heading, real[heading]) for heading in results.pictures],
+        "tables": [
+            {"remark": t.remark, "rows": [_row(report, columns, row) for row in t.rows]}
+            for t in results.tables
+        ],
+        "runs": pages,
+        "caption": caption(results),
+    }
+    return write_page(folder, page)
+
+
+def _columns(tables: Sequence[ReportTable]) -> list[Column]:
+    """Those of all tables. Where they differ, two parameters in one column are two again."""
+    found = {column.name: column for table in tables for column in table.columns}
+    if all(len(table.columns) == len(found) for table in tables):
+        return list(found.values())
+    rows = [row for table in tables for row in table.rows]
+    names = dict.fromkeys(part for name in found for part in name.split(" / "))
+    return [found.get(name) or find_column(name, rows) for name in names]
+
+
+def _heading(column: Column, rows: list[ReportRow]) -> dict[str, Any]:
+    return {
+        "name": column.name,
+        "heading": column.heading,
+        "numeric": all(_numeric(column.value(row)) for row in rows),
+    }
+
+
+def _numeric(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _picture(report: Report, heading: str, real: str | None) -> dict[str, Any]:
+    cells = [row.cells[heading] for row in report.results.rows]
+    metric = next((cell.metric for cell in cells if cell.metric), "")
+    data = [run.config["data"]["name"] for cell in cells for run in cell.runs if run.config]
+    return {
+        "heading": heading,
+        "metric": METRICS[metric].label if metric else "",
+        "direction": METRICS[metric].direction if metric else "minimize",
+        "real": real,
+        "real_label": " and ".join(dict.fromkeys(data)),
+    }
+
+
+def _row(report: Report, columns: list[Column], row: ReportRow) -> dict[str, Any]:
+    return {
+        "key": _key(row),
+        "label": str(row.number),
+        "values": [_value(column.value(row)) for column in columns],
+        "texts": [column.text(row) for column in columns],
+        "cells": [_cell(report, row.cells[heading]) for heading in report.results.pictures],
+    }
+
+
+def _key(row: ReportRow) -> str:
+    return f"{row.sweep}/{row.number}"
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, int | float | str) else str(value)
+
+
+def _cell(report: Report, cell: Cell) -> dict[str, Any]:
+    if cell.why:
+        return {"why": cell.why}
+    single = len(cell.runs) == 1
+    text = [cell.headline(), *cell.remainder()] if cell.values else []
+    return {
+        "runs": [run.run_id for run in cell.runs],
+        "thumbs": [
+            {"run": run.run_id, "src": report.files.images.get(run.run_id), "label": label}
+            for run, label in cell.pictures()
+        ],
+        "value": sum(cell.values) / len(cell.values) if cell.values else None,
+        "text": cell.runs[0].judged if single else " ".join(text),
+        "mark": cell.mark,
+        "notes": [note for _, note in cell.notes()],
+    }
+
+
+def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome) -> dict[str, Any]:
+    source = Run(report.out, run.run_id)
+    target = report.folder / RUNS / run.run_id
+    target.mkdir(parents=True, exist_ok=True)
+    full = link_picture(run.picture, target / "samples.png") if run.picture else False
+    steps = {
+        int(path.stem[5:]): f"{_url(run.run_id)}/{path.name}"
+        for path in source.samples.glob("step_*.png")
+        if path.stem[5:].isdigit() and link_picture(path, target / path.name)
+    }
+    equilibrium = (run.judge.get("equilibrium") or {}).get("step")
+    if equilibrium and link_picture(source.best_picture, target / "best.png"):
+        steps[equilibrium] = f"{_url(run.run_id)}/best.png"
+    nearest = equilibrium and link_picture(source.nearest, target / "nearest.png")
+    return {
+        "title": f"row {row.number}, {heading}, seed {run.seed}",
+        "row": _key(row),
+        "picture": place,
+        "seed": run.seed,
+        "status": run.status,
+        "value": run.value,
+        "text": run.judged,
+        "marks": marks(run.judge) if run.judge else [],
+        "note": run.note,
+        "full": f"{_url(run.run_id)}/samples.png" if full else None,
+        "steps": [list(step) for step in sorted(steps.items())],
+        "equilibrium": equilibrium,
+        "nearest": f"{_url(run.run_id)}/nearest.png" if nearest else None,
+    }
+
+
+def _url(run_id: str) -> str:
+    return f"{RUNS}/{quote(run_id)}"
+
+
+def _details(source: Run, run: Outcome, row: ReportRow) -> dict[str, Any]:
+    params = [
+        [param.label, format_param(name, row.params)]
+        for name, param in HYPERPARAMETERS.items()
+        if name in row.params
+    ]
+    facts = [["run", run.run_id], ["seed", str(run.seed)]]
+    for entry in RESULTS:
+        value = entry.build(run)
+        if value is not None:
+            facts.append([entry.heading, entry.text(value)])
+    facts += [[METRICS[n].label, f"{run.score[n]:.4g}"] for n in METRICS.names() if n in run.score]
+    if run.environment:
+        there = run.environment
+        facts.append(["device", f"{there['device']} ({there['hardware']})"])
+        facts.append(["torch", there["packages"]["torch"]])
+        facts.append(["gansweep", there["gansweep"]])
+    return {
+        "params": params,
+        "facts": facts,
+        "command": str(run.config.get("command", "")),
+        "series": [*_losses(source), *_distances(source, run)],
+        "log": source.last_words(20) if run.status != "done" else [],
+    }
+
+
+def _losses(source: Run) -> list[dict[str, Any]]:
+    lines = _thinned(_whole(source.read_metrics()))
+    return [
+        series
+        for name, label in (("loss_d", "loss D"), ("loss_g", "loss G"))
+        if (series := _series(lines, name, label, "losses"))
+    ]
+
+
+def _distances(source: Run, run: Outcome) -> list[dict[str, Any]]:
+    lines = _whole(source.read_evaluations())
+    names = [n for n in METRICS.names() if any(n in line for line in lines)]
+    found = []
+    for name in names:
+        group = "distance" if name == run.primary or len(names) == 1 else METRICS[name].label
+        if series := _series(lines, name, METRICS[name].label, group):
+            found.append(series)
+    return found
+
+
+def _whole(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have a step: of a damaged stream, what is left."""
+    return [line for line in lines if isinstance(line.get("step"), int)]
+
+
+def _thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every so-many, the last one included."""
+    every = -(-len(lines) // POINTS) or 1
+    return lines[::-1][::every][::-1]
+
+
+def _series(
+    lines: list[dict[str, Any]], name: str, label: str, group: str
+) -> dict[str, Any] | None:
+    found = [line.get(name) for line in lines]
+    ys = [_value(y) if _numeric(y) else None for y in found]
+    if all(y is None for y in ys):
+        return None
+    return {"name": label, "group": group, "x": [line["step"] for line in lines], "y": ys}
+
+
+def _forget_others(folder: Path, kept: dict[str, Any]) -> None:
+    """Leave nothing of runs that an earlier gallery showed."""
+    for path in folder.glob("*-s[0-9]*/"):
+        if path.name not in kept:
+            with suppress(OSError):
+                for picture in path.glob("*.png"):
+                    picture.unlink()
+                path.rmdir()

@@ -1,0 +1,1 @@
+"""The plots of a sweep or a search: computed first, then drawn."""

@@ -1,0 +1,254 @@
+"""Runs over time: the judge's distance of all of a picture column, and the losses of the best."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gansweep.plugins import METRICS
+from gansweep.report.plots.canvas import shortened, text_width
+from gansweep.report.plots.style import (
+    DPI,
+    GREY,
+    INK,
+    WIDTH,
+    Scale,
+    fit,
+    plain,
+    spanned_scale,
+)
+from gansweep.report.table.columns import ReportRow
+from gansweep.report.table.outcome import warnings_of
+from gansweep.report.table.picture_column import PictureColumn
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito's: of the best
+LINES = 300  # runs that are drawn
+WINDOW = 0.1  # of a run's length: over which losses are averaged
+POINTS = 1000  # of a curve of losses that are drawn
+
+Curve = list[tuple[float, float]]  # steps, or epochs, and values
+
+
+@dataclass
+class _Line:
+    """A run's curves. row, colour: of one of the best."""
+
+    distance: Curve
+    per_epoch: float  # steps; 0: not known
+    row: ReportRow | None = None
+    colour: str = GREY
+    equilibrium: float | None = None
+    losses: dict[str, Curve] = field(default_factory=dict)
+
+
+def draw_curves(column: PictureColumn) -> tuple[Any, str] | None:
+    """None if no run was looked at twice and none of the best has losses."""
+    lines = _lines(column)
+    by_epoch = all(line.per_epoch for line in lines)
+    for line in lines:
+        each = line.per_epoch if by_epoch else 1.0
+        curves = [line.distance, *line.losses.values()]
+        for curve in curves:
+            curve[:] = [(x / each, y) for x, y in curve]
+        if line.equilibrium is not None:
+            line.equilibrium /= each
+    unit = "epochs" if by_epoch else "steps"
+    looked = [line for line in lines if len(line.distance) > 1]
+    best = [line for line in lines if line.row is not None]
+    lossy = [line for line in best if line.losses]
+    if not looked and not lossy:
+        return None
+    from matplotlib.figure import Figure
+
+    heights = [3.4 * bool(looked), 0.1 + 0.15 * len(best), 2.0 * bool(lossy)]
+    figure = Figure((WIDTH, sum(heights)), DPI, facecolor="white", layout="constrained")
+    parts: Any = figure.subfigures(3, 1, height_ratios=[max(h, 1e-3) for h in heights])
+    upper, middle, lower = parts
+    if looked:
+        _draw_distances(upper, column, looked, unit)
+    _draw_names(middle, column, best)
+    if lossy:
+        _draw_losses(lower, lossy, unit)
+    what = [f"{_label(column)} of {len(looked)} runs"] if looked else []
+    what += ["the losses of the best" if column.ranked else "losses"] if lossy else []
+    return figure, f"{column.heading}: {' and '.join(what)} over time"
+
+
+def _lines(column: PictureColumn) -> list[_Line]:
+    """The best rows' runs, the best first; then all others, or as many by lot."""
+    leaders = column.leaders(len(COLOURS))
+    chosen = [column.shown(row) for row in leaders]
+    runs = {run.run_id: run for row in column.rows for run in column.cell(row).runs}
+    for best in chosen:
+        runs.pop(best.run_id, None)
+    others = list(runs.values())
+    if len(others) > LINES - len(chosen):
+        others = random.Random(0).sample(others, LINES - len(chosen))
+    lines = []
+    for i, outcome in enumerate((*chosen, *others)):
+        run, identity = column.run(outcome), outcome.config.get("identity")
+        per_epoch = identity["data"]["images"] // identity["batch_size"] if identity else 0
+        line = _Line(_distances(column, run.read_evaluations()), per_epoch)
+        if i < len(chosen):
+            line.row, line.colour = leaders[i], COLOURS[i]
+            found = outcome.judge.get("equilibrium")
+            line.equilibrium = found["step"] if found else None
+            read = run.read_metrics()
+            losses = {name: _curve(read, name) for name in ("loss_d", "loss_g")}
+            line.losses = {n: curve for n, curve in losses.items() if len(curve) > 1}
+        if line.distance or line.losses:
+            lines.append(line)
+    return lines
+
+
+def _distances(column: PictureColumn, looks: list[dict[str, Any]]) -> Curve:
+    """By the column's metric; of runs of which none is done yet, by the one that they have."""
+    if column.metric:
+        return _curve(looks, column.metric)
+    names = [m.name for m in METRICS if m.direction == "minimize"]
+    return next((curve for name in names if (curve := _curve(looks, name))), [])
+
+
+def _curve(lines: list[dict[str, Any]], name: str) -> Curve:
+    """What can be drawn of it: finite numbers."""
+    points: list[tuple[Any, Any]] = [(line.get("step"), line.get(name)) for line in lines]
+    return [(float(x), float(y)) for x, y in points if _finite(x) and _finite(y)]
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _label(column: PictureColumn) -> str:
+    return column.label or "distance"
+
+
+def _draw_distances(figure: Any, column: PictureColumn, lines: list[_Line], unit: str) -> None:
+    from matplotlib.collections import LineCollection
+
+    axes = figure.subplots()
+    points = [point for line in lines for point in line.distance]
+    fit(axes, "x", Scale(unit, 0, max(x for x, _ in points)))
+    axes.set_xlim(0, max(x for x, _ in points))
+    y = spanned_scale(f"{_label(column)} ({column.better})", [value for _, value in points])
+    fit(axes, "y", y)
+    title = f"{column.heading}: {_label(column)} in the judge's looks while training"
+    if any(line.equilibrium is not None for line in lines):
+        title += "; ● equilibrium"
+    axes.set_title(plain(title, 90), fontsize=9, color=INK, loc="left")
+    grey = [line.distance for line in lines if line.row is None]
+    shade = 0.7 if len(grey) < 60 else 0.35
+    axes.add_collection(LineCollection(grey, colors=GREY, linewidths=0.8, alpha=shade, zorder=2))
+    ends = []
+    for line in reversed(lines):
+        if line.row is None:
+            continue
+        axes.plot(*zip(*line.distance, strict=True), color=line.colour, linewidth=1.8, zorder=4)
+        at = [point for point in line.distance if point[0] == line.equilibrium]
+        if at:
+            dot = {"color": line.colour, "markersize": 8, "markeredgecolor": "white"}
+            axes.plot(*at[0], "o", zorder=6, clip_on=False, **dot)
+        ends.append((y.unit(line.distance[-1][1]), line))
+    # Names beside the ends of their lines, moved apart where these are close.
+    ends.sort(key=lambda end: end[0])
+    heights = _apart([(0.05 + end) / 1.1 for end, _ in ends], 0.052)
+    for (_, line), height in zip(ends, heights, strict=True):
+        assert line.row is not None
+        axes.annotate(
+            f"row {line.row.number}", line.distance[-1], (1.03, height),
+            textcoords=axes.transAxes, fontsize=8, color=line.colour, weight="bold", va="center",
+            arrowprops={
+                "arrowstyle": "-", "color": line.colour, "linewidth": 0.7, "shrinkA": 0,
+                "shrinkB": 2, "relpos": (0, 0.5), "linestyle": ":",
+            },
+        )  # fmt: skip
+
+
+def _apart(places: Sequence[float], gap: float) -> list[float]:
+    """Rising places, moved as little as may be so that each is so far from the next."""
+    groups: list[list[float]] = []  # the middle and the number of neighbours that touch
+    for place in places:
+        groups.append([place, 1])
+        while len(groups) > 1 and _top(groups[-2], gap) + gap > groups[-1][0] - _half(
+            groups[-1], gap
+        ):
+            (one, n), (other, m) = groups[-2:]
+            groups[-2:] = [[(one * n + other * m) / (n + m), n + m]]
+    return [
+        middle + gap * (i - (count - 1) / 2) for middle, count in groups for i in range(int(count))
+    ]
+
+
+def _half(group: list[float], gap: float) -> float:
+    return gap * (group[1] - 1) / 2
+
+
+def _top(group: list[float], gap: float) -> float:
+    return group[0] + _half(group, gap)
+
+
+def _draw_names(figure: Any, column: PictureColumn, best: list[_Line]) -> None:
+    """What the colours are."""
+    from matplotlib.lines import Line2D
+
+    handles, names = [], []
+    for line in best:
+        assert line.row is not None
+        words = [column.value(line.row), *warnings_of(column.shown(line.row))]
+        said = f" ({', '.join(words)})" if any(words) else ""
+        room = WIDTH * DPI - 70 - text_width(said)
+        names.append(plain(shortened(column.name(line.row), room) + said, 1000))
+        dot = "o" if line.equilibrium is not None and column.ranked else ""
+        handles.append(Line2D([], [], color=line.colour, marker=dot, linewidth=1.8))
+    if handles:
+        figure.legend(
+            handles, names, loc="upper left", fontsize=8, frameon=False, labelcolor=INK,
+            borderaxespad=0.2, labelspacing=0.25,
+        )  # fmt: skip
+
+
+def _draw_losses(figure: Any, lines: list[_Line], unit: str) -> None:
+    panels = figure.subplots(1, len(COLOURS), sharex=True, sharey=True)
+    smooth = [{name: smoothed(curve) for name, curve in line.losses.items()} for line in lines]
+    rough = sorted(y for line in lines for curve in line.losses.values() for _, y in curve)
+    top = max(y for curves in smooth for curve in curves.values() for _, y in curve)
+    # A few spikes of the raw losses may leave the panel: they would flatten all the rest.
+    top = max(1.1 * top, rough[int(0.98 * (len(rough) - 1))])
+    low = min(0.0, rough[0])
+    last = max(x for line in lines for curve in line.losses.values() for x, _ in curve)
+    for i, (axes, line, curves) in enumerate(zip(panels, lines, smooth, strict=False)):
+        assert line.row is not None
+        fit(axes, "x", Scale(unit, 0, last))
+        axes.xaxis.get_major_locator().set_params(nbins=3)
+        fit(axes, "y", Scale("loss", low, top))
+        axes.set(xlim=(0, last), ylim=(low, 1.03 * top))
+        if i:
+            axes.set_ylabel("")
+        axes.set_title(f"row {line.row.number}", fontsize=8, color=line.colour, weight="bold")
+        for name, colour, text in (("loss_d", INK, "D"), ("loss_g", line.colour, "G")):
+            if name in curves:
+                thin = line.losses[name][:: len(line.losses[name]) // POINTS + 1]
+                axes.plot(*zip(*thin, strict=True), color=colour, linewidth=0.6, alpha=0.3)
+                axes.plot(*zip(*curves[name], strict=True), color=colour, linewidth=1.6, label=text)
+        axes.legend(
+            loc="upper right", fontsize=7, frameon=False, ncols=2, handlelength=1,
+            borderaxespad=0, columnspacing=1,
+        )  # fmt: skip
+    for axes in panels[len(lines) :]:
+        axes.set_axis_off()
+
+
+def smoothed(curve: Curve) -> Curve:
+    """Means over a window that is cut at both ends."""
+    from itertools import accumulate
+
+    around = max(1, round(WINDOW * len(curve) / 2))
+    sums = [0.0, *accumulate(y for _, y in curve)]
+    found = []
+    for i, (x, _) in enumerate(curve):
+        low, high = max(0, i - around), min(len(curve), i + around + 1)
+        found.append((x, (sums[high] - sums[low]) / (high - low)))
+    return found[:: len(found) // POINTS + 1]

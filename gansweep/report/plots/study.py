@@ -1,0 +1,324 @@
+"""Drawings of a search: what an Optuna study tells, as PNG files for its report."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gansweep.report.plots.style import (
+    BLUE,
+    DPI,
+    GREY,
+    INK,
+    RED,
+    SLANT,
+    Scale,
+    blues,
+    fit,
+    new_figure,
+    number,
+    plain,
+    searched_scale,
+    spanned_scale,
+    with_legend,
+)
+from gansweep.store.run import write_file
+
+if TYPE_CHECKING:
+    import numpy as np
+    import optuna
+    from optuna.trial import FrozenTrial
+
+FEWEST = 8  # complete trials to tell importances from
+LINES = 200  # trials of parallel.png
+DOT: dict[str, Any] = {"linestyle": "none", "markersize": 5.5}
+
+
+@dataclass
+class _Search:
+    """What all drawings need. trials: the complete ones with finite values, at least one."""
+
+    study: optuna.Study
+    trials: list[FrozenTrial]
+    labels: list[str]
+
+    def __post_init__(self) -> None:
+        self.signs = [1 if d.name == "MINIMIZE" else -1 for d in self.study.directions]
+        self.feasible = [trial for trial in self.trials if _feasible(trial)]
+        self.best = min(self.feasible, key=self.loss, default=None)
+        self.names = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
+
+    def loss(self, trial: FrozenTrial) -> float:
+        return self.signs[0] * trial.values[0]
+
+    def varying(self, names: list[str], trials: list[FrozenTrial]) -> list[str]:
+        return [n for n in names if len({repr(t.params[n]) for t in trials if n in t.params}) > 1]
+
+
+def write_plots(study: optuna.Study, folder: Path, label: str) -> list[tuple[str, str]]:
+    """Draw what the study tells into `folder`. Returns (alt text, file name) of each picture.
+
+    label: the axis label of the objective, e.g. "FD (LeNet)"; of several objectives: theirs, joined
+    by " / ". Removes pictures that an earlier call drew there and this one does not.
+    """
+    from optuna.trial import TrialState
+
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    trials = [trial for trial in complete if all(map(math.isfinite, trial.values))]
+    count = len(study.directions)
+    labels = label.split(" / ") if label.count(" / ") == count - 1 else [label] * count
+    one = {
+        "history.png": _history, "importance.png": _importance, "slices.png": _slices,
+        "parallel.png": _parallel, "budget.png": _budget,
+    }  # fmt: skip
+    several = {"pareto.png": _pareto, "slices.png": _slices}
+    pictures = []
+    if trials:
+        search = _Search(study, trials, labels)
+        for name, draw in (one if count == 1 else several).items():
+            if drawn := draw(search):
+                figure, alt = drawn
+                write_file(folder / name, partial(figure.savefig, dpi=DPI, format="png"))
+                figure.clear()
+                pictures.append((alt, name))
+    for name in (one | several).keys() - {name for _, name in pictures}:
+        (folder / name).unlink(missing_ok=True)
+    return pictures
+
+
+def expected_best(values: Sequence[float], minimize: bool) -> list[float]:
+    """The expected best of k of these n finite values, drawn without replacement, for k = 1..n."""
+    ordered = sorted(values, reverse=not minimize)
+    n = len(ordered)
+    return [float(_chances(n, k) @ ordered[: n - k + 1]) for k in range(1, n + 1)]
+
+
+def _band(values: Sequence[float], minimize: bool) -> list[tuple[float, float]]:
+    """For k = 1..n, what the best of k reaches with a chance of 10 % and of 90 %."""
+    ordered = sorted(values, reverse=not minimize)
+    rows = []
+    for k in range(1, len(ordered) + 1):
+        reached = _chances(len(ordered), k).cumsum()[:-1]  # the last is 1, but for rounding
+        lucky, sure = (int((reached < q - 1e-12).sum()) for q in (0.1, 0.9))
+        rows.append((ordered[lucky], ordered[sure]))
+    return rows
+
+
+def _chances(n: int, k: int) -> np.ndarray:
+    """C(n-i, k-1) / C(n, k) for i = 1..n-k+1: that the best of k is the i-th best of all n."""
+    import numpy as np
+
+    i = np.arange(1, n - k + 1)
+    return k / n * np.concatenate([[1.0], ((n - i - k + 1) / (n - i)).cumprod()])
+
+
+def _feasible(trial: FrozenTrial) -> bool:
+    held = getattr(trial, "constraints", None)  # Optuna 5's; before, a system attribute, or None
+    found = (trial.system_attrs.get("constraints") or ()) if held is None else held.values()
+    return all(value <= 0 for value in found)
+
+
+def _history(search: _Search) -> tuple[Any, str]:
+    from optuna.trial import TrialState
+
+    label = search.labels[0]
+    trials = [t for t in search.study.get_trials(deepcopy=False) if t.state.is_finished()]
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and t.last_step is not None]
+    lasts = [(t.number, t.intermediate_values[t.last_step or 0]) for t in pruned]
+    lasts = [(number, value) for number, value in lasts if math.isfinite(value)]
+    failed = [(trial.number, 1.0) for trial in trials if trial.state == TrialState.FAIL]
+    done, refused = (
+        [(t.number, t.values[0]) for t in search.trials if _feasible(t) == wanted]
+        for wanted in (True, False)
+    )
+    figure, axes = new_figure(4.2)
+    fit(axes, "x", Scale("trial", 0, trials[-1].number, integer=True))
+    y = spanned_scale(label, [value for _, value in done + refused + lasts])
+    own = spanned_scale(label, [value for _, value in done + refused])
+    if y.high - y.low > 3 * (own.high - own.low):  # early values would flatten all others
+        y.log = 0 < 2 * y.low < y.high
+    fit(axes, "y", y)
+    top = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+    for points, mark, name, style in (
+        (lasts, "_", "pruned", {"color": GREY, "mew": 1.5}),
+        (done, "o", "complete", {"color": BLUE}),
+        (refused, "o", "infeasible", {"color": BLUE, "mfc": "white"}),
+        (failed, "x", "failed", {"color": INK, **top}),
+    ):
+        if points:
+            axes.plot(*zip(*points, strict=True), mark, label=name, **DOT, **style)
+    alt = f"{label} of every trial"
+    if search.best:
+        best = list(accumulate((value for _, value in done), min if search.signs[0] > 0 else max))
+        numbers = [number for number, _ in done] + [trials[-1].number]
+        line = {"where": "post", "color": RED, "zorder": 1.9, "label": "best so far"}
+        axes.step(numbers, [*best, best[-1]], **line)
+        alt += f"; the best, {number(best[-1])}, is that of trial {search.best.number}"
+    return with_legend(figure), alt
+
+
+def _importance(search: _Search) -> tuple[Any, str] | None:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    common = [n for n in search.names if all(n in trial.params for trial in search.trials)]
+    names, count = search.varying(common, search.feasible), len(search.feasible)
+    if count < FEWEST or len(names) < 2:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # "experimental", before 5; "assumes that low is good"
+            found = get_param_importances(
+                search.study,
+                evaluator=PedAnovaImportanceEvaluator(),
+                params=names,
+                # Trials whose target is not finite are left out.
+                target=lambda trial: search.loss(trial) if _feasible(trial) else math.inf,
+                normalize=False,
+            )
+    except Exception:  # not worth a report: mostly a space that changed midway
+        return None
+    total = sum(found.values())
+    if not 0 < total < math.inf:
+        return None
+    shares = sorted((value / total, name) for name, value in found.items())
+    figure, axes = new_figure(0.8 + 0.3 * len(shares))
+    bars = axes.barh(range(len(shares)), [share for share, _ in shares], color=BLUE, height=0.7)
+    axes.bar_label(bars, [f"{share:.0%}" for share, _ in shares], padding=3, fontsize=8)
+    fit(axes, "x", Scale(f"importance (PED-ANOVA, {count} trials)", 0, 1))
+    axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    axes.set_xlim(0, 1.1 * shares[-1][0])
+    axes.set_yticks(range(len(shares)), [plain(name, 40) for _, name in shares])
+    axes.grid(visible=False, axis="y")
+    return figure, f"Parameters by their importance to {search.labels[0]}; first {shares[-1][1]}"
+
+
+def _slices(search: _Search) -> tuple[Any, str] | None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    if not search.names:
+        return None
+    columns = min(3, len(search.names))
+    rows = math.ceil(len(search.names) / columns)
+    figure, panels = new_figure(0.4 + 2.3 * rows, rows, columns)
+    first, last = search.trials[0].number, search.trials[-1].number
+    shades = blues()
+    y = spanned_scale(search.labels[0], [trial.values[0] for trial in search.trials])
+    for i, (axes, name) in enumerate(zip(panels.flat, search.names, strict=False)):
+        held = [trial for trial in search.trials if name in trial.params]
+        x = searched_scale(name, held)
+        fit(axes, "x", x, 28)
+        fit(axes, "y", y)
+        axes.set_ylabel("")
+        axes.tick_params(axis="y", labelleft=i % columns == 0)
+        # Golden steps spread neighbours of one category, the same way every time.
+        spread = [0.5 * (t.number * 0.618 % 1 - 0.5) * bool(x.choices) for t in held]
+        at = [_place(name, trial) + off for trial, off in zip(held, spread, strict=True)]
+        edges = [shades((trial.number - first) / max(last - first, 1)) for trial in held]
+        faces = [c if _feasible(t) else "none" for c, t in zip(edges, held, strict=True)]
+        axes.scatter(at, [t.values[0] for t in held], 20, faces, edgecolors=edges, linewidths=1)
+        if search.best in held:
+            spot = at[held.index(search.best)], search.best.values[0]
+            axes.plot(*spot, "*", color=RED, markersize=12, markeredgecolor="white")
+    for axes in panels.flat[len(search.names) :]:
+        axes.set_axis_off()
+    figure.supylabel(plain(y.name, 40), fontsize=9, color=INK)
+    numbers = ScalarMappable(Normalize(first, max(last, first + 1)), shades)
+    bar = figure.colorbar(numbers, ax=panels, label="trial", aspect=15 * rows, pad=0.01)
+    bar.ax.tick_params(labelsize=8)
+    bar.ax.yaxis.get_major_locator().set_params(integer=True)
+    return figure, f"{search.labels[0]} by each parameter, the best trial starred"
+
+
+def _parallel(search: _Search) -> tuple[Any, str] | None:
+    if not search.names:
+        return None
+    trials = sorted(search.trials, key=lambda t: (not _feasible(t), search.loss(t)))[:LINES]
+    shown = [n for n in search.names if any(n in trial.params for trial in trials)]
+    shown = search.varying(shown, trials) or shown
+    # Conditional ones first: the gaps stay away from the objective's axis, which is last.
+    shown.sort(key=lambda name: sum(name in trial.params for trial in trials))
+    scales = [searched_scale(name, trials) for name in shown]
+    scales.append(spanned_scale(search.labels[0], [trial.values[0] for trial in trials]))
+    ranks = sorted(search.loss(trial) for trial in trials if _feasible(trial))
+    shades = blues()
+    figure, axes = new_figure(4.6)
+    for trial in reversed(trials):
+        places = [*(_place(name, trial) for name in shown), trial.values[0]]
+        style: dict[str, Any] = {"color": GREY, "linestyle": ":", "linewidth": 0.8}
+        if _feasible(trial):
+            rank = bisect_left(ranks, search.loss(trial)) / max(len(ranks) - 1, 1)
+            style = {"color": shades(1 - rank), "linewidth": 2.5 if trial is trials[0] else 1}
+        # The dots show values between two gaps.
+        heights = [scale.unit(place) for scale, place in zip(scales, places, strict=True)]
+        axes.plot(heights, marker=".", markersize=4, clip_on=False, **style)
+    note = partial(axes.annotate, textcoords="offset points", fontsize=7, color=INK, zorder=4)
+    for x, scale in enumerate(scales):
+        axes.axvline(x, color=INK, linewidth=0.8, zorder=3)
+        for i, text in scale.named(min(12, 140 // len(scales))):
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+            note(text, (x, scale.unit(i)), (4, 0), va="center", bbox=box)
+        for end in dict.fromkeys(() if scale.choices else (scale.low, scale.high)):
+            up, va = (5, "bottom") if scale.unit(end) > 0 else (-5, "top")
+            note(number(end), (x, scale.unit(end)), (0, up), ha="center", va=va)
+    titles = [plain(scale.name, 22) + " (log)" * scale.log for scale in scales]
+    turn = SLANT if max(map(len, titles)) * len(titles) > 125 else {}
+    axes.set_xticks(range(len(titles)), titles, fontsize=8, color=INK, **turn)
+    axes.tick_params(axis="x", length=0, pad=14)
+    axes.set(yticks=[], xlim=(-0.1, len(shown) + 0.1), ylim=(0, 1))
+    axes.spines[:].set_visible(False)
+    label = search.labels[0]
+    return figure, f"The parameters of {len(trials)} trials; the darker, the better the {label}"
+
+
+def _budget(search: _Search) -> tuple[Any, str] | None:
+    values = [trial.values[0] for trial in search.feasible]
+    if not values:
+        return None
+    mean, band = (of(values, search.signs[0] > 0) for of in (expected_best, _band))
+    lucky, sure = zip(*band, strict=True)
+    counts = range(1, len(values) + 1)
+    figure, axes = new_figure(3.8)
+    fit(axes, "x", Scale("number of trials k", 1, len(values), integer=True))
+    fit(axes, "y", spanned_scale(f"best {search.labels[0]} of k", [*mean, *lucky, *sure]))
+    axes.fill_between(
+        counts, lucky, sure, color=BLUE, alpha=0.18, lw=0, label="10 to 90 % of draws"
+    )
+    axes.plot(counts, mean, ".-", color=BLUE, label="expected")
+    alt = f"The best {search.labels[0]} to expect of k of these {len(values)} trials"
+    return with_legend(figure), alt
+
+
+def _pareto(search: _Search) -> tuple[Any, str] | None:
+    if len(search.labels) != 2:
+        return None
+    figure, axes = new_figure(4.6)
+    points = [[trial.values[i] for trial in search.trials] for i in (0, 1)]
+    for which, label, values in zip("xy", search.labels, points, strict=True):
+        fit(axes, which, spanned_scale(label, values))
+    faces = [BLUE if _feasible(trial) else "white" for trial in search.trials]
+    axes.scatter(*points, 24, faces, edgecolors=BLUE, label="complete (hollow: infeasible)")
+    sx, sy = search.signs
+    front: list[Sequence[float]] = []
+    for trial in sorted(search.feasible, key=lambda t: (sx * t.values[0], sy * t.values[1])):
+        if not front or sy * trial.values[1] < sy * front[-1][1]:
+            front.append(trial.values)
+    if front:
+        line = {"drawstyle": "steps-post", "color": RED, "markersize": 6, "label": "Pareto front"}
+        axes.plot(*zip(*front, strict=True), "o-", **line)
+    alt = f"{' and '.join(search.labels)} of every trial; the Pareto front has {len(front)} points"
+    return with_legend(figure), alt
+
+
+def _place(name: str, trial: FrozenTrial) -> float:
+    """Where the trial's parameter is on its axis; NaN if it has none of this name."""
+    if name not in trial.params:
+        return math.nan
+    return trial.distributions[name].to_internal_repr(trial.params[name])

@@ -1,0 +1,1 @@
+"""The table as Markdown, LaTeX, CSV, JSON and on the terminal."""

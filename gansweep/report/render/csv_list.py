@@ -1,0 +1,53 @@
+"""The CSV rendering: a line a run, for spreadsheets and data frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gansweep.report.render.files import Files
+from gansweep.report.table.collect import Results
+from gansweep.report.table.columns import RESULTS, column_names, find_column
+from gansweep.report.table.outcome import Outcome
+
+
+def render(results: Results, files: Files) -> str:
+    """One line a run and picture column; a row that could not be trained there has one, too."""
+    import pandas as pd
+
+    rows = results.rows
+    names = [name for name in column_names(rows) if name not in RESULTS]
+    metrics = sorted({metric for row in rows for run in row.runs() for metric in run.score})
+    params = [find_column(name, rows) for name in names if name not in metrics]
+    records = []
+    for row in rows:
+        shared = {column.name: _safe(column.value(row)) for column in params}
+        for heading, cell in row.cells.items():
+            place = {**shared, "column": _safe(heading)}
+            records += [place | _of_run(run, files) for run in cell.runs]
+            if not cell.runs:
+                records.append({**place, "status": "not trained", "note": _safe(cell.why)})
+    frame = pd.DataFrame(records)
+    if "seed" in frame:
+        frame["seed"] = frame["seed"].astype("Int64")  # whole, though some rows have none
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _of_run(run: Outcome, files: Files) -> dict[str, Any]:
+    found = {entry.name: _safe(entry.build(run)) for entry in RESULTS}
+    scores = {n: v for n, v in run.score.items() if isinstance(v, int | float | bool)}
+    return {
+        "run": run.run_id,
+        "seed": run.seed,
+        **found,
+        "metric": run.primary or None,
+        **scores,
+        "note": _safe(run.note),
+        "picture": files.images.get(run.run_id),
+    }
+
+
+def _safe(value: Any) -> Any:
+    """Text that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return value

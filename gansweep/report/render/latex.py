@@ -1,0 +1,107 @@
+r"""The LaTeX rendering: a `longtable` with pictures, and a document that it compiles in."""
+
+from __future__ import annotations
+
+from gansweep.report.render.files import Files
+from gansweep.report.table.caption import caption
+from gansweep.report.table.cell import BEST, TIE, Cell
+from gansweep.report.table.collect import ReportTable, Results
+from gansweep.report.table.judged import headline, remainder
+from gansweep.report.table.outcome import Outcome
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
+    "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
+    "`": r"\textasciigrave{}", "'": r"\textquotesingle{}", "-": "{-}", "[": "{[}", "]": "{]}",
+    "±": r"\(\pm\)", "≈": r"\(\approx\)", "×": r"\(\times\)", "≥": r"\(\geq\)", "–": "--",
+    "…": r"\ldots{}",
+}  # fmt: skip
+PICTURE = "2.2cm"
+LAST_OF_T1 = 0x180  # the letters that the font encoding has
+
+DOCUMENT = r"""\documentclass[a4paper,landscape]{article}
+\usepackage[T1]{fontenc}
+\usepackage[margin=1.5cm]{geometry}
+\usepackage{array,booktabs,graphicx,longtable,textcomp}
+\begin{document}
+\section*{TITLE}
+\small
+\input{table}
+\end{document}
+"""
+
+
+def escape(text: str) -> str:
+    """Any text as literal text; what pdfLaTeX's fonts have not becomes a question mark."""
+    flat = " ".join(str(text).split())
+    return "".join(
+        _SPECIAL.get(c, c if ord(c) < LAST_OF_T1 and c.isprintable() else "?") for c in flat
+    )
+
+
+def render(results: Results, files: Files) -> str:
+    r"""The tables and the caption, for `\input`; needs array, booktabs, graphicx, longtable and
+    textcomp."""
+    parts = ["% Written by gansweep. Pictures are relative to the document."]
+    for table in results.tables:
+        if table.remark:
+            parts.append(rf"\begin{{quote}}{escape(table.remark)}\end{{quote}}")
+        parts.append(_table(table, files))
+    items = "\n".join(rf"\item {escape(line)}" for line in caption(results))
+    parts.append(f"\\begin{{itemize}}\n{items}\n\\end{{itemize}}")
+    return "\n\n".join(parts) + "\n"
+
+
+def render_document(results: Results) -> str:
+    """A document around `table.tex`."""
+    return DOCUMENT.replace("TITLE", escape(results.title))
+
+
+def _table(table: ReportTable, files: Files) -> str:
+    pictures = [*table.singles, *table.pictures]
+    texts = [column.heading for column in table.columns]
+    wide = r">{\raggedright\arraybackslash}m{4.2cm}"
+    layout = "".join(r">{\raggedleft\arraybackslash}m{1.4cm}" for _ in texts)
+    layout += "".join(wide for _ in pictures)
+    heads = " & ".join(escape(heading) for heading in (*texts, *pictures))
+    lines = [
+        rf"\begin{{longtable}}{{{layout}}}", r"\toprule", heads + r" \\", r"\midrule", r"\endhead",
+    ]  # fmt: skip
+    for row in table.rows:
+        cells = [escape(column.text(row)) for column in table.columns]
+        cells += [
+            " ".join(_picture(run, files) or escape(run.note) for run in row.singles[heading])
+            for heading in table.singles
+        ]
+        cells += [_cell(row.cells[heading], files) for heading in table.pictures]
+        lines.append(" & ".join(cells) + r" \\")
+    return "\n".join([*lines, r"\bottomrule", r"\end{longtable}"])
+
+
+def _picture(run: Outcome, files: Files) -> str:
+    image = files.images.get(run.run_id)
+    return rf"\includegraphics[width={PICTURE}]{{{image}}}" if image else ""
+
+
+def _cell(cell: Cell, files: Files) -> str:
+    if cell.why:
+        return escape(cell.why)
+    parts = []
+    for run, label in cell.pictures():
+        parts += [_picture(run, files), escape(label)]
+        if not cell.together and run.judged:
+            parts.append(_judged(headline(run.judge), remainder(run.judge), cell))
+    if cell.together:
+        parts.append(_judged(cell.headline(), cell.remainder(), cell))
+    parts += [escape(note) for _, note in cell.notes()]
+    return r" \newline ".join(part for part in parts if part)
+
+
+def _judged(head: str, rest: list[str], cell: Cell) -> str:
+    text = escape(head)
+    if cell.mark == BEST:
+        text = rf"\textbf{{{text}}}"
+    elif cell.mark == TIE:
+        text = escape("≈ ") + text
+    return " ".join([text, *map(escape, rest)])

@@ -1,0 +1,117 @@
+"""The Optuna study of a search, as its storage has it: opened, counted, and its best setting.
+
+It is an ordinary study: anything that reads Optuna's storages reads it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gansweep.report.table.text import format_measured
+from gansweep.store.errors import UserError
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+GRACE = 10  # seconds after which the lock of a journal is taken for a dead writer's
+# User attributes of trials.
+RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD, ERROR = (
+    "runs", "why", "searcher", "alive", "uncounted", "dead", "error",
+)  # fmt: skip
+
+
+def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
+    """The study of a search, to look at. Raises UserError if it cannot be read."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        return optuna.load_study(study_name=name, storage=open_storage(storage, manifest.parent))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"study {name} cannot be read: {reason}") from None
+
+
+def best_setting(study: optuna.Study, label: str) -> list[str]:
+    """A sentence, and the command that trains the best setting; nothing if there is none."""
+    good = [t for t in study.get_trials(deepcopy=False) if feasible(t)]
+    if not good or len(study.directions) > 1:
+        return []
+    best = min(good, key=lambda t: t.values[0])
+    shown = ", ".join(f"{n} {_shown(v)}" for n, v in best.params.items())
+    if not best.user_attrs.get("command"):
+        return []
+    sentence = (
+        f"The best of {len(good)}: {label} {value_text(best)} in trial {best.number} ({shown})."
+    )
+    return [sentence, best.user_attrs["command"]]
+
+
+def value_text(trial: FrozenTrial) -> str:
+    """The distance of a trial that has one, with the digits that its error leaves meaning."""
+    return format_measured(trial.values[0], 1, trial.user_attrs.get(ERROR))
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def open_storage(url: str | None, folder: Path) -> Any:
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    if url is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Absolute: the lock is a link to it, which a relative path would leave dangling.
+        path = str(folder.resolve() / "study.journal")
+        return JournalStorage(JournalFileBackend(path, lock_obj=_journal_lock(path)))
+    if "://" not in url:
+        raise UserError(f"storage={url} is no database URL; write sqlite:///FILE or postgresql://…")
+    if url.startswith("postgresql://"):  # whichever driver is there
+        with suppress(ModuleNotFoundError):
+            import psycopg  # noqa: F401
+
+            url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+
+
+def _journal_lock(path: str) -> Any:
+    """The lock that every other reader of journals uses; one of a killed search is broken."""
+    from optuna.storages.journal import JournalFileSymlinkLock
+
+    left = Path(path + ".lock")
+    if left.is_symlink() and not left.exists():  # nobody's: the journal of a living writer exists
+        left.unlink(missing_ok=True)
+    if "grace_period" in inspect.signature(JournalFileSymlinkLock).parameters:
+        return JournalFileSymlinkLock(path, grace_period=GRACE)
+    # Optuna 4.1 would wait for it for ever. A living writer holds it for milliseconds.
+    with suppress(FileNotFoundError):
+        while time.time() - left.lstat().st_mtime < GRACE:
+            time.sleep(0.1)
+        left.unlink()
+    return JournalFileSymlinkLock(path)
+
+
+def feasible(trial: FrozenTrial) -> bool:
+    """Complete, and alive."""
+    return trial.values is not None and not trial.user_attrs.get(DEAD)
+
+
+def counted(trial: FrozenTrial) -> bool:
+    """Does this trial count as one of those that were asked for?
+
+    Not those told to the study from elsewhere, those of a dead search, and those that proposed
+    what another trial has.
+    """
+    from optuna.trial import TrialState
+
+    if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+        return not trial.user_attrs.get(UNCOUNTED)
+    if trial.state == TrialState.FAIL:
+        return WHY in trial.user_attrs and not trial.user_attrs.get(UNCOUNTED)
+    return trial.state == TrialState.RUNNING

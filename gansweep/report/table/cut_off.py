@@ -1,0 +1,44 @@
+"""Rows that ended while they were still improving, and the command that trains them longer."""
+
+from __future__ import annotations
+
+import shlex
+
+from gansweep.report.table.collect import Results
+from gansweep.report.table.outcome import Outcome
+
+IMPROVING = "still improving"
+
+
+def cut_off(results: Results) -> list[str]:
+    """A sentence that counts them, with the command; nothing where all had reached their best."""
+    cells = [cell for row in results.rows for cell in row.cells.values() if cell.judged]
+    early = [cell for cell in cells if any(map(_improving, cell.judged))]
+    if not early:
+        return []
+    sentence = f"{len(early)} of {len(cells)} were {IMPROVING} when they ended, and may rank "
+    sentence += "otherwise with more training"
+    longer = longer_command(results.commands, [run for cell in early for run in cell.judged])
+    return [f"{sentence}: {longer}" if longer else sentence]
+
+
+def _improving(run: Outcome) -> bool:
+    return run.alive and (run.judge.get("equilibrium") or {}).get("label") == IMPROVING
+
+
+def longer_command(commands: list[str], runs: list[Outcome]) -> str:
+    """The sweep's command with twice its epochs or steps; empty if there is no one such command."""
+    params = [run.config.get("params") or {} for run in runs]
+    budgets = {(p.get("epochs"), p.get("steps")) for p in params}
+    if len(commands) != 1 or len(budgets) != 1:
+        return ""
+    epochs, steps = budgets.pop()
+    given = ("epochs=", "steps=")
+    words = [w for w in shlex.split(commands[0]) if not w.startswith(given)]
+    if steps:
+        words.append(f"steps={2 * steps}")
+    elif epochs:
+        words.append(f"epochs={2 * epochs}")
+    else:
+        return ""
+    return shlex.join(words)

@@ -1,0 +1,131 @@
+"""Choosing rows and columns of a report: `--where`, `--sort`, `--best`, `--columns`, `--on`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from gansweep.plugins import METRICS
+from gansweep.report.table.collect import ReportTable, Results
+from gansweep.report.table.columns import Column, ReportRow, column_names, find_column
+from gansweep.store.errors import UserError, choices_hint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Selection:
+    """where: a condition, as in `lr<1e-4 and gen==1`; sort: columns, as in `fd_lenet,lr:desc`;
+    columns: those to show; best: so many rows, the best first; on: the picture column that ranks
+    rows and gives the values of results."""
+
+    where: str | None = None
+    sort: str | None = None
+    columns: str | None = None
+    best: int | None = None
+    on: str | None = None
+
+
+def select(results: Results, selection: Selection) -> Results:
+    """The rows and columns that are asked for. Raises UserError for what there is not."""
+    if selection.on is not None and selection.on not in results.pictures:
+        raise UserError(f"--on {selection.on}: {choices_hint(selection.on, results.pictures)}")
+    tables = results.tables
+    if selection.where is not None:
+        tables = _where(tables, results, selection)
+    if selection.sort is not None or selection.best is not None:
+        tables = [_sorted(tables, results, selection)]
+    if selection.columns is not None:
+        names = _items(selection.columns)
+        columns = [find_column(name, results.rows, selection.on) for name in names]
+        tables = [replace(table, columns=columns) for table in tables]
+    return replace(results, tables=tables)
+
+
+def values(rows: list[ReportRow], on: str | None = None) -> pd.DataFrame:
+    """Rows as a pandas table of values: numbers where a column has only numbers, NaN for n/a."""
+    import pandas as pd
+
+    columns = [find_column(name, rows, on) for name in column_names(rows)]
+    frame = pd.DataFrame({c.name: [c.value(row) for row in rows] for c in columns})
+    for name in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[name]):  # as gen, which is text
+            with suppress(ValueError, TypeError):
+                frame[name] = pd.to_numeric(frame[name])
+    return frame
+
+
+def _items(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _where(tables: list[ReportTable], results: Results, selection: Selection) -> list[ReportTable]:
+    import pandas as pd
+
+    rows = results.rows
+    frame = values(rows, selection.on)
+    where = selection.where or ""
+    try:
+        kept: Any = frame.eval(where, engine="python")
+    except pd.errors.UndefinedVariableError as error:
+        name = str(error).split("'")[1]
+        raise UserError(f"--where {where}: {choices_hint(name, frame.columns)}") from None
+    except Exception as error:  # whatever pandas and Python say of an expression
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"--where {where}: {reason}; write a condition as in lr<1e-4 and gen==1"
+        ) from None
+    if not isinstance(kept, pd.Series) or kept.dtype != bool:
+        raise UserError(f"--where {where}: no condition; write one as in lr<1e-4 and gen==1")
+    if not kept.any():
+        raise UserError(f"--where {where}: none of the {len(rows)} rows is so")
+    ids = {id(row) for row, keep in zip(rows, kept, strict=True) if keep}
+    left = [replace(t, rows=[row for row in t.rows if id(row) in ids]) for t in tables]
+    return [table for table in left if table.rows]
+
+
+def _sorted(tables: list[ReportTable], results: Results, selection: Selection) -> ReportTable:
+    """One table, as an order over all rows knows no remarks."""
+    rows = [row for table in tables for row in table.rows]
+    for column, falling in reversed(_keys(rows, results, selection)):
+        known = [row for row in rows if column.value(row) is not None]
+        known.sort(key=_order(column, known), reverse=falling)
+        rows = known + [row for row in rows if column.value(row) is None]
+    if selection.best is not None:
+        good = [row for row in rows if all(run.alive for run in row.runs())]
+        rows = good[: selection.best]
+    columns = {column.name: column for table in tables for column in table.columns}
+    singles = dict.fromkeys(heading for table in tables for heading in table.singles)
+    return ReportTable("", list(columns.values()), rows, list(singles), results.pictures)
+
+
+def _order(column: Column, rows: list[ReportRow]) -> Callable[[ReportRow], Any]:
+    """By number where all values are numbers, even if written as text (`gen`)."""
+    try:
+        numbers = {id(row): float(column.value(row)) for row in rows}
+    except (TypeError, ValueError):
+        return column.text
+    return lambda row: numbers[id(row)]
+
+
+def _keys(
+    rows: list[ReportRow], results: Results, selection: Selection
+) -> list[tuple[Column, bool]]:
+    """The columns to sort by, the first one first, and whether each falls."""
+    if selection.sort is not None:
+        keys = []
+        for item in _items(selection.sort):
+            name, _, order = item.partition(":")
+            if order not in ("", "asc", "desc"):
+                raise UserError(f"--sort {item}: write {name}:asc or {name}:desc")
+            keys.append((find_column(name, rows, selection.on), order == "desc"))
+        return keys
+    on = selection.on or results.pictures[0]
+    metrics = {row.cells[on].metric for row in rows if row.cells[on].metric}
+    if not metrics:
+        raise UserError(f"--best: no row is judged on {on}; --on {' or '.join(results.pictures)}")
+    name = metrics.pop()
+    return [(find_column(name, rows, on), METRICS[name].direction == "maximize")]

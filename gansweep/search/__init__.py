@@ -1,0 +1,1 @@
+"""Searches with Optuna: the space, the study, the trials and what is told of them."""

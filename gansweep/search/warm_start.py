@@ -1,0 +1,76 @@
+"""Telling a new study what earlier sweeps have trained already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gansweep.report.stored_study import RUNS, UNCOUNTED
+from gansweep.store.manifest import read_manifest
+from gansweep.store.run import Run, read_json
+from gansweep.training.metrics.equilibrium import alive
+
+if TYPE_CHECKING:
+    import optuna
+
+    from gansweep.search.gan_planner import GanPlanner
+
+
+def warm_start(study: optuna.Study, planner: GanPlanner, sweeps: list[str], out: str) -> int:
+    """Add the finished runs of these sweeps that are settings of the space; returns how many.
+
+    Not those that are dead. They do not count as trials of the search.
+    """
+    known = {tuple(t.user_attrs.get(RUNS, ())) for t in study.get_trials(deepcopy=False)}
+    told = 0
+    for sweep in sweeps:
+        rows = read_manifest(out, sweep).rows
+        for run_id in dict.fromkeys(r for row in rows for runs in row.runs.values() for r in runs):
+            setting = _setting(planner, Run(out, run_id))
+            if setting is None or tuple(setting["user_attrs"][RUNS]) in known:
+                continue
+            known.add(tuple(setting["user_attrs"][RUNS]))
+            setting["user_attrs"]["from"] = sweep
+            _add(study, setting)
+            told += 1
+    return told
+
+
+def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
+    """A run as the setting that the planner would make of its parameters; None if it is none."""
+    record = read_json(run.config) or {}
+    params = record.get("params")
+    if params is None or not run.complete():
+        return None
+    space, base = planner.space, planner.bases[0]
+    values = {name: params[name] for name in space.names()}
+    proposed, distributions = space.proposed(values, base), space.distributions(values, base)
+    if not all(_contains(distributions[name], proposed[name]) for name in proposed):
+        return None
+    # The same parameters beside the searched ones, too: then it plans this very run.
+    runs = planner.runs(values)
+    if run.id not in [r.id for r in runs] or not all(r.complete() for r in runs):
+        return None
+    results = [read_json(r.result) or {} for r in runs]
+    judged = [result.get("judge") for result in results]
+    if any(judge is None or not alive(judge["flags"]) for judge in judged):
+        return None
+    attributes = {RUNS: [r.id for r in runs], UNCOUNTED: True, "command": record.get("command")}
+    return {
+        "params": proposed,
+        "distributions": distributions,
+        "values": planner.measure(results),
+        "user_attrs": attributes,
+    }
+
+
+def _add(study: optuna.Study, setting: dict[str, Any]) -> None:
+    from optuna.trial import create_trial
+
+    study.add_trial(create_trial(**setting))
+
+
+def _contains(distribution: Any, value: Any) -> bool:
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except ValueError:
+        return False

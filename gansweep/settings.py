@@ -1,0 +1,169 @@
+"""Settings that do not change a run's numbers: of a run, of a sweep, of a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gansweep.params import param
+
+DEVICES = ("auto", "cpu", "cuda")
+JUDGES = ("true", "false", "inception", "dinov2")
+SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "nsga2", "nsga3")
+PRUNERS = ("asha", "hyperband", "median", "patient", "none")
+OBJECTIVES = ("quality", "quality+time", "quality+size")
+
+
+@dataclass
+class RunSettings:
+    """How a run is trained and judged on this machine."""
+
+    judge: str = param(
+        "true",
+        "measure the distance to the real images while training, keep the best weights; inception, "
+        "dinov2: also the distances that papers print, at the end",
+        "judged",
+        choices=JUDGES,
+        group="judging",
+    )
+    judge_weights: str | None = param(
+        None,
+        "file of the weights of judge=inception or judge=dinov2",
+        null="downloaded once",
+        group="judging",
+    )
+    device: str = param("auto", "where to train", choices=DEVICES, group="machine")
+    threads: int | None = param(
+        None,
+        "CPU threads of a run",
+        low=1,
+        null="all cores, in a sweep one",
+        group="machine",
+    )
+    log_every: int = param(10, "steps between two lines of metrics", low=1, group="machine")
+    sample_every: int | None = param(
+        None,
+        "steps between two sample pictures and checkpoints",
+        low=1,
+        null="ten times a run",
+        group="machine",
+    )
+
+
+@dataclass
+class OutputSettings:
+    """Where runs are. They are the same for all runs of a sweep."""
+
+    out: str = param("outputs", "folder of runs and sweeps", group="files and sweeps")
+    run_id: str | None = param(
+        None,
+        "train this planned run (set by sweeps)",
+        null="plan one",
+        group="files and sweeps",
+    )
+
+
+@dataclass
+class SweepSettings:
+    """What a sweep trains, how its runs share the machine, and its report."""
+
+    reports: str = param("reports", "folder of the reports", group="files and sweeps")
+    sweep: str | None = param(
+        None,
+        "a row list: a name in sweeps/, or a YAML file (with -m)",
+        null="the grid of the command line",
+        group="files and sweeps",
+    )
+    rows: str | None = param(
+        None,
+        "which rows of the list, as in rows=0-5,34",
+        null="all",
+        group="files and sweeps",
+    )
+    name: str | None = param(
+        None,
+        "the sweep's name",
+        null="made from what varies",
+        group="files and sweeps",
+    )
+    digits: str = param(
+        "mnist5k",
+        "the profile's digits; with faces, what each row of a sweep is trained on",
+        group="files and sweeps",
+    )
+    faces: str = param("toyfaces", "the profile's faces", group="files and sweeps")
+    stand_ins: bool = param(
+        False,
+        "where the profile's digits or faces are not at hand, may mnist5k and toyfaces stand in?",
+        group="files and sweeps",
+    )
+    thumbnail: str = param(
+        "equilibrium",
+        "the pictures of a report: where a run was best, or its last",
+        choices=("equilibrium", "last"),
+        group="files and sweeps",
+    )
+    retry: str | None = param(
+        None,
+        "also train again what failed before",
+        choices=("failed",),
+        null="failed runs are left alone",
+        group="sweeps: how they run",
+    )
+    fail_fast: bool = param(
+        False,
+        "stop a sweep at the first run that fails",
+        group="sweeps: how they run",
+    )
+    jobs_per_device: int | None = param(
+        None,
+        "runs at a time on each GPU, or on the CPU",
+        low=1,
+        null="as many as memory allows, on a CPU one a core",
+        group="sweeps: how they run",
+    )
+    plan: bool = param(
+        False,
+        "say what would be trained and how long it would take; train nothing",
+        group="sweeps: how they run",
+    )
+
+
+@dataclass
+class SearchSettings:
+    """How a search finds the best settings."""
+
+    search: str | None = param(
+        None,
+        "parameters to search in their usual ranges, as in search=lr,beta1,gen",
+        null="those whose values are ranges",
+        group="searches",
+    )
+    trials: int = param(
+        40,
+        "settings to try in all, earlier calls included",
+        low=1,
+        group="searches",
+    )
+    sampler: str = param("tpe", "what proposes settings", choices=SAMPLERS, group="searches")
+    pruner: str = param("asha", "what ends hopeless runs early", choices=PRUNERS, group="searches")
+    objective: str = param(
+        "quality",
+        "the distance at the equilibrium, alone or against training time or parameters",
+        choices=OBJECTIVES,
+        group="searches",
+    )
+    seeds_per_trial: int = param(
+        1, "runs of each setting; their mean counts", low=1, group="searches"
+    )
+    storage: str | None = param(
+        None,
+        "database of the study, as in postgresql://USER@HOST/DB",
+        null="a journal in the sweep's folder",
+        group="searches",
+    )
+    warm_start: str | None = param(
+        None,
+        "sweeps whose finished runs are told to a new study, as in warm_start=lr-beta1-baea07",
+        null="none",
+        group="searches",
+    )

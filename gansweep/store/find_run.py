@@ -1,0 +1,47 @@
+"""Which runs somebody means: by id, folder, or place in a sweep's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.manifest import manifest_path, read_manifest
+from gansweep.store.run import Run
+
+WAYS = "a run's id or its beginning, its folder, or SWEEP/ROW as the table numbers it"
+
+
+def find_runs(text: str, out: str | Path) -> list[Run]:
+    """The run `text` names, or all runs of a row. Raises UserError if there is none, or several."""
+    sweep, slash, row = text.rpartition("/")
+    if slash and row.isdigit() and manifest_path(out, sweep).exists():
+        return _of_row(sweep, int(row), out)
+    folder = Path(text)
+    if (folder / "config.json").exists():
+        resolved = folder.resolve()
+        return [Run(resolved.parent.parent, resolved.name)]
+    runs = Path(out) / "runs"
+    known = sorted(path.name for path in runs.glob("*-s*") if path.is_dir())
+    matching = [name for name in known if name == text] or [
+        name for name in known if text and name.startswith(text)
+    ]
+    if len(matching) == 1:
+        return [Run(out, matching[0])]
+    if matching:
+        raise UserError(f"{text}: {len(matching)} runs begin so: {', '.join(matching[:6])}")
+    if not known:
+        raise UserError(f"{text}: there are no runs in {runs}; --out names their folder")
+    hint = choices_hint(text, known) if len(known) <= 12 else f"{len(known)} runs are in {runs}"
+    raise UserError(f"no run {text!r} ({WAYS}); {hint}")
+
+
+def _of_row(sweep: str, number: int, out: str | Path) -> list[Run]:
+    manifest = read_manifest(out, sweep)
+    if number >= len(manifest.rows):
+        raise UserError(f"{sweep}/{number}: its rows are 0 to {len(manifest.rows) - 1}")
+    row = manifest.rows[number]
+    found = [Run(out, run_id) for runs in row.runs.values() for run_id in runs]
+    if not found:
+        reasons = "; ".join(dict.fromkeys(row.invalid.values()))
+        raise UserError(f"{sweep}/{number} has no runs: {reasons}")
+    return found

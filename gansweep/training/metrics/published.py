@@ -1,0 +1,147 @@
+"""The nets in whose features papers print distances: Inception v3 and DINOv2.
+
+Their weights are not gansweep's: they are downloaded once, or given as a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gansweep.store.errors import UserError
+from gansweep.training.metrics.distances import PUBLISHED
+
+IMAGES = 2500  # generated for a score, at least: so many dimensions need more than a few hundred
+BATCH = 50
+DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth"
+DINOV2_SIZES = {384: "small", 768: "base", 1024: "large", 1536: "giant"}  # by their dimensions
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of its colours
+
+
+class PublishedFeatures:
+    """Features of any images, grey ones too. metric: the Fréchet distance that is taken in them.
+
+    Raises UserError, when it is made, if `weights` are not those of the net.
+    """
+
+    name: str
+    metric: str
+    net: nn.Module
+
+    def __init__(self, weights: Path) -> None:
+        try:
+            # As data alone: a library would run whatever the file says.
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+            self.net = self._build(weights, state).eval()
+        except Exception as error:
+            reason = " ".join(str(error).split())[:120]
+            raise UserError(
+                f"judge_weights={weights} are not the weights of {self.name} ({reason})"
+            ) from None
+        self.hash = hashlib.sha256(weights.read_bytes()).hexdigest()[:12]
+        self.device = torch.device("cpu")
+
+    def _build(self, weights: Path, state: dict[str, Tensor]) -> nn.Module:
+        raise NotImplementedError
+
+    def _features(self, images: Tensor) -> Tensor:
+        """uint8 N×3×H×W → N×d."""
+        raise NotImplementedError
+
+    def to(self, device: torch.device) -> None:
+        self.device = device
+        self.net.to(device)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        colour = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+        parts = (self._features(part.to(self.device)).cpu() for part in colour.split(BATCH))
+        return [torch.cat(list(parts))]
+
+
+class Inception(PublishedFeatures):
+    """The 2,048 pooled features of Inception v3 (2015-12-05), by torch-fidelity."""
+
+    name = "Inception v3"
+    metric = PUBLISHED["inception"]
+
+    def _build(self, weights: Path, state: dict[str, Tensor]) -> nn.Module:
+        from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+        return FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048"], feature_extractor_weights_path=str(weights)
+        )
+
+    def _features(self, images: Tensor) -> Tensor:
+        return self.net(images)[0]
+
+
+class Dinov2(PublishedFeatures):
+    """The class token of a DINOv2 transformer, by timm; papers take the large one (1,024).
+
+    Which one it is, is told by its weights. Images are resized to 224×224 with antialiasing, as by
+    Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
+    """
+
+    name = "DINOv2"
+    metric = PUBLISHED["dinov2"]
+
+    def _build(self, weights: Path, state: dict[str, Tensor]) -> nn.Module:
+        import timm
+        from timm.models.vision_transformer import checkpoint_filter_fn
+
+        size = DINOV2_SIZES[state["cls_token"].shape[-1]]
+        self.name = f"DINOv2 ViT-{size[0].upper()}/14"
+        net = timm.create_model(f"vit_{size}_patch14_dinov2", num_classes=0, img_size=224)
+        net.load_state_dict(checkpoint_filter_fn(state, net))  # type: ignore[arg-type]
+        return net
+
+    def _features(self, images: Tensor) -> Tensor:
+        mean, deviation = (
+            torch.tensor(values, device=self.device)[:, None, None] for values in IMAGENET
+        )
+        resized = F.interpolate(images.float(), (224, 224), mode="bicubic", antialias=True)
+        return self.net((resized.clamp(0, 255) / 255 - mean) / deviation)
+
+
+NETS = {"inception": Inception, "dinov2": Dinov2}  # by the value of judge=
+_PACKAGES = {"inception": "torch_fidelity", "dinov2": "timm"}
+
+
+def published_features(judge: str, weights: str | None) -> PublishedFeatures:
+    """The net of `judge=inception` or `judge=dinov2`, with weights from a file or downloaded once.
+
+    Raises UserError, with the remedy, if its package or the weights cannot be had.
+    """
+    package = _PACKAGES[judge]
+    if find_spec(package) is None:
+        pip = package.replace("_", "-")
+        raise UserError(f"judge={judge} needs {pip}: pip install 'gansweep[{judge}]'")
+    if weights is not None and not Path(weights).is_file():
+        raise UserError(f"judge_weights={weights}: there is no such file")
+    return NETS[judge](Path(weights).resolve() if weights else _downloaded(judge))
+
+
+def _downloaded(judge: str) -> Path:
+    if judge == "inception":
+        from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3 as URL
+
+        url, prefix = URL, "6726825d"
+    else:
+        url, prefix = DINOV2_URL, None
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rpartition("/")[2]
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)
+        except Exception as error:
+            raise UserError(
+                f"judge={judge}: its weights cannot be downloaded ({error}); fetch {url} "
+                "elsewhere and give judge_weights=FILE"
+            ) from None
+    return path

@@ -1,0 +1,83 @@
+"""From a registered name to a `torch.nn.Module`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gansweep.plugins import DISCRIMINATORS, GENERATORS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from gansweep.plugins import Entry
+
+
+def build_generator(
+    name: str,
+    *,
+    z_dim: int,
+    channels: int,
+    width: float,
+    alpha: float,
+    drop: float,
+    memory_format: str = "channels_last",
+    parametrization: str = "mup",
+) -> nn.Sequential:
+    """The generator `name`: latents (N, z_dim) → images (N, channels, size, size) in [−1, 1].
+
+    width multiplies every hidden channel count, alpha is the leaky-ReLU slope, drop the
+    probability with which a dropout layer zeroes a value; memory_format: of weights and feature
+    maps; parametrization: how initial weights and learning rates depend on the width. Raises
+    UserError for an unknown name.
+    """
+    entry = GENERATORS[name]
+    image = (channels, entry.image_size, entry.image_size)
+    return _build(
+        entry, (z_dim,), image, width, parametrization,
+        image_channels=channels, alpha=alpha, drop=drop, memory_format=memory_format,
+    )  # fmt: skip
+
+
+def build_discriminator(
+    name: str,
+    *,
+    channels: int,
+    width: float,
+    alpha: float,
+    drop: float,
+    memory_format: str = "channels_last",
+    parametrization: str = "mup",
+) -> nn.Sequential:
+    """The discriminator `name`: images (N, channels, size, size) → logits (N, 1)."""
+    entry = DISCRIMINATORS[name]
+    image = (channels, entry.image_size, entry.image_size)
+    return _build(
+        entry, image, (1,), width, parametrization,
+        image_channels=channels, alpha=alpha, drop=drop, memory_format=memory_format,
+    )  # fmt: skip
+
+
+def _build(
+    entry: Entry,
+    inputs: tuple[int, ...],
+    outputs: tuple[int, ...],
+    width: float,
+    parametrization: str,
+    **settings: Any,
+) -> nn.Sequential:
+    import torch
+
+    from gansweep.training.networks.parametrization import shrink
+    from gansweep.training.networks.stack import Stack
+
+    def at(width: float) -> nn.Sequential:
+        net = Stack(inputs, width=width, **settings)
+        entry.build(net)
+        return net.finish(outputs)
+
+    net = at(width)
+    if parametrization == "mup" and width != 1:
+        with torch.device("meta"):  # shapes alone: no memory, no random numbers
+            full = at(1.0)
+        shrink(net, full)
+    return net

@@ -1,0 +1,89 @@
+"""Scoring again what is there already: a run's weights, one checkpoint, or a folder of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gansweep.params import DataConfig
+from gansweep.plugins import DATASETS
+from gansweep.store.errors import UserError
+from gansweep.store.run import Run
+from gansweep.training.data import prepare
+from gansweep.training.job import load_plan
+from gansweep.training.judge_callback import SCORE_LATENTS, load_best
+from gansweep.training.metrics.evaluate import Judge, generate, latents
+from gansweep.training.metrics.published import PublishedFeatures
+from gansweep.training.train import build_gan
+
+FEWEST = 100  # pictures of which a distance says anything
+
+
+def score_again(
+    what: str,
+    out: str,
+    *,
+    count: int = 2000,
+    published: PublishedFeatures | None = None,
+    real: DataConfig | None = None,
+    size: int = 28,
+) -> dict[str, dict[str, Any]]:
+    """The scores, by the name of what was scored: `Judge.score`.
+
+    what: a run's id or folder, a checkpoint in it, or a folder of pictures; count: images to
+    generate; published: measure in these features too; real, size: the data set and the pixels
+    with which a folder of pictures is compared. Raises UserError if there is nothing to score.
+    """
+    path = Path(what)
+    checkpoint = path if path.suffix == ".ckpt" else None
+    folder = (path.parent if checkpoint else path).resolve()
+    run = Run(folder.parent.parent, folder.name) if path.exists() else Run(out, path.name)
+    if run.config.exists():
+        return _of_run(run, checkpoint, count, published)
+    if not path.is_dir():
+        raise UserError(f"{what}: neither a run in {out}/runs, a checkpoint nor a folder")
+    if real is None:
+        names = ", ".join(DATASETS.names())
+        raise UserError(f"{path}: name the real images with --data; valid: {names}")
+    return _of_folder(path, real, size, published)
+
+
+def _of_run(
+    run: Run, checkpoint: Path | None, count: int, published: PublishedFeatures | None
+) -> dict[str, dict[str, Any]]:
+    config, data = load_plan(run)
+    judge = Judge(data, published=published)
+    gan = build_gan(config, data.channels)
+    wanted = [checkpoint] if checkpoint else [run.best, run.final]
+    scores = {}
+    for path in wanted:
+        if not path.exists():
+            continue
+        try:
+            if path.name == run.best.name:
+                load_best(run, gan)
+            else:
+                state = torch.load(path, map_location="cpu", weights_only=True)
+                gan.load_state_dict(state.get("weights", state))
+        except Exception as error:
+            raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
+        images = generate(gan.sample, latents(gan.z_dim, count, SCORE_LATENTS))
+        scores[path.name] = judge.score(images)
+    if not scores:
+        raise UserError(f"run {run.id} has no weights yet: {run.final} is not there")
+    return scores
+
+
+def _of_folder(
+    folder: Path, real: DataConfig, size: int, published: PublishedFeatures | None
+) -> dict[str, dict[str, Any]]:
+    data = prepare(real, size)
+    pictures = prepare(DataConfig("images", root=str(folder), channels=data.channels), size)
+    images = torch.from_numpy(pictures.array().copy())
+    if len(images) < FEWEST:
+        raise UserError(
+            f"{folder}: {len(images)} pictures are too few for a distance; {FEWEST} at least"
+        )
+    return {str(folder): Judge(data, published=published).score(images)}
