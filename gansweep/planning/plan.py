@@ -273,19 +273,24 @@ class Expander:
         listed = self.recipe.rows if self.recipe else [{}]
         for source, row in enumerate(listed):
             for values in _product(self.row_axes):
-                shown = {k: v for k, v in {**row, **values}.items() if self._differs(k)}
+                given = {k: v for k, v in self._given(row, values).items() if k in row}
+                shown = {k: v for k, v in {**given, **values}.items() if self._differs(k)}
                 yield source, shown, list(self._cells(row, values))
 
     def _differs(self, name: str) -> bool:
         listed = self.recipe is not None and any(name in row for row in self.recipe.rows)
         return listed or name in self.varying()
 
+    def _given(self, row: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """What the row list says of a row; what it says of the profile comes last."""
+        if self.recipe is None:
+            return {}
+        of_profile = self.recipe.profiles.get(values.get("profile", self.profile), {})
+        return {**self.recipe.common, **row, **of_profile}
+
     def _cells(self, row: dict[str, Any], values: dict[str, Any]) -> Iterator[_Cell]:
         profile = values.get("profile", self.profile)
-        recipe = self.recipe
-        given: dict[str, Any] = {}
-        if recipe is not None:
-            given = {**recipe.common, **recipe.profiles.get(profile, {}), **row}
+        given = self._given(row, values)
         several = [a.name for a in (*self.data_axes, *self.seed_axes) if len(a.values) > 1]
         for column in self._columns(profile, values):
             base = self._base(profile, column.get("data"))

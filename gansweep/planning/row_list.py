@@ -4,7 +4,7 @@ title: what the table shows
 profile: narrow              # the one to train with, unless another is typed
 data: [digits, faces]        # which of the profile's data sets; both if left out
 set: {smooth: 0}             # parameters of all rows
-profiles: {demo: {steps: 250}}   # parameters under one profile
+profiles: {demo: {steps: 250}}   # parameters under one profile, whatever the rows say
 tables:
   - remark: text before the table
     columns: [gen, disc, gen_drop / disc_drop, lr]
