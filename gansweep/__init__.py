@@ -4,7 +4,7 @@ The words that the code uses, and the files that hold the things:
 
 run         one configuration with one seed, trained once, in one folder: OUT/runs/ID
 id          a run's name: a hash of what can change its numbers, and its seed
-row         one configuration, trained on each data set and with each seed: the runs of a table's row
+row         one configuration on each data set with each seed: the runs of a table's row
 sweep       rows planned together: a grid of the command line, or a row list in sweeps/
 row list    a YAML file with the rows of a sweep, or the space of a search
 manifest    what a sweep consists of: OUT/sweeps/NAME/manifest.json

@@ -264,7 +264,7 @@ def test_the_command_line_overrides_a_row_list(plan: Any) -> None:
     made = plan("sweep=equilibrium_cases", "epochs=1", "seed=4")
     made.write()
     records = [read_json(job.run.config) for job in made.jobs]
-    assert [r["identity"]["steps"] for r in records if r] == [7, 7, 7]
+    assert [r["identity"]["steps"] for r in records if r] == [28, 28, 28]
     first = records[0]
     assert first is not None
     assert first["data"]["images"] == 700
