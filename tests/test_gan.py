@@ -20,7 +20,7 @@ from gansweep.training.data import prepare
 from gansweep.training.data.batches import Batches, normalise
 from gansweep.training.gan import GAN, cross_entropy
 from gansweep.training.samples import fixed_latents, grid
-from gansweep.training.train import build_gan, make_optimizer, train
+from gansweep.training.train import build_gan, learning_rates, make_optimizer, train
 
 
 def softplus(x: float) -> float:
@@ -223,6 +223,16 @@ def test_optimizers_follow_the_configuration(name: str) -> None:
         assert (group["betas"], group["eps"]) == ((0.3, 0.99), 1e-8)
     else:
         assert (group["momentum"], group["nesterov"]) == (0.8, True)
+
+
+def test_each_network_can_have_a_learning_rate_of_its_own() -> None:
+    config = Config(lr=0.1, gen_lr=0.2, disc_opt="sgd", width=1.0)
+    gan = build_gan(config, channels=1)
+    rates = [o.param_groups[0]["lr"] for o in gan.configure_optimizers()]
+    shown = learning_rates(gan, config)
+    assert sorted(rates) == [0.1, 0.2]
+    assert {line["weight"] for line in shown["generator"] if line["weight"]} == {0.2}
+    assert {line["weight"] for line in shown["discriminator"] if line["weight"]} == {0.1}
 
 
 def test_batches_are_in_file_order_and_drop_the_incomplete_one() -> None:

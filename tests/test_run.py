@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +79,47 @@ def test_other_pixels_are_another_run() -> None:
 def test_ids_are_stable() -> None:
     """A changed id orphans every finished run: raise SCHEMA knowingly, then edit this line."""
     assert key() == "73fe1b41e1"
+
+
+def test_a_parameter_that_is_declared_later_orphans_no_run(tmp_path: Path) -> None:
+    """One line in params.py, as CONTRIBUTING.md has it, in a copy of the package."""
+    import gansweep
+
+    package = Path(gansweep.__file__).parent
+    shutil.copytree(package, tmp_path / "gansweep", ignore=shutil.ignore_patterns("__pycache__"))
+    declarations = tmp_path / "gansweep" / "params.py"
+    text = declarations.read_text(encoding="utf-8")
+    new = '    sharpness: float = param(0.5, "a test\'s parameter", "sharpness", low=0)\n'
+    before = "    beta1: float = param("
+    assert text.count(before) == 1
+    declarations.write_text(text.replace(before, new + before), encoding="utf-8")
+    code = (
+        "import pathlib\n"
+        "from gansweep.config import Config, from_record\n"
+        "from gansweep.planning.identity import identity\n"
+        "from gansweep.store.run import row_key\n"
+        "from gansweep.training.data import Prepared\n"
+        "data = Prepared('mnist5k', 'Number Output', pathlib.Path(), 5000, 1, 28, 'abc')\n"
+        "for config in Config(steps=100), Config(steps=100, sharpness=0.7):\n"
+        "    print(row_key(identity(config, data)))\n"
+        "print(from_record({'lr': 0.5}).sharpness)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    default, other, read_from_an_older_record = done.stdout.split()
+    assert default == key(), "a run of before the declaration keeps its id"
+    assert other != default
+    assert read_from_an_older_record == "0.5"
+
+
+def test_own_learning_rates_are_hashed_where_they_differ() -> None:
+    assert key(gen_lr=1e-4) == key(), "1e-4 is lr"
+    assert len({key(), key(gen_lr=1e-5), key(disc_lr=1e-5), key(gen_lr=1e-5, disc_lr=1e-5)}) == 4
+    both = {"gen_lr": 1e-5, "disc_lr": 1e-3}
+    assert key(**both, lr=1e-2) == key(**both), "lr has no effect beside both"
 
 
 def test_seed_is_the_replicate(tmp_path: Path) -> None:
