@@ -157,6 +157,8 @@ STALE = [100.0, 98, 97, 99, 96, 95]
         (looks(FINE), {"variety": 0.5}, ["collapse"]),
         (looks(FINE), {"modes": 8, "distinct": 0.6}, ["collapse"]),
         (looks(FINE), {"modes": 8, "distinct": 1.0}, []),  # blurred: it covers little yet
+        # Sixteen noisy heads of 128×128 pixels, all different.
+        (looks(FINE), {"modes": 12, "distinct": 0.66}, []),
         (looks(STALE), {"coverage": 0, "variety": 0.1}, ["never started", "collapse"]),
         (looks(FINE), {"copied": 0.8}, ["memorised"]),
         (

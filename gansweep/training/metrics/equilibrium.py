@@ -189,8 +189,8 @@ def _collapsed(facts: dict[str, Any]) -> bool:
     """
     if facts.get("diversity", 1) < 0.3 or facts.get("variety", 1) < 0.6:
         return True
-    # As few as a dozen images would cover, and images that are nearly each other's copies.
-    return bool(facts.get("modes", math.inf) <= 15 and facts.get("distinct", 1) < 0.7)
+    # Ten images would cover as much, and the images are nearly each other's copies.
+    return bool(facts.get("modes", math.inf) <= 10 and facts.get("distinct", 1) < 0.7)
 
 
 def _recovers(one: dict[str, Any], two: dict[str, Any]) -> bool:
