@@ -1,13 +1,15 @@
-"""The README is true: its commands are valid, its files are there, it names what exists."""
+"""The README and the pages are true: commands are valid, linked files exist, names are known."""
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
+from gansweep.commands import COMMANDS
 from gansweep.planning.overrides import read_axes
 from gansweep.planning.resources import choices
 from gansweep.planning.row_list import read_recipe, select_rows
@@ -15,15 +17,25 @@ from gansweep.plugins import DATASETS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^python -m gansweep(?: .*)?$", README, re.MULTILINE)
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINE = re.compile(r"^python -m gansweep(?: .*)?$", re.MULTILINE)
+TRAINING, OTHERS = [], []
+for page in PAGES:
+    for line in LINE.findall(page.read_text(encoding="utf-8")):
+        command = shlex.split(line, comments=True)[3:4]
+        if command and command[0] in COMMANDS:
+            OTHERS.append(line)
+        elif page.name == "README.md":
+            TRAINING.append(line)
 
 
 def test_there_are_commands() -> None:
-    assert len(COMMANDS) >= 5
+    assert len(TRAINING) >= 5
+    assert len(OTHERS) >= 10
 
 
-@pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_is_valid(line: str) -> None:
+@pytest.mark.parametrize("line", TRAINING)
+def test_a_training_command_is_valid(line: str) -> None:
     words = shlex.split(line, comments=True)[3:]
     if words == ["--help"]:
         return
@@ -31,6 +43,22 @@ def test_a_command_is_valid(line: str) -> None:
     values = {axis.name: axis.values[0] for axis in axes}
     if "sweep" in values:
         select_rows(values.get("rows"), len(read_recipe(values["sweep"]).rows))
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_a_command_is_understood(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In an empty folder it complains in one line that a sweep or a run is missing, at most."""
+    monkeypatch.chdir(tmp_path)
+    name, *words = shlex.split(line, comments=True)[3:]
+    code: object = 0
+    try:
+        importlib.import_module(f"gansweep.commands.{name}").main(words)
+    except SystemExit as end:
+        code = end.code
+    said = capsys.readouterr().err
+    assert code == 0 or (code == 2 and said.startswith("gansweep: error:")), said
 
 
 def test_the_row_list_is_valid(tmp_path: Path) -> None:
@@ -45,9 +73,19 @@ def test_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_linked_files_are_there() -> None:
-    for path in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / path).is_file(), path
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_are_there(page: Path) -> None:
+    for path in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / path).exists(), path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_named_modules_are_there(page: Path) -> None:
+    """Paths of the repository in code spans exist: a moved file leaves no old path behind."""
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:gansweep|conf|sweeps|tests)/[\w/]+\.\w+)`", text):
+        if "NAME" not in path:
+            assert (ROOT / path).is_file(), path
 
 
 def test_every_data_set_and_profile_is_told() -> None:
