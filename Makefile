@@ -1,44 +1,45 @@
-# `make` alone lists what there is. Every target sets up what it needs, once, in .venv.
+# `make` alone lists the targets. Every target installs what it needs into .venv, once.
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint table bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
-# The README's table is trained on all of MNIST (its IDX files) and on 400 Olivetti faces.
+# The table in the README is trained on all of MNIST (in MNIST's own IDX format) and on the 400
+# Olivetti faces.
 MNIST ?= ../shared/data/mnist
 OLIVETTI ?= ../shared/data/olivetti
 
-help: ## this list
+help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: .venv/ready ## the main job: 6 rows on digits and faces, ending in a table with pictures
+demo: .venv/ready ## train 6 rows on digits and faces, and write a table with pictures
 	$(BIN)/python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9
 
-test: .venv/ready-dev ## the tests, on all cores
+test: .venv/ready-dev ## run the tests on all cores
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
-test-slow: .venv/ready-dev ## those of minutes: clusters, kills at random moments, databases
+test-slow: .venv/ready-dev ## run the tests that take minutes: clusters, kills at random moments, databases
 	$(BIN)/python -m pytest -n auto -m slow
 
-lint: .venv/ready-dev ## formatting, ruff and mypy
+lint: .venv/ready-dev ## check the formatting, and run ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-table: .venv/ready ## train what is missing of the README's 39 rows (MNIST=… OLIVETTI=…), update README.md
+table: .venv/ready ## train what is missing of the 39 rows (MNIST=… OLIVETTI=…), and update README.md
 	$(BIN)/python -m gansweep -m sweep=readme_table name=readme_olivetti \
 		data=mnist,images data.root=$(MNIST):$(OLIVETTI)
 	$(BIN)/python -m gansweep report readme_olivetti --thumbnail last --format markdown \
 		--to reports/readme_olivetti_last
 	$(BIN)/python -m gansweep report readme_olivetti --update README.md
 
-bench: .venv/ready-bench ## measure against other launchers (ONLY="step sweeps …"), into reports/benchmarks/
+bench: .venv/ready-bench ## measure against other launchers (ONLY="step sweeps …"), and write reports/benchmarks/
 	$(BIN)/python -m benchmarks $(ONLY)
 
-clean: ## remove .venv; runs and reports stay
+clean: ## remove .venv, and keep runs and reports
 	rm -rf .venv
 
-# The import shows that torch and torchvision are a matching pair.
+# The import fails if torch and torchvision do not match.
 .venv/ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and f"gansweep needs Python 3.10 or newer, not {v[0]}.{v[1]}: make PYTHON=python3.11 …")'
 	@echo "setting up .venv, once: PyTorch takes minutes and about 6 GB"
