@@ -16,6 +16,8 @@ from torch import Tensor
 from gansweep.config import Config
 from gansweep.params import DataConfig
 from gansweep.training.data import Prepared, prepare
+from gansweep.training.data.pixels import as_bytes
+from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import (
     Moments,
     Neighbourhood,
@@ -28,8 +30,8 @@ from gansweep.training.metrics.distances import (
     total_variation,
 )  # fmt: skip
 from gansweep.training.metrics.equilibrium import Evaluation, flags
-from gansweep.training.metrics.evaluate import Judge, generate, latents
-from gansweep.training.metrics.features import DigitFeatures, as_bytes
+from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.metrics.features import DigitFeatures
 from gansweep.training.metrics.lenet import digit_features
 from gansweep.training.metrics.pyramid import sliced_wasserstein
 from gansweep.training.metrics.reference import feature_net, real_images, reference
@@ -298,7 +300,7 @@ def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
     batches = iter(Batches(images, 32, 500, shuffle=True, seed=1))
     for step in range(501):
         if step in (0, 50, 150, 500):
-            draws = [generate(gan.sample, latents(100, 1000, seed)) for seed in (1, 2)]
+            draws = [generate(gan.sample, latents(100, 1000, seed=seed)) for seed in (1, 2)]
             ladder[step] = [judge.score(draw)[judge.primary] for draw in draws]
         if step < 500:
             gan.step(next(batches), *optimizers)

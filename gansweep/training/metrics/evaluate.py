@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gansweep.store.errors import Diverged
 from gansweep.training.data import Prepared
+from gansweep.training.data.pixels import as_bytes
 from gansweep.training.metrics.distances import (
     KERNEL,
     Features,
@@ -21,7 +22,7 @@ from gansweep.training.metrics.distances import (
     pixel_variety,
     total_variation,
 )
-from gansweep.training.metrics.features import BATCH, DigitFeatures, as_bytes
+from gansweep.training.metrics.features import BATCH, DigitFeatures
 from gansweep.training.metrics.memorised import memorisation, nearest
 from gansweep.training.metrics.published import PublishedFeatures
 from gansweep.training.metrics.pyramid import MOST as PYRAMID_IMAGES
@@ -176,9 +177,3 @@ def generate(sample: Sample, z: Tensor) -> Tensor:
     if not torch.isfinite(images).all():
         raise Diverged("diverged: the generated images are not finite")
     return as_bytes(images)
-
-
-def latents(z_dim: int, count: int, seed: int) -> Tensor:
-    """z ~ Uniform(−1, 1), of dice of their own."""
-    dice = torch.Generator().manual_seed(seed)
-    return torch.rand(count, z_dim, generator=dice) * 2 - 1
