@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, Registry
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS, Registry
 
-OPTIMIZERS = ("adam", "sgd")
 PRECISIONS = ("fp32", "bf16", "auto")
-MEMORY_FORMATS = ("contiguous", "channels_last")
+MEMORY_FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # in torch
 PARAMETRIZATIONS = ("mup", "standard")
 
 
@@ -273,7 +272,7 @@ class Hyperparameters:
         "channels_last",
         "layout of feature maps in memory",
         "memory format",
-        choices=MEMORY_FORMATS,
+        choices=tuple(MEMORY_FORMATS),
         group="machine",
     )
     ema_decay: float | None = param(

@@ -83,5 +83,6 @@ class Registry:
 
 GENERATORS = Registry("generator", "gansweep.training.networks")
 DISCRIMINATORS = Registry("discriminator", "gansweep.training.networks")
+OPTIMIZERS = Registry("optimizer", "gansweep.training.optimizers")
 DATASETS = Registry("data set", "gansweep.training.data")
 METRICS = Registry("metric", "gansweep.training.metrics.distances")
