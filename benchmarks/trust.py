@@ -31,7 +31,7 @@ from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import load_best, sizes
 from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import distances
-from gansweep.training.metrics.evaluate import Judge, generate, sampling_error
+from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.train import build_gan
 
 SCORES = 50  # of the same generator
@@ -81,8 +81,8 @@ def exactness(runs: list[Run]) -> None:
         found = []
         for seed in range(SCORES):
             images = generate(gan.sample, latents(gan.z_dim, n, seed=1000 + seed))
-            fakes = [of.numpy() for of in judge.net(images)]
-            found.append((judge.of_score.distance(fakes), sampling_error(judge.of_score, fakes)))
+            score = judge.score(images)
+            found.append((score[judge.primary], score[f"{judge.primary}_error"]))
         values, errors = np.array(found).T
         pairs = list(combinations(range(SCORES), 2))
         different = sum(

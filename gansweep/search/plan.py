@@ -26,7 +26,7 @@ from gansweep.report.stored_study import counted
 from gansweep.search.space import DECIDING, Space, has_effect, is_searched, read_space
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import manifest_path
-from gansweep.training.metrics.distances import metrics_of
+from gansweep.training.metrics.registered import primary_and_second
 
 if TYPE_CHECKING:
     import optuna
@@ -155,5 +155,5 @@ def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
 
 def objective_label(plan: SearchPlan) -> str:
     """`FD (LeNet)`, or what a mean over several data sets is called."""
-    labels = [METRICS[metrics_of(base.data.name)[0]].label for base in plan.bases]
+    labels = [METRICS[primary_and_second(base.data.name)[0]].label for base in plan.bases]
     return labels[0] if len(labels) == 1 else "mean of " + " and ".join(labels)

@@ -24,7 +24,7 @@ class FeatureNet(Protocol):
     hash: str
 
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        """uint8 N×C×H×W → for each of its (first so many) nets N×64 float32, on the CPU."""
+        """uint8 N×C×H×W → for each of its (first so many) nets N×d float32, on the CPU."""
         ...
 
     def to(self, device: torch.device) -> None:
@@ -140,6 +140,18 @@ class ImageFeatures:
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
         batches = [normalise(b.to(self.device)) for b in images.split(BATCH)]
         return [torch.cat([net(batch) for batch in batches]).cpu() for net in self.nets[:nets]]
+
+
+class Pixels:
+    """Images as they are, for metrics that need no features."""
+
+    name = hash = "pixels"
+
+    def to(self, device: torch.device) -> None:
+        pass
+
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        return [images.cpu()]
 
 
 def _hash(*nets: nn.Module) -> str:
