@@ -7,6 +7,7 @@ change a run's numbers stands in settings.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ class Param:
 
     help: str
     label: str
-    choices: tuple[Any, ...] | Registry | None = None
+    choices: tuple[Any, ...] | Registry | Callable[[], list[str]] | None = None
     low: float | None = None
     high: float | None = None
     open_low: bool = False  # is `low` itself excluded?
@@ -39,6 +40,8 @@ class Param:
         """The choices, if it has any, as they are typed."""
         if isinstance(self.choices, Registry):
             return self.choices.names()
+        if callable(self.choices):
+            return self.choices()
         return [str(choice) for choice in self.choices or ()]
 
     def valid(self, name: str) -> str:
