@@ -23,7 +23,7 @@ from benchmarks.measure import write
 from gansweep.config import Config
 from gansweep.params import DataConfig
 from gansweep.training.data import prepare
-from gansweep.training.data.batches import normalise
+from gansweep.training.data.pixels import normalise
 from gansweep.training.networks.parametrization import Weighted
 from gansweep.training.train import build_gan
 

@@ -70,7 +70,8 @@ def _paper_share(gen: str, disc: str) -> float:
     from gansweep.config import Config
     from gansweep.training.data import prepare
     from gansweep.training.judge_callback import schedule, sizes
-    from gansweep.training.metrics.evaluate import Judge, generate, latents
+    from gansweep.training.latents import latents
+    from gansweep.training.metrics.evaluate import Judge, generate
     from gansweep.training.train import build_gan
 
     torch.set_num_threads(1)
@@ -81,7 +82,7 @@ def _paper_share(gen: str, disc: str) -> float:
     batch = torch.from_numpy(data.array()[: config.batch_size].copy())
     steps = 2 * (60_000 // config.batch_size)
     look, score = sizes(steps * config.batch_size)
-    z = latents(config.z_dim, SAMPLE, 1)
+    z = latents(config.z_dim, SAMPLE, seed=1)
     training = steps * _quickest(lambda: gan.step(batch, *optimizers))
     looked_at = look * (1 + len(schedule(steps, config.batch_size)))
     judging = looked_at / SAMPLE * _quickest(lambda: judge.look(gan.sample, z))

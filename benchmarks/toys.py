@@ -93,6 +93,8 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
 class ToyPlanner:
     """Makes toy runs of proposals."""
 
+    metric = "value"
+
     def __init__(self, toy: str, out: str, seconds: Callable[[Values], float]) -> None:
         self.toy, self.out, self.seconds = toy, out, seconds
 
@@ -128,7 +130,7 @@ def search(
     """A whole search with `slots` processes at a time."""
     config = Config(**{"pruner": "none", **settings}, out=str(out))
     folder = out / "sweeps" / toy
-    study = open_study(config, toy, folder, 1, {"toy": toy})
+    study = open_study(config, toy, folder, ["minimize"], {"toy": toy})
     tell_the_dead(study)
     task = SweepTask(out=str(out), planned=now(), jobs_per_device=slots)
     prepare(task)

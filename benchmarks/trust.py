@@ -29,8 +29,9 @@ from gansweep.training.data.mnist import TEST_FILES, TRAIN_FILES
 from gansweep.training.gan import GAN
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import load_best, sizes
+from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import distances
-from gansweep.training.metrics.evaluate import Judge, generate, latents, sampling_error
+from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.train import build_gan
 
 SCORES = 50  # of the same generator
@@ -79,9 +80,9 @@ def exactness(runs: list[Run]) -> None:
         n = sizes(_steps(run) * config.batch_size, data.size)[1]
         found = []
         for seed in range(SCORES):
-            images = generate(gan.sample, latents(gan.z_dim, n, 1000 + seed))
-            fakes = [of.numpy() for of in judge.net(images)]
-            found.append((judge.of_score.distance(fakes), sampling_error(judge.of_score, fakes)))
+            images = generate(gan.sample, latents(gan.z_dim, n, seed=1000 + seed))
+            score = judge.score(images)
+            found.append((score[judge.primary], score[f"{judge.primary}_error"]))
         values, errors = np.array(found).T
         pairs = list(combinations(range(SCORES), 2))
         different = sum(
@@ -128,7 +129,7 @@ def ranking(runs: list[Run]) -> None:
     table, own = [], []
     for run in spread(runs, RANKED):
         gan = _gan(run)
-        images = generate(gan.sample, latents(gan.z_dim, IMAGES, 77))
+        images = generate(gan.sample, latents(gan.z_dim, IMAGES, seed=77))
         fake, labels, confidence = features(net, images)
         precision, recall = precision_and_recall(real, fake)
         shares = np.bincount(labels, minlength=10) / len(labels)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gansweep.params import DataConfig, Hyperparameters, Param
-from gansweep.plugins import DISCRIMINATORS, GENERATORS
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
 from gansweep.store.errors import UserError, choices_hint
 
@@ -141,7 +141,8 @@ def effective(config: Config) -> dict[str, Any]:
     """
     values = {name: getattr(config, name) for name in PARAMS}
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
-    optimizers = {config.gen_opt, config.disc_opt}
+    chosen = (OPTIMIZERS[config.gen_opt], OPTIMIZERS[config.disc_opt])
+    used = {name for optimizer in chosen for name in optimizer.parameters}
     own_rates = config.gen_lr is not None and config.disc_lr is not None
     without_effect = {
         "lr": own_rates,
@@ -150,12 +151,10 @@ def effective(config: Config) -> dict[str, Any]:
         "gen_drop": not generator.dropout and not config.gen_drop,
         "disc_drop": not discriminator.dropout and not config.disc_drop,
         "alpha": not generator.lrelu and not discriminator.lrelu,
-        "beta1": "adam" not in optimizers,
-        "beta2": "adam" not in optimizers,
-        "momentum": "sgd" not in optimizers,
-        "nesterov": "sgd" not in optimizers or config.momentum == 0,
+        **{name: name not in used for optimizer in OPTIMIZERS for name in optimizer.parameters},
         "parametrization": set(widths(config)) == {1.0},
     }
+    without_effect["nesterov"] = without_effect["nesterov"] or config.momentum == 0
     return {k: None if without_effect.get(k) else v for k, v in values.items()}
 
 

@@ -7,14 +7,14 @@ change a run's numbers stands in settings.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, Registry
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS, Registry
 
-OPTIMIZERS = ("adam", "sgd")
 PRECISIONS = ("fp32", "bf16", "auto")
-MEMORY_FORMATS = ("contiguous", "channels_last")
+MEMORY_FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # in torch
 PARAMETRIZATIONS = ("mup", "standard")
 
 
@@ -24,7 +24,7 @@ class Param:
 
     help: str
     label: str
-    choices: tuple[Any, ...] | Registry | None = None
+    choices: tuple[Any, ...] | Registry | Callable[[], list[str]] | None = None
     low: float | None = None
     high: float | None = None
     open_low: bool = False  # is `low` itself excluded?
@@ -40,6 +40,8 @@ class Param:
         """The choices, if it has any, as they are typed."""
         if isinstance(self.choices, Registry):
             return self.choices.names()
+        if callable(self.choices):
+            return self.choices()
         return [str(choice) for choice in self.choices or ()]
 
     def valid(self, name: str) -> str:
@@ -273,7 +275,7 @@ class Hyperparameters:
         "channels_last",
         "layout of feature maps in memory",
         "memory format",
-        choices=MEMORY_FORMATS,
+        choices=tuple(MEMORY_FORMATS),
         group="machine",
     )
     ema_decay: float | None = param(

@@ -7,9 +7,10 @@ dropout? which image size?) are known before anything heavy is loaded.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from gansweep.store.errors import UserError, choices_hint
 
@@ -54,7 +55,9 @@ class Registry:
 
     def register(self, name: str, **facts: Any) -> Callable[[Callable[..., Any]], Any]:
         """Decorator: make the function or class selectable as `name`."""
+        return self._add(name, facts)
 
+    def _add(self, name: str, facts: dict[str, Any]) -> Callable[[Callable[..., Any]], Any]:
         def add(build: Callable[..., Any]) -> Callable[..., Any]:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
@@ -81,7 +84,91 @@ class Registry:
         return name in self._load()
 
 
+# What a metric may be measured in. `judge` is the net that judges the data set: LeNet for digits,
+# random convolutions for all other images. `pixels` are uint8 images, N×C×H×W. Those of papers are
+# there only if judge= asks for them.
+Features = Literal["judge", "lenet", "random", "inception", "dinov2", "pixels"]
+Direction = Literal["minimize", "maximize"]
+# What a score says besides its metrics: no metric may have one of these names.
+FACTS = {
+    "n", "reals", "held_out", "own_test", "shared", "step", "net", "published", "published_net",
+    "modes", "distinct", "variety", "class_distance", "missing_classes", "class_shares",
+    "nearest_ratio", "copied",
+}  # fmt: skip
+
+
+class Metrics(Registry):
+    """The metrics of generated images. Each of them is computed for every score.
+
+    A metric is a function of the real and of the generated images, both as arrays of the features
+    that it declares, N×d (or as pixels). It returns a number, or a number and its standard error.
+    A function that is registered under several names is called once and returns a dictionary by
+    name, which may have more than these.
+    """
+
+    def register(  # type: ignore[override]
+        self,
+        name: str,
+        *,
+        features: Features,
+        direction: Direction,
+        digits: int,
+        label: str,
+        help: str = "",
+        prepare: Callable[[Any], Any] | None = None,
+        every_net: bool = False,
+        for_digits: bool = True,
+    ) -> Callable[[Callable[..., Any]], Any]:
+        """Decorator: compute the metric `name` for every score.
+
+        direction: which values are better; digits: decimals of a table, more or fewer of which its
+        error may leave; label: its name in tables; help: its description in captions, else the
+        docstring's first line. prepare: a function of the real images, computed once, whose result
+        the metric gets in their place. every_net: it is the mean over the nets of its features,
+        else it is measured by the first one. for_digits: False if it is not computed of digits.
+        Raises ValueError for features or a direction that do not exist, or a name that is taken.
+        """
+        if name in FACTS or not name.isidentifier():
+            raise ValueError(f"metric {name!r}: choose another name, a word that no fact has")
+        for what, value, valid in (
+            ("features", features, get_args(Features)),
+            ("direction", direction, get_args(Direction)),
+        ):
+            if value not in valid:
+                raise ValueError(f"metric {name!r}: {what}={value!r}; valid: {', '.join(valid)}")
+        self._load()  # gansweep's own metrics come first, whoever imports what first
+        facts = {
+            "features": features, "direction": direction, "digits": digits, "label": label,
+            "help": help, "prepare": prepare, "every_net": every_net, "for_digits": for_digits,
+        }  # fmt: skip
+        return self._add(name, facts)
+
+    def sign(self, name: str) -> int:
+        """1 if less is better, -1 if more is: sorted by sign × value, the best comes first."""
+        return -1 if self[name].direction == "maximize" else 1
+
+    def better(self, name: str) -> str:
+        return "more is better" if self.sign(name) < 0 else "less is better"
+
+    def loss(self, name: str, value: float) -> float:
+        """A value as a distance: less is better, and half of it is twice as good.
+
+        It is the value itself or, if more is better, its reciprocal, where 0 is infinitely far.
+        """
+        return as_loss(value, more_is_better=self.sign(name) < 0)
+
+
+def as_loss(value: float, *, more_is_better: bool) -> float:
+    """See `Metrics.loss`."""
+    if not more_is_better:
+        return value
+    return 1 / value if value > 0 else math.inf
+
+
 GENERATORS = Registry("generator", "gansweep.training.networks")
 DISCRIMINATORS = Registry("discriminator", "gansweep.training.networks")
+OPTIMIZERS = Registry("optimizer", "gansweep.training.optimizers")
 DATASETS = Registry("data set", "gansweep.training.data")
-METRICS = Registry("metric", "gansweep.training.metrics.distances")
+SAMPLERS = Registry("sampler", "gansweep.search.samplers")
+PRUNERS = Registry("pruner", "gansweep.search.samplers")
+METRICS = Metrics("metric", "gansweep.training.metrics.registered")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gansweep.params import param
+from gansweep.plugins import METRICS, PRUNERS, SAMPLERS
 
 DEVICES = ("auto", "cpu", "cuda")
 JUDGES = ("true", "false", "inception", "dinov2")
-SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "nsga2", "nsga3")
-PRUNERS = ("asha", "hyperband", "median", "patient", "none")
-OBJECTIVES = ("quality", "quality+time", "quality+size")
+
+
+def objectives() -> list[str]:
+    """Quality alone, or against something else: any metric may be the second one."""
+    names = ["time", "size", *METRICS.names()]
+    return ["quality", *(f"quality+{name}" for name in names)]
 
 
 @dataclass
@@ -148,8 +152,8 @@ class SearchSettings:
     pruner: str = param("asha", "what ends hopeless runs early", choices=PRUNERS, group="searches")
     objective: str = param(
         "quality",
-        "the distance at the equilibrium, alone or against training time or parameters",
-        choices=OBJECTIVES,
+        "the distance at the equilibrium, alone or against training time, parameters or a metric",
+        choices=objectives,
         group="searches",
     )
     seeds_per_trial: int = param(

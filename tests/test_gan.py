@@ -17,9 +17,10 @@ from gansweep.config import Config
 from gansweep.params import DataConfig
 from gansweep.store.run import Run
 from gansweep.training.data import prepare
-from gansweep.training.data.batches import Batches, normalise
+from gansweep.training.data.batches import Batches
+from gansweep.training.data.pixels import normalise
 from gansweep.training.gan import GAN, cross_entropy
-from gansweep.training.samples import fixed_latents, grid
+from gansweep.training.samples import fixed_latents, stretched_grid
 from gansweep.training.train import build_gan, learning_rates, make_optimizer, train
 
 
@@ -269,13 +270,13 @@ def test_fixed_latents_are_the_same_for_every_seed() -> None:
 
 def test_grid_is_four_by_four_and_stretched_to_the_full_range() -> None:
     images = torch.arange(16.0).reshape(16, 1, 1, 1).expand(16, 1, 2, 2) / 100
-    picture = grid(images)
+    picture = stretched_grid(images)
     assert picture.size == (8, 8)
     assert picture.mode == "L"
     assert picture.getpixel((0, 0)) == 0
     assert picture.getpixel((7, 7)) == 255
     assert picture.getpixel((2, 0)) == 17  # the second image, 1/15 of the range
-    assert grid(torch.zeros(16, 3, 2, 2)).mode == "RGB"
+    assert stretched_grid(torch.zeros(16, 3, 2, 2)).mode == "RGB"
 
 
 def test_a_run_on_a_cpu_looks_for_no_gpu_while_it_trains(

@@ -15,24 +15,24 @@ from torch import Tensor
 
 from gansweep.config import Config
 from gansweep.params import DataConfig
+from gansweep.plugins import METRICS
 from gansweep.training.data import Prepared, prepare
+from gansweep.training.data.pixels import as_bytes
+from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import (
     Moments,
     Neighbourhood,
-    coverage,
-    density,
     distances,
-    diversity,
     frechet,
     kernel_distance,
     total_variation,
 )  # fmt: skip
 from gansweep.training.metrics.equilibrium import Evaluation, flags
-from gansweep.training.metrics.evaluate import Judge, generate, latents
-from gansweep.training.metrics.features import DigitFeatures, as_bytes
+from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.metrics.features import DigitFeatures
 from gansweep.training.metrics.lenet import digit_features
 from gansweep.training.metrics.pyramid import sliced_wasserstein
-from gansweep.training.metrics.reference import feature_net, real_images, reference
+from gansweep.training.metrics.reference import feature_net, reference
 
 DICE = np.random.default_rng(0)
 
@@ -80,13 +80,14 @@ def test_kid_is_unbiased_and_has_an_error() -> None:
 
 def test_coverage_density_diversity_by_hand() -> None:
     real = np.arange(12.0)[:, None]  # twelve points in a row; balls of radius 3 to 5
-    assert coverage(real, real) == 1
-    assert coverage(real, np.array([[0.0]])) == pytest.approx(4 / 12)  # 0, 1, 2 and 3 see it
-    assert density(real, real) > 1
-    assert coverage(real, np.array([[100.0]])) == 0
-    assert diversity(real, real) == pytest.approx(1)
-    assert diversity(real, real / 2) == pytest.approx(0.5)
-    assert diversity(real, np.zeros((5, 1))) == 0
+    near = Neighbourhood(real)
+    assert near.density_and_coverage(real)[0] > 1
+    assert near.density_and_coverage(real)[1] == 1
+    assert near.density_and_coverage(np.array([[0.0]]))[1] == pytest.approx(4 / 12)  # 0 to 3 see it
+    assert near.density_and_coverage(np.array([[100.0]]))[1] == 0
+    assert near.measure(real)["diversity"] == pytest.approx(1)
+    assert near.measure(real / 2)["diversity"] == pytest.approx(0.5)
+    assert near.measure(np.zeros((5, 1)))["diversity"] == 0
     assert distances(np.array([[0.0, 0]]), np.array([[3.0, 4]]))[0, 0] == 5
     assert total_variation(np.array([1.0, 0]), np.array([0.5, 0.5])) == 0.5
 
@@ -205,14 +206,12 @@ class Bench:
         images = torch.from_numpy(data.array().copy())
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(5))
         self.images = images[order][:900]
-        self.real = real_images(data, "score", 500)
-        if metric != "swd":
-            self.of = reference(data, feature_net(metric, data.channels), "score")
+        net = feature_net(METRICS[metric].features, data.channels)
+        self.of = reference(data, net, "score")
 
     def __call__(self, images: Tensor) -> float:
-        if self.metric == "swd":
-            return sliced_wasserstein(self.real, images)
-        return self.of.distance([f.numpy() for f in self.of.net(images)])
+        fakes = [f.numpy() for f in self.of.net(images)]
+        return self.of.measure(METRICS[self.metric], fakes)[self.metric]
 
     def error(self) -> float:
         """Standard error of a distance: real images, other ones each time."""
@@ -298,7 +297,7 @@ def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
     batches = iter(Batches(images, 32, 500, shuffle=True, seed=1))
     for step in range(501):
         if step in (0, 50, 150, 500):
-            draws = [generate(gan.sample, latents(100, 1000, seed)) for seed in (1, 2)]
+            draws = [generate(gan.sample, latents(100, 1000, seed=seed)) for seed in (1, 2)]
             ladder[step] = [judge.score(draw)[judge.primary] for draw in draws]
         if step < 500:
             gan.step(next(batches), *optimizers)

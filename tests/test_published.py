@@ -15,6 +15,7 @@ from conftest import Cli, one_line_error
 from torch import Tensor, nn
 
 from gansweep.params import DataConfig
+from gansweep.plugins import METRICS
 from gansweep.training.data import prepare
 from gansweep.training.metrics.published import Dinov2, Inception
 from gansweep.training.metrics.reference import Reference
@@ -58,7 +59,8 @@ def test_the_distance_is_torch_fidelitys_own(weights: Path) -> None:
     digits = torch.from_numpy(prepare(DataConfig("mnist5k"), 28).array()[:80].copy())
     real, fake = digits[:40], (digits[40:].float() * 0.6).to(torch.uint8)
     net = Inception(weights)
-    ours = Reference(net, [net(real)[0].numpy()]).distance([net(fake)[0].numpy()])
+    of = Reference(net, [net(real)[0].numpy()])
+    ours = of.measure(METRICS["fid"], [net(fake)[0].numpy()])["fid"]
     theirs = fidelity.calculate_metrics(
         input1=Pictures(real), input2=Pictures(fake), fid=True, cuda=False, verbose=False,
         feature_extractor_weights_path=str(weights), save_cpu_ram=True,
@@ -107,8 +109,11 @@ def test_dinov2_is_told_by_its_weights_and_sees_differences(dinov2_weights: Path
     assert features.shape == (60, 384)
     of = Reference(net, [features[:30].numpy()])
     darker = net((digits[30:].float() * 0.5).to(torch.uint8))[0]
-    near = of.distance([features[30:].numpy()])
-    assert of.distance([darker.numpy()]) > near
+    near, far = (
+        of.measure(METRICS["fd_dinov2"], [fake.numpy()])["fd_dinov2"]
+        for fake in (features[30:], darker)
+    )
+    assert far > near
 
 
 def test_a_run_is_scored_with_dinov2(cli: Cli, tmp_path: Path, dinov2_weights: Path) -> None:

@@ -467,13 +467,15 @@ def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gansweep.search.study.GRACE", 1)
     folder = Path("outputs/sweeps/q")
-    open_study(Config(), "q", folder, 1, {})
+    open_study(Config(), "q", folder, ["minimize"], {})
     lock = folder / "study.journal.lock"
     # What a killed writer leaves; and what one of an earlier version left.
     for target in (folder.resolve() / "study.journal", folder / "study.journal"):
         lock.symlink_to(target)
         began = time.monotonic()
-        open_study(Config(), "q", folder, 1, {}).add_trial(optuna.trial.create_trial(value=1.0))
+        open_study(Config(), "q", folder, ["minimize"], {}).add_trial(
+            optuna.trial.create_trial(value=1.0)
+        )
         assert time.monotonic() - began < 20
         assert not lock.is_symlink()
     storage = _storage(None, folder)
@@ -482,9 +484,9 @@ def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
 
 
 def test_a_random_search_that_goes_on_proposes_other_settings(tmp_path: Path) -> None:
-    first = open_study(Config(sampler="random"), "q", tmp_path, 1, {})
+    first = open_study(Config(sampler="random"), "q", tmp_path, ["minimize"], {})
     proposed = [branin_space(first.ask()) for _ in range(5)]
-    second = open_study(Config(sampler="random"), "q", tmp_path, 1, {})
+    second = open_study(Config(sampler="random"), "q", tmp_path, ["minimize"], {})
     assert not any(branin_space(second.ask()) in proposed for _ in range(5))
 
 

@@ -122,7 +122,7 @@ def test_a_report_says_by_which_images_it_judges(cli: Cli, tmp_path: Path) -> No
 
 def test_real_features_of_an_earlier_version_are_computed_again(own_cache: Path) -> None:
     data = prepare(DataConfig("toyfaces"), 28)
-    net = feature_net("fd_random", data.channels)
+    net = feature_net("random", data.channels)
     whole = reference(data, net, "score")
     (path,) = (own_cache / "features").glob("*score.npz")
     np.savez(path, net0=whole.features[0])  # all that it stored once

@@ -20,6 +20,7 @@ from gansweep.planning.identity import plan_run
 from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common, with_values
 from gansweep.plugins import METRICS
+from gansweep.report.table.judged import distance
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import Manifest, Row, Table, read_manifest
@@ -109,8 +110,7 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
             found.append(Candidate(number, config, fmean(scores)))
     if not found:
         raise UserError(f"sweep {manifest.name} has no judged row that is alive in {column}")
-    worse = -1 if METRICS[metric].direction == "maximize" else 1
-    return metric, sorted(found, key=lambda c: worse * c.before)[:top]
+    return metric, sorted(found, key=lambda c: METRICS.sign(metric) * c.before)[:top]
 
 
 def _train(
@@ -176,7 +176,7 @@ def _report(
     for candidate in candidates:
         results = [read_json(run.result) or {} for run in candidate.runs]
         candidate.after = [r["judge"]["score"][metric] for r in results if r.get("judge")]
-    sign = -1 if METRICS[metric].direction == "maximize" else 1
+    sign = METRICS.sign(metric)
     candidates.sort(key=lambda c: sign * fmean(c.after) if c.after else math.inf)
     titles = {run.id: f"row {c.row} {run.id}" for c in candidates for run in c.runs}
     confirmed = _manifest(manifest, candidates, args, column, titles)
@@ -184,8 +184,8 @@ def _report(
     for candidate, row in zip(candidates, confirmed.rows, strict=True):
         row.facts |= {
             "row": str(candidate.row),
-            f"{label} before": f"{candidate.before:,.1f}",
-            f"{label} with fresh seeds": spread(candidate.after),
+            f"{label} before": distance(metric, candidate.before),
+            f"{label} with fresh seeds": spread(candidate.after, METRICS[metric].digits),
             "holds": verdict(best.after, candidate.after) if candidate is not best else "best",
         }
         shown = " ".join(f"{k} {v}" for k, v in row.facts.items())

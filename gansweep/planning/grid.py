@@ -18,7 +18,7 @@ from gansweep.store.manifest import manifest_path
 from gansweep.store.run import Run, damaged, now, read_json
 from gansweep.terminal.console import console
 from gansweep.training.job import one_line
-from gansweep.training.metrics.distances import PUBLISHED
+from gansweep.training.metrics.registered import PUBLISHED
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext

@@ -31,7 +31,7 @@ from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json
 from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, at_hand, find_source, prepare
-from gansweep.training.metrics.distances import PUBLISHED
+from gansweep.training.metrics.registered import PUBLISHED
 
 
 @dataclass

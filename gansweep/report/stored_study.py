@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gansweep.plugins import METRICS
 from gansweep.report.table.text import format_measured
 from gansweep.store.errors import UserError
 
@@ -37,24 +39,37 @@ def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
         raise UserError(f"study {name} cannot be read: {reason}") from None
 
 
-def best_setting(study: optuna.Study, label: str) -> list[str]:
-    """A sentence, and the command that trains the best setting; nothing if there is none."""
+def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]:
+    """A sentence, and the command that trains the best setting; nothing if there is none.
+
+    label, metric: of the first objective.
+    """
     good = [t for t in study.get_trials(deepcopy=False) if feasible(t)]
     if not good or len(study.directions) > 1:
         return []
-    best = min(good, key=lambda t: t.values[0])
+    best = best_of(study, good)
     shown = ", ".join(f"{n} {_shown(v)}" for n, v in best.params.items())
     if not best.user_attrs.get("command"):
         return []
-    sentence = (
-        f"The best of {len(good)}: {label} {value_text(best)} in trial {best.number} ({shown})."
-    )
+    value = value_text(best, metric)
+    sentence = f"The best of {len(good)}: {label} {value} in trial {best.number} ({shown})."
     return [sentence, best.user_attrs["command"]]
 
 
-def value_text(trial: FrozenTrial) -> str:
-    """The distance of a trial that has one, with the digits that its error leaves meaning."""
-    return format_measured(trial.values[0], 1, trial.user_attrs.get(ERROR))
+def sign_of(study: optuna.Study) -> int:
+    """1 if less of the first objective is better, -1 if more is."""
+    return 1 if study.directions[0].name == "MINIMIZE" else -1
+
+
+def best_of(study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial:
+    """The best of these by the first objective."""
+    return min(trials, key=lambda trial: sign_of(study) * trial.values[0])
+
+
+def value_text(trial: FrozenTrial, metric: str = "") -> str:
+    """The value of a trial that has one, with the digits that its error leaves meaning."""
+    digits = METRICS[metric].digits if metric in METRICS else 1
+    return format_measured(trial.values[0], digits, trial.user_attrs.get(ERROR))
 
 
 def _shown(value: Any) -> str:

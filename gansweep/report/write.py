@@ -114,8 +114,9 @@ def _add_search(report: Report, manifest: Manifest) -> None:
     place = manifest_path(report.out, manifest.name)
     label = manifest.search["label"]
     study = read_study(manifest.search["storage"], manifest.name, place)
-    report.best = best_setting(study, label)
-    plots = write_plots(study, report.folder / IMAGES, label)
+    report.best = best_setting(study, label, manifest.search.get("metric", ""))
+    labels = study.metric_names or [label]
+    plots = write_plots(study, report.folder / IMAGES, " / ".join(labels))
     report.plots += [(alt, f"{IMAGES}/{file}") for alt, file in plots]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import zlib
 from functools import cached_property
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import Config
@@ -15,17 +14,19 @@ from gansweep.planning.plan import (
     keep_record,
     with_values,
 )
+from gansweep.plugins import SAMPLERS
 from gansweep.report.stored_study import ERROR
+from gansweep.search.objectives import second_objective
 from gansweep.search.plan import SearchPlan
 from gansweep.search.search import mean_distance
 from gansweep.store.run import Run, read_json
 from gansweep.training.data import Prepared
+from gansweep.training.metrics.registered import primary_and_second
 
 if TYPE_CHECKING:
     import optuna
 
 STARTING = 10  # trials before a model proposes: TPE's own number
-MODELS = ("tpe", "gp")  # samplers that learn a model, and begin at random otherwise
 
 
 class GanPlanner:
@@ -36,8 +37,9 @@ class GanPlanner:
         self.bases = plan.bases
         self.prepared = plan.prepared
         self.seeds = plan.settings.seeds_per_trial
-        self.objective = plan.settings.objective
-        self.sampler = plan.settings.sampler
+        self.metric = primary_and_second(plan.bases[0].data.name)[0]
+        self.second = second_objective(plan.settings.objective)
+        self.models = SAMPLERS[plan.settings.sampler].model
         self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())  # of the design
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -45,7 +47,7 @@ class GanPlanner:
 
     def start(self, number: int) -> dict[str, Any] | None:
         """The defaults, then settings that fill the space: where a model knows nothing yet."""
-        if number >= STARTING or self.sampler not in MODELS:
+        if number >= STARTING or not self.models:
             return None
         defaults = self.space.defaults(self.bases[0]) if number == 0 else None
         return defaults or self.design[number]
@@ -83,11 +85,10 @@ class GanPlanner:
         scores = [r["judge"]["score"][r["judge"]["primary"]] for r in results]
         by_data = [scores[i : i + self.seeds] for i in range(0, len(scores), self.seeds)]
         measured = [mean_distance(by_data)]
-        if self.objective == "quality+time":
-            measured.append(fmean(r["training_seconds"] for r in results))
-        if self.objective == "quality+size":
-            measured.append(float(sum(results[0]["parameters"].values())))
-        return measured
+        if self.second is None:
+            return measured
+        second = self.second.value(results)
+        return [] if second is None else [*measured, second]
 
     def _error(self, results: list[dict[str, Any]]) -> float | None:
         """The standard error of the distance over draws of latents; None if a run has none."""

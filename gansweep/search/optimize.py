@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from gansweep.launch.task import SweepTask
 from gansweep.planning.overrides import items
+from gansweep.plugins import SAMPLERS
 from gansweep.report.stored_study import RUNS, counted
 from gansweep.report.table.text import format_value
 from gansweep.search.gan_planner import GanPlanner
-from gansweep.search.plan import SearchPlan, objective_label, read_plan, shared_by_trials
+from gansweep.search.objectives import quality, second_objective
+from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
 from gansweep.search.search import Search
-from gansweep.search.standings import SECOND, standings, write_manifest
+from gansweep.search.standings import standings, write_manifest
 from gansweep.search.study import Searcher, open_study, tell_the_dead
 from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
@@ -52,14 +54,15 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
 def _run(plan: SearchPlan) -> bool:
     """Train until the study has its trials. Returns whether it was interrupted."""
     settings = plan.settings
-    objectives = 2 if settings.objective in SECOND else 1
-    if objectives > 1 and settings.sampler in ("cmaes",):
+    label, direction = quality(plan.bases)
+    second = second_objective(settings.objective)
+    if second is not None and not SAMPLERS[settings.sampler].several:
         raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
     meant = shared_by_trials(plan.space, plan.bases, plan.prepared, settings)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    study = open_study(settings, plan.name, plan.folder, objectives, meant)
-    label = objective_label(plan)
-    study.set_metric_names([label, *([SECOND[settings.objective]] if objectives > 1 else [])])
+    directions = [direction, *([second.direction] if second else [])]
+    study = open_study(settings, plan.name, plan.folder, directions, meant)
+    study.set_metric_names([label, *([second.label] if second else [])])
     plan.study = study
     planner = GanPlanner(plan)
     if settings.warm_start:
@@ -74,7 +77,7 @@ def _run(plan: SearchPlan) -> bool:
     console.print(
         f"search {plan.name}: {settings.trials} trials, {done} told, "
         f"over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
-        f"{settings.pruner if objectives == 1 else 'none, as there are two objectives'}"
+        f"{settings.pruner if second is None else 'none, as there are two objectives'}"
     )
     if dead:
         console.print(f"  {dead} trials of a search that ended are tried again")

@@ -21,12 +21,11 @@ from gansweep.planning.plan import (
     with_values,
 )
 from gansweep.planning.row_list import read_recipe
-from gansweep.plugins import METRICS
 from gansweep.report.stored_study import counted
+from gansweep.search.objectives import check_objective, quality
 from gansweep.search.space import DECIDING, Space, has_effect, is_searched, read_space
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import manifest_path
-from gansweep.training.metrics.distances import metrics_of
 
 if TYPE_CHECKING:
     import optuna
@@ -91,6 +90,8 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     bases = [cell.config for cell in cells]
     if any(base.judge == "false" for base in bases):
         raise UserError("judge=false: a search needs the judge's distances")
+    quality(bases)
+    check_objective(settings.objective, bases)
     space = read_space(searched, names, bases[0])
     if not space.dimensions:
         raise UserError("nothing to search: write lr=interval(1e-5,1e-2), or search=lr,beta1")
@@ -151,9 +152,3 @@ def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
                     fault = fault_of(config, prepared(config))
                     if fault is not None:
                         raise fault
-
-
-def objective_label(plan: SearchPlan) -> str:
-    """`FD (LeNet)`, or what a mean over several data sets is called."""
-    labels = [METRICS[metrics_of(base.data.name)[0]].label for base in plan.bases]
-    return labels[0] if len(labels) == 1 else "mean of " + " and ".join(labels)

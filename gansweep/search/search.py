@@ -12,8 +12,16 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gansweep.launch.task import PlannedRun
-from gansweep.plugins import METRICS
-from gansweep.report.stored_study import RUNS, UNCOUNTED, WHY, counted, feasible
+from gansweep.plugins import as_loss
+from gansweep.report.stored_study import (
+    RUNS,
+    UNCOUNTED,
+    WHY,
+    best_of,
+    counted,
+    feasible,
+    sign_of,
+)
 from gansweep.report.table.text import format_value
 from gansweep.search.study import Searcher, mark_dead
 from gansweep.store.run import Run, read_json
@@ -27,7 +35,12 @@ TRIES = 50  # proposals in a row that are known already, after which the space s
 
 
 class Planner(Protocol):
-    """Makes runs of a study's proposals."""
+    """Makes runs of a study's proposals.
+
+    metric: the name of the value, in a run's evaluations, by which trials are pruned.
+    """
+
+    metric: str
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
         """The parameters of a trial."""
@@ -161,7 +174,7 @@ class Search:
             return ""
         if not good:
             return "none is alive yet"
-        best = min(good, key=lambda trial: trial.values[0])
+        best = best_of(self.study, good)
         return f"best {self.label} {best.values[0]:,.4g} in trial {best.number}"
 
     # --- Trials ----------------------------------------------------------------------------------
@@ -228,11 +241,12 @@ class Search:
             return False
         record = read_json(run.config) or {}
         steps = record.get("identity", {}).get("steps") or 1
-        metric = _metric_of(looks)
-        best = math.inf
+        metric, sign = self.planner.metric, sign_of(self.study)
+        best = sign * math.inf
         for place, look in enumerate(looks):
             value = look.get(metric)
-            best = min(best, math.inf if value is None else value)
+            if value is not None:
+                best = min(best, value, key=lambda v: sign * v)
             percent = round(100 * look["step"] / steps)
             if place < asked.reported or look["step"] == 0 or not math.isfinite(best):
                 continue
@@ -241,7 +255,8 @@ class Search:
         asked.reported = len(looks)
         if not self._prunes or looks[-1]["step"] >= steps:
             return False
-        collapsed = is_collapsing([Evaluation.of(look, metric) for look in looks], steps)
+        seen = [Evaluation(look["step"], look.get(metric, math.nan), look) for look in looks]
+        collapsed = is_collapsing(seen, steps)
         if collapsed or asked.trial.should_prune():
             asked.pruned = True
             asked.trial.set_user_attr(
@@ -256,11 +271,16 @@ class Search:
             asked.trial.set_user_attr("flags", found)
         values = self.planner.measure(results)
         if not values:
-            self._tell(asked, "trained before with judge=false: it has no distance")
+            self._tell(asked, "trained before with judge=false, or without the metric: no value")
             return
-        mark_dead(asked.trial, 0.0 if alive(found) else max(values[0], 1e-9))
+        mark_dead(asked.trial, 0.0 if alive(found) else self._violation(values[0]))
         self.planner.illustrate(asked.trial, [planned.run for planned in asked.runs])
         self._tell(asked, values=values)
+
+    def _violation(self, value: float) -> float:
+        """How far from being alive a dead trial is: as far as it is from a good one."""
+        distance = as_loss(value, more_is_better=sign_of(self.study) < 0)
+        return min(max(distance, 1e-9), 1e9)
 
     def _tell(self, asked: Asked, why: str = "", values: list[float] | None = None) -> None:
         from optuna.trial import TrialState
@@ -284,10 +304,6 @@ class Search:
 def _which(title: str) -> str:
     """What tells a trial's runs apart, if there are several."""
     return f" {title}" if title else ""
-
-
-def _metric_of(looks: list[dict[str, Any]]) -> str:
-    return next((metric for metric in METRICS.names() if metric in looks[0]), "value")
 
 
 def mean_distance(values: list[list[float]]) -> float:

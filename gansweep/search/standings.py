@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from gansweep.config import from_record
 from gansweep.planning.plan import shown_params, take_common
-from gansweep.report.stored_study import RUNS, WHY, counted, feasible, value_text
+from gansweep.report.stored_study import RUNS, WHY, counted, feasible, sign_of, value_text
+from gansweep.search.objectives import second_objective
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json
+from gansweep.training.metrics.registered import primary_and_second
 
 if TYPE_CHECKING:
     import optuna
@@ -16,11 +19,10 @@ if TYPE_CHECKING:
 
     from gansweep.search.plan import SearchPlan
 
-SECOND = {"quality+time": "training seconds", "quality+size": "parameters"}  # second objectives
-
 
 def standings(study: optuna.Study) -> list[FrozenTrial]:
     """The trials that have runs: the best first, then those that are dead, were pruned, failed."""
+    sign = sign_of(study)
     order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
     shown = [
         t
@@ -34,14 +36,15 @@ def standings(study: optuna.Study) -> list[FrozenTrial]:
         rank = order[trial.state.name]
         if rank == 0 and not feasible(trial):
             rank = 1
-        values = trial.values or list(trial.intermediate_values.values())[-1:] or [float("inf")]
-        return rank, values[0], trial.number
+        values = trial.values or list(trial.intermediate_values.values())[-1:]
+        return rank, sign * values[0] if values else math.inf, trial.number
 
     return sorted(shown, key=key)
 
 
 def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     """The manifest of a table of all trials so far, the best first."""
+    metric = primary_and_second(plan.bases[0].data.name)[0]
     rows = []
     pruned = {}
     ranks = standings(study)
@@ -52,9 +55,11 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
             continue
         facts = {"trial": str(trial.number)}
         values = trial.values or []
-        facts[label] = value_text(trial) if values else "–"
+        facts[label] = value_text(trial, metric) if values else "–"
         if len(values) > 1:
-            facts[SECOND[plan.settings.objective]] = f"{values[1]:,.0f}"
+            second = second_objective(plan.settings.objective)
+            assert second is not None
+            facts[second.label] = second.text(values[1])
         why = trial.user_attrs.get(WHY, "")
         if trial.state.name == "PRUNED":
             facts[label] = why
@@ -77,5 +82,5 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         rows=rows,
         titles={run_id: f"trial {t.number}" for t in ranks for run_id in t.user_attrs[RUNS]},
         pruned=pruned,
-        search={"storage": plan.settings.storage, "label": label},
+        search={"storage": plan.settings.storage, "label": label, "metric": metric},
     ).write(plan.settings.out)

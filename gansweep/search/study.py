@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 import random
 import socket
 import time
 import uuid
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from gansweep.plugins import PRUNERS, SAMPLERS, Direction
 from gansweep.report.stored_study import (
     ALIVE,
     DEAD,
     SEARCHER,
     open_storage,
 )
+from gansweep.search.samplers import tells_constraints
 from gansweep.store.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,24 +32,27 @@ if TYPE_CHECKING:
 BEAT = 30.0  # seconds between two signs of life of a search, for those on other machines
 TRIES = 4  # to open a storage
 SILENCE = 300.0  # after so many without one it is dead
-# Percent of the budget: where ASHA's and Hyperband's first rung is, and what others wait for.
-FIRST_RUNG = 10
 
 
 def open_study(
-    settings: Config, name: str, folder: Path, objectives: int, meant: dict[str, Any]
+    settings: Config,
+    name: str,
+    folder: Path,
+    directions: Sequence[Direction],
+    meant: dict[str, Any],
 ) -> optuna.Study:
     """The study `name`, created if it is not there.
 
-    meant: what all its trials share, JSON; another call's must be equal. Raises UserError if it
-    is not, if the storage cannot be reached or a package is missing.
+    directions: `minimize` or `maximize`, of each objective; meant: what all its trials share, JSON;
+    another call's must be equal. Raises UserError if it is not, if the storage cannot be reached or
+    a package is missing.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     warnings.filterwarnings("ignore", category=FutureWarning, module="optuna")
-    sampler, pruner = _sampler(settings), _pruner(settings.pruner)
+    sampler, pruner = _sampler(settings), PRUNERS[settings.pruner].build()
     for attempt in range(1, TRIES + 1):
         try:
             study = optuna.create_study(
@@ -55,7 +60,7 @@ def open_study(
                 storage=open_storage(settings.storage, folder),
                 sampler=sampler,
                 pruner=pruner,
-                directions=["minimize"] * objectives,
+                directions=list(directions),
                 load_if_exists=True,
             )
             if study.get_trials(deepcopy=False):  # else it would propose the same ones again
@@ -87,47 +92,13 @@ def open_study(
 
 
 def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
-    from optuna import samplers
-
-    seed = settings.seed
-    # Before Optuna 5 a sampler had to be told how to find the constraints.
-    known: dict[str, Any] = {} if _tells_constraints() else {"constraints_func": _violation}
     try:
-        match settings.sampler:
-            case "tpe":  # constant_liar: trials overlap
-                return samplers.TPESampler(seed=seed, constant_liar=True, **known)
-            case "gp":
-                if "constraints_func" not in inspect.signature(samplers.GPSampler).parameters:
-                    known = {}  # Optuna 4.1's knows none
-                return samplers.GPSampler(seed=seed, **known)
-            case "cmaes":
-                import cmaes  # noqa: F401  # Optuna would notice only after some trials
-
-                return samplers.CmaEsSampler(seed=seed)
-            case "qmc":
-                return samplers.QMCSampler(seed=seed, scramble=True)
-            case "nsga2":
-                return samplers.NSGAIISampler(seed=seed, **known)
-            case "nsga3":
-                return samplers.NSGAIIISampler(seed=seed, **known)
-            case _:
-                return samplers.RandomSampler(seed=seed)
+        return SAMPLERS[settings.sampler].build(settings.seed)  # type: ignore[no-any-return]
     except ImportError as error:
         missing = error.name or "a package"
         raise UserError(
             f"sampler={settings.sampler} needs {missing}: pip install {missing}"
         ) from None
-
-
-def _tells_constraints() -> bool:
-    """Can a trial tell its constraints itself (Optuna 5)?"""
-    from optuna.trial import Trial
-
-    return hasattr(Trial, "set_constraint")
-
-
-def _violation(trial: FrozenTrial) -> tuple[float]:
-    return (float(trial.user_attrs.get(DEAD, 0)),)
 
 
 def mark_dead(trial: optuna.Trial, violation: float) -> None:
@@ -137,27 +108,8 @@ def mark_dead(trial: optuna.Trial, violation: float) -> None:
     dead ones knows which of them came nearer.
     """
     trial.set_user_attr(DEAD, violation)
-    if _tells_constraints():
+    if tells_constraints():
         trial.set_constraint("alive", violation)
-
-
-def _pruner(name: str) -> optuna.pruners.BasePruner:
-    """Resources are percents of the budget."""
-    from optuna import pruners
-
-    match name:
-        case "asha":
-            return pruners.SuccessiveHalvingPruner(min_resource=FIRST_RUNG, reduction_factor=4)
-        case "hyperband":
-            return pruners.HyperbandPruner(
-                min_resource=FIRST_RUNG, max_resource=100, reduction_factor=3
-            )
-        case "median":
-            return pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=FIRST_RUNG)
-        case "patient":
-            return pruners.PatientPruner(None, patience=5)
-        case _:
-            return pruners.NopPruner()
 
 
 class Searcher:

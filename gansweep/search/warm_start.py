@@ -54,11 +54,14 @@ def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
     judged = [result.get("judge") for result in results]
     if any(judge is None or not alive(judge["flags"]) for judge in judged):
         return None
+    measured = planner.measure(results)
+    if not measured:
+        return None
     attributes = {RUNS: [r.id for r in runs], UNCOUNTED: True, "command": record.get("command")}
     return {
         "params": proposed,
         "distributions": distributions,
-        "values": planner.measure(results),
+        "values": measured,
         "user_attrs": attributes,
     }
 

@@ -56,7 +56,7 @@ class Table:
 class Manifest:
     """A sweep. pictures: the headings of the picture columns, in order; titles: what the screen
     calls the runs that were chosen, in the order of training; pruned: why runs were ended early;
-    search: of a search, its study's storage and its objective's label."""
+    search: of a search, its study's storage and its objective's label and metric."""
 
     name: str
     title: str

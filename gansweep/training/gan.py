@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gansweep.training import stop
-from gansweep.training.data.batches import normalise
+from gansweep.training.data.pixels import normalise
+from gansweep.training.latents import latents
 
 SATURATED = 0.01  # D's loss, below which it teaches nothing
 
@@ -87,8 +88,8 @@ class GAN(pl.LightningModule):
         return [make_gen(self.generator), make_disc(self.discriminator)]
 
     def latents(self, n: int) -> Tensor:
-        """z ~ Uniform(−1, 1), n × z_dim."""
-        return torch.rand(n, self.z_dim, device=self.device) * 2 - 1
+        """n × z_dim, on the device."""
+        return latents(self.z_dim, n, device=self.device)
 
     def training_step(self, span: list[Tensor]) -> None:
         """A step on each batch; none after the one in which the run is asked to stop."""

@@ -13,10 +13,11 @@ from PIL import Image
 
 from gansweep.store.run import Run, write_file
 from gansweep.training.checkpoint import save
-from gansweep.training.data.batches import normalise
+from gansweep.training.data.pixels import normalise
 from gansweep.training.gan import GAN
+from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
-from gansweep.training.metrics.evaluate import Judge, generate, latents
+from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.published import IMAGES
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.whitening import whiten
@@ -67,7 +68,7 @@ class Judging(pl.Callback):
         look, self.scored = sizes(steps * batch_size, judge.data.size)
         if judge.published is not None:
             self.scored = max(self.scored, IMAGES)
-        self.z = latents(z_dim, look, LATENTS)
+        self.z = latents(z_dim, look, seed=LATENTS)
         self.tracker = Tracker()
         self.seconds = 0.0
         for line in run.read_evaluations():  # of the attempts before this one
@@ -134,7 +135,7 @@ class Judging(pl.Callback):
                 "label": found.label,
                 "plateau": list(found.plateau),
             }
-        z = latents(gan.z_dim, self.scored, SCORE_LATENTS)
+        z = latents(gan.z_dim, self.scored, seed=SCORE_LATENTS)
         if gan.averaged is not None:
             verdict["ema"] = self.judge.score(generate(gan.sample_averaged, z))
         verdict["score"] = self.judge.score(generate(gan.sample, z)) | {"step": step}

@@ -14,7 +14,8 @@ from gansweep.store.run import Run
 from gansweep.training.data import prepare
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import SCORE_LATENTS, load_best
-from gansweep.training.metrics.evaluate import Judge, generate, latents
+from gansweep.training.latents import latents
+from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.published import PublishedFeatures
 from gansweep.training.train import build_gan
 
@@ -69,7 +70,7 @@ def _of_run(
                 gan.load_state_dict(state.get("weights", state))
         except Exception as error:
             raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
-        images = generate(gan.sample, latents(gan.z_dim, count, SCORE_LATENTS))
+        images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_LATENTS))
         scores[path.name] = judge.score(images)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} is not there")

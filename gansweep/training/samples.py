@@ -10,32 +10,28 @@ from PIL import Image
 from torch import Tensor
 
 from gansweep.store.run import write_file
+from gansweep.training.grid import COUNT, grid
+from gansweep.training.latents import latents
 
-COUNT = 16
 LATENT_SEED = 16
 
 
 def fixed_latents(z_dim: int, count: int = COUNT) -> Tensor:
-    """z ~ Uniform(−1, 1), count × z_dim: the same for all runs of one z_dim, whatever the seed."""
-    dice = torch.Generator().manual_seed(LATENT_SEED)
-    return torch.rand(count, z_dim, generator=dice) * 2 - 1
+    """The latents of the sample picture: the same for all runs of one z_dim, whatever the seed."""
+    return latents(z_dim, count, seed=LATENT_SEED)
 
 
-def grid(images: Tensor) -> Image.Image:
-    """N×C×H×W floats as one square picture without gaps, stretched to the full range of grey.
+def stretched_grid(images: Tensor) -> Image.Image:
+    """N×C×H×W floats as one square picture, stretched to the full range of grey.
 
     One stretch for the whole grid, as document 004 drew its samples.
     """
-    n, channels, height, width = images.shape
-    side = math.isqrt(n)
-    tiles = images[: side * side].reshape(side, side, channels, height, width)
-    flat = tiles.permute(0, 3, 1, 4, 2).reshape(side * height, side * width, channels).cpu()
-    low, high = flat.min(), flat.max()
-    scaled = (flat - low) * (255 / (high - low).clamp_min(1e-8))
-    pixels = scaled.round().to(torch.uint8).squeeze(2).numpy()
-    return Image.fromarray(pixels)
+    shown = images[: math.isqrt(len(images)) ** 2].cpu()
+    low, high = shown.min(), shown.max()
+    scaled = (shown - low) * (255 / (high - low).clamp_min(1e-8))
+    return grid(scaled.round().to(torch.uint8).numpy())
 
 
 def save_grid(images: Tensor, path: Path) -> None:
-    picture = grid(images)
+    picture = stretched_grid(images)
     write_file(path, lambda temporary: picture.save(temporary, format="PNG", optimize=True))

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from gansweep.config import Config, total_steps, widths
+from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run, write_json
 from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
@@ -29,14 +30,13 @@ from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.published import NETS, published_features
 from gansweep.training.networks import build_discriminator, build_generator
-from gansweep.training.networks.parametrization import layer_rates, parameter_groups
+from gansweep.training.networks.parametrization import layer_rates
 from gansweep.training.networks.stack import MEMORY_FORMATS
 from gansweep.training.provenance import environment
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.spans import Spans
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
-ADAM_EPS = 1e-8
 ALL_THREADS = torch.get_num_threads()  # before any run sets its own
 
 
@@ -220,13 +220,8 @@ def own_rates(config: Config) -> tuple[float, float]:
 
 
 def make_optimizer(name: str, lr: float, config: Config, net: nn.Module) -> torch.optim.Optimizer:
-    """Adam (eps 1e-8) or SGD with momentum; the learning rate and eps are those of full width."""
-    if name == "adam":
-        groups = parameter_groups(net, name, lr, ADAM_EPS)
-        return torch.optim.Adam(groups, betas=(config.beta1, config.beta2), fused=True)
-    nesterov = config.nesterov and config.momentum > 0
-    groups = parameter_groups(net, name, lr)
-    return torch.optim.SGD(groups, momentum=config.momentum, nesterov=nesterov, fused=True)
+    """lr: the learning rate at full width."""
+    return OPTIMIZERS[name].build(net, lr, config)  # type: ignore[no-any-return]
 
 
 def learning_rates(gan: GAN, config: Config) -> dict[str, list[dict[str, Any]]]:

@@ -105,11 +105,7 @@ def _lines(column: PictureColumn) -> list[_Line]:
 
 
 def _distances(column: PictureColumn, looks: list[dict[str, Any]]) -> Curve:
-    """By the column's metric; of runs of which none is done yet, by the one that they have."""
-    if column.metric:
-        return _curve(looks, column.metric)
-    names = [m.name for m in METRICS if m.direction == "minimize"]
-    return next((curve for name in names if (curve := _curve(looks, name))), [])
+    return _curve(looks, column.measured)
 
 
 def _curve(lines: list[dict[str, Any]], name: str) -> Curve:
@@ -123,7 +119,7 @@ def _finite(value: Any) -> bool:
 
 
 def _label(column: PictureColumn) -> str:
-    return column.label or "distance"
+    return METRICS[column.measured].label if column.measured else "distance"
 
 
 def _draw_distances(figure: Any, column: PictureColumn, lines: list[_Line], unit: str) -> None:
@@ -133,7 +129,8 @@ def _draw_distances(figure: Any, column: PictureColumn, lines: list[_Line], unit
     points = [point for line in lines for point in line.distance]
     fit(axes, "x", Scale(unit, 0, max(x for x, _ in points)))
     axes.set_xlim(0, max(x for x, _ in points))
-    y = spanned_scale(f"{_label(column)} ({column.better})", [value for _, value in points])
+    better = METRICS.better(column.measured)
+    y = spanned_scale(f"{_label(column)} ({better})", [value for _, value in points])
     fit(axes, "y", y)
     title = f"{column.heading}: {_label(column)} in the judge's looks while training"
     if any(line.equilibrium is not None for line in lines):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from gansweep.report.table.collect import Results
 from gansweep.report.table.text import slug
 from gansweep.store.run import write_file
 from gansweep.training.data import Prepared
+from gansweep.training.grid import COUNT, grid
 
 RUNS = "runs"  # what only the gallery shows: nothing that is meant to be published
-COUNT = 16  # as many as a sample grid has
 
 
 def write_real_images(results: Results, picture: str, folder: Path) -> str | None:
@@ -31,20 +29,6 @@ def write_real_images(results: Results, picture: str, folder: Path) -> str | Non
         except (OSError, ValueError, TypeError, KeyError):
             continue
         path = folder / RUNS / f"real-{slug(picture)}.png"
-        _draw(images, path)
+        write_file(path, partial(grid(images).save, format="PNG", optimize=True))
         return f"{RUNS}/{path.name}"
     return None
-
-
-def _draw(images: Any, path: Path) -> None:
-    """images: uint8 N×C×H×W."""
-    import numpy as np
-    from PIL import Image
-
-    array = np.asarray(images)
-    side = math.isqrt(len(array))
-    _, channels, height, width = array.shape
-    tiles = array[: side * side].reshape(side, side, channels, height, width)
-    flat = tiles.transpose(0, 3, 1, 4, 2).reshape(side * height, side * width, channels)
-    grid = Image.fromarray(flat.squeeze(2) if channels == 1 else flat)
-    write_file(path, partial(grid.save, format="PNG", optimize=True))

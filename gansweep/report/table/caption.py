@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from statistics import median
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS
-from gansweep.plugins import METRICS
+from gansweep.plugins import DATASETS, METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
 from gansweep.report.table.collect import Results
 from gansweep.report.table.cut_off import cut_off
@@ -16,8 +16,6 @@ from gansweep.report.table.outcome import Outcome, warnings_of
 from gansweep.report.table.text import format_param, format_value
 from gansweep.training.metrics.equilibrium import FLAGS
 
-# What a data set's name does not say.
-DRAWN = {"toyfaces": " (drawn, not photographed)"}
 # Always told, as columns or in the caption: the documents' own columns.
 TOLD = (
     "gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr", "beta1",
@@ -114,7 +112,7 @@ def _data(outcomes: list[Outcome]) -> str:
     if not configs:
         return "nothing is known of its data yet"
     identities = [c["identity"] for c in configs]
-    names = dict.fromkeys(c["data"]["name"] + DRAWN.get(c["data"]["name"], "") for c in configs)
+    names = dict.fromkeys(_named(c["data"]["name"]) for c in configs)
     images = _span((c["data"]["images"] for c in configs), "{:,}")
     sizes = " and ".join(sorted({f"{c['data']['size']}×{c['data']['size']}" for c in configs}))
     steps = _span(i["steps"] for i in identities)
@@ -128,6 +126,12 @@ def _data(outcomes: list[Outcome]) -> str:
         f"{steps} steps ({epochs} epochs), width G {widths[0]}, D {widths[1]}, "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
     )
+
+
+def _named(data_set: str) -> str:
+    """With what its name does not say."""
+    note = DATASETS[data_set].note if data_set in DATASETS else ""
+    return f"{data_set} ({note})" if note else data_set
 
 
 def _span(values: Iterable[float], form: str = "") -> str:

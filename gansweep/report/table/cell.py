@@ -33,7 +33,7 @@ class Cell:
     def judged(self) -> list[Outcome]:
         """The runs that have a distance, the best first."""
         found = [run for run in self.runs if run.value is not None]
-        return sorted(found, key=lambda run: _sign(run.primary) * (run.value or 0.0))
+        return sorted(found, key=lambda run: METRICS.sign(run.primary) * (run.value or 0.0))
 
     @cached_property
     def values(self) -> list[float]:
@@ -105,7 +105,7 @@ def mark_best(cells: Iterable[Cell]) -> None:
     ranked = [cell for cell in judged if all(run.alive for run in cell.judged)]
     if len({cell.metric for cell in ranked}) != 1 or len(judged) < 2:
         return
-    sign = _sign(ranked[0].metric)
+    sign = METRICS.sign(ranked[0].metric)
     ranked.sort(key=lambda cell: sign * fmean(cell.values))
     best = ranked[0]
     best.mark = BEST
@@ -129,7 +129,3 @@ def _not_told_apart(one: Cell, two: Cell, sign: int) -> bool:
     if separated and len(best) > 3 and len(other) > 3:  # p is 2 of 70 arrangements at most
         return False
     return difference_test(best, other) >= SIGNIFICANT
-
-
-def _sign(metric: str) -> int:
-    return -1 if METRICS[metric].direction == "maximize" else 1

@@ -54,10 +54,11 @@ def opinions(scores: list[dict[str, Any]], primary: str, second: str) -> list[st
     table = pd.DataFrame([{m: score[m] for m in (primary, second)} for score in scores])
     if len(table) < FEWEST:
         return []
-    rho = table[primary].rank().corr(table[second].rank())  # Spearman's, without SciPy
+    one, other = (METRICS.sign(metric) * table[metric] for metric in (primary, second))
+    rho = one.rank().corr(other.rank())  # Spearman's, without SciPy
     verdict = "metrics disagree" if not rho >= AGREE else "a second opinion agrees"
-    one, other = METRICS[primary].label, METRICS[second].label
-    return [f"{verdict}: {one} and {other} rank these {len(table)} runs with Spearman {rho:.2f}"]
+    labels = f"{METRICS[primary].label} and {METRICS[second].label}"
+    return [f"{verdict}: {labels} rank these {len(table)} runs with Spearman {rho:.2f}"]
 
 
 def _published(scores: list[dict[str, Any]]) -> list[str]:
@@ -93,10 +94,11 @@ def legend(results: Iterable[dict[str, Any]]) -> list[str]:
         alike = [judge for judge in judged if judge["primary"] == primary]
         of = [judge["score"] for judge in alike]
         metric = METRICS[primary]
+        better = METRICS.better(primary)
         counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
         nets = " and ".join(sorted({score["net"] for score in of}))
         sentences.append(
-            f"{metric.label}: {metric.help}, less is better; {counts} generated images, with fresh "
+            f"{metric.label}: {metric.help}, {better}; {counts} generated images, with fresh "
             f"latents, at the equilibrium, against {_reals(of)}; {nets}"
         )
         by_second = [judge["score"] for judge in alike if judge["second"] == alike[0]["second"]]

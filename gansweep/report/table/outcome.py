@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from gansweep.plugins import METRICS
+from gansweep.plugins import METRICS, Registry
 from gansweep.report.table.judged import headline, remainder
 from gansweep.store.run import Run, read_json
 from gansweep.training.metrics.equilibrium import FLAGS, alive
@@ -112,7 +112,7 @@ _CONFIG = {
     "data": {"name": str, "images": int, "size": int},
 }  # fmt: skip
 _RESULT = {"training_seconds": _NUMBER, "epochs": _NUMBER}
-_JUDGE = {"primary": METRICS.names(), "second": METRICS.names(), "score": {}, "flags": list}
+_JUDGE = {"primary": METRICS, "second": METRICS, "score": {}, "flags": list}
 _SCORE = {
     "n": int, "reals": int, "held_out": bool, "own_test": bool, "shared": bool, "net": str,
 }  # fmt: skip
@@ -149,12 +149,14 @@ def _read(path: Path, shape: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _fits(value: Any, shape: Any) -> bool:
-    """shape: a type or several, a list of valid texts, or an object's shape."""
+    """shape: a type or several, a registry of valid names, or an object's shape."""
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(
             name in value and _fits(value[name], of) for name, of in shape.items()
         )
-    return value in shape if isinstance(shape, list) else isinstance(value, shape)
+    if isinstance(shape, Registry):
+        return isinstance(value, str) and value in shape
+    return isinstance(value, shape)
 
 
 def _why_not_done(run: Run, status: str, failure: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from gansweep.plugins import METRICS
+from gansweep.plugins import DATASETS, METRICS
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.collect import Results, varying
 from gansweep.report.table.columns import ReportRow
@@ -87,13 +87,23 @@ class PictureColumn:
         return Run(self.out, outcome.run_id)
 
     @property
+    def measured(self) -> str:
+        """The metric of its runs' evaluations, those that are not done included: the one that ranks
+        them, else that of their data set; empty if it is not known."""
+        if self.metric:
+            return self.metric
+        configs = (run.config for row in self.rows for run in self.cell(row).runs if run.config)
+        names = (config["data"]["name"] for config in configs)
+        return next((str(DATASETS[n].metrics[0]) for n in names if n in DATASETS), "")
+
+    @property
     def label(self) -> str:
         """The metric's; empty if nothing is judged."""
         return METRICS[self.metric].label if self.metric else ""
 
     @property
     def better(self) -> str:
-        return "less is better" if self._sign() > 0 else "more is better"
+        return METRICS.better(self.metric) if self.metric else ""
 
     def value(self, row: ReportRow) -> str:
         """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`; empty if the row is not judged."""
@@ -110,7 +120,7 @@ class PictureColumn:
         return f"row {row.number}: {' '.join(settings)}" if settings else f"row {row.number}"
 
     def _sign(self) -> int:
-        return -1 if self.metric and METRICS[self.metric].direction == "maximize" else 1
+        return METRICS.sign(self.metric) if self.metric else 1
 
 
 def picture_columns(results: Results, out: str | Path) -> list[PictureColumn]:

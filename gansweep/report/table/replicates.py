@@ -12,13 +12,13 @@ EXACT = 200_000  # arrangements up to which a permutation test is exact; else 20
 SIGNIFICANT = 0.05  # p of a difference that is called one
 
 
-def spread(values: list[float]) -> str:
+def spread(values: list[float], digits: int = 1) -> str:
     """`93.1 ± 4.2 (5)`: mean, standard deviation, number."""
     if not values:
         return "–"
     if len(values) == 1:
-        return f"{values[0]:,.1f} (1)"
-    return f"{fmean(values):,.1f} ± {stdev(values):,.1f} ({len(values)})"
+        return f"{values[0]:,.{digits}f} (1)"
+    return f"{fmean(values):,.{digits}f} ± {stdev(values):,.{digits}f} ({len(values)})"
 
 
 def difference_test(one: list[float], other: list[float]) -> float:

@@ -128,4 +128,4 @@ def _keys(
     if not metrics:
         raise UserError(f"--best: no row is judged on {on}; --on {' or '.join(results.pictures)}")
     name = metrics.pop()
-    return [(find_column(name, rows, on), METRICS[name].direction == "maximize")]
+    return [(find_column(name, rows, on), METRICS.sign(name) < 0)]

@@ -1,7 +1,7 @@
 """Data sets: each prepared once, as one uint8 array N×C×H×W in the cache.
 
 Add one by decorating a function in a module of this folder and giving it a file in conf/data.
-Nothing here imports torch but `batches`.
+Nothing here imports torch but `batches` and `pixels`.
 """
 
 from gansweep.training.data import celeba, images, mnist, toyfaces

@@ -8,11 +8,6 @@ import torch
 from torch import Tensor
 
 
-def normalise(pixels: Tensor) -> Tensor:
-    """Bytes 0…255 → float32 in [−1, 1], as both documents have it."""
-    return pixels.to(torch.float32).div_(127.5).sub_(1)
-
-
 class Batches:
     """All batches of a run, epoch after epoch; the incomplete last one of an epoch is dropped.
 

@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 
 
 def dataset(
-    name: str, *, files: bool, digits: bool = False, stand_in: str | None = None
+    name: str,
+    *,
+    files: bool,
+    digits: bool = False,
+    metrics: tuple[str, str] | None = None,
+    stand_in: str | None = None,
+    note: str = "",
 ) -> Callable[[Callable[..., Any]], Any]:
     """Register a function (DataConfig, image size) → Source.
 
     files: does it read files in `data.root`? digits: are they digits, to be judged as such?
-    stand_in: a data set without files that may take its place (see `at_hand`). The choice on the
+    metrics: the one that ranks its runs and the second opinion; by default LeNet's distance for
+    digits, that of random features for all else. stand_in: a data set without files that may take
+    its place (see `at_hand`). note: what captions say of it beside its name. The choice on the
     command line is the file conf/data/NAME.yaml.
     """
-    return DATASETS.register(name, files=files, digits=digits, stand_in=stand_in)
+    if metrics is None:
+        metrics = ("fd_lenet", "fd_random") if digits else ("fd_random", "swd")
+    return DATASETS.register(
+        name, files=files, digits=digits, metrics=metrics, stand_in=stand_in, note=note
+    )
 
 
 @dataclass(frozen=True)

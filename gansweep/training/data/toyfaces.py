@@ -30,7 +30,7 @@ HAIR = np.array(
 IRIS = np.array([[70, 44, 24], [100, 70, 34], [60, 96, 70], [70, 110, 160], [90, 100, 110]])
 
 
-@dataset("toyfaces", files=False)
+@dataset("toyfaces", files=False, note="drawn, not photographed")
 def toyfaces(spec: DataConfig, size: int) -> Source:
     """10,000 drawn (not photographed) colour faces; no network, no files"""
 

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gansweep.plugins import DATASETS, METRICS
-
 Features = NDArray[np.floating]
 
 
@@ -31,6 +29,18 @@ class Moments:
         return cls(values.mean(0), np.cov(values, rowvar=False))
 
 
+class Standardised:
+    """Moments of real features, each standardised by its own mean and deviation, and of others
+    that are standardised by these too."""
+
+    def __init__(self, real: Features) -> None:
+        self.mean, self.deviation = real.mean(0), real.std(0)
+        self.real = self.moments(real)
+
+    def moments(self, features: Features) -> Moments:
+        return Moments.of((features - self.mean) / (self.deviation + 1e-8))
+
+
 def frechet(real: Moments, fake: Moments) -> float:
     """Fréchet distance of two Gaussians (Heusel et al. 2017), without SciPy: by eigh.
 
@@ -43,16 +53,6 @@ def frechet(real: Moments, fake: Moments) -> float:
     gap = real.mean - fake.mean
     distance = gap @ gap + traces - 2 * np.sqrt(np.clip(cross, 0, None)).sum()
     return float(max(distance, 0.0))
-
-
-@METRICS.register("swd", direction="minimize", digits=1, label="SWD")
-def swd(real: Features, fake: Features) -> float:
-    """Sliced Wasserstein distance of patches at every scale, uint8 images (Karras et al. 2018)"""
-    import torch
-
-    from gansweep.training.metrics.pyramid import sliced_wasserstein
-
-    return sliced_wasserstein(torch.from_numpy(real), torch.from_numpy(fake))
 
 
 def kernel_distance(real: Features, fake: Features, block: int = 250) -> tuple[float, float]:
@@ -76,49 +76,6 @@ def _mmd(x: Features, y: Features) -> float:
     return float(within - 2 * xy.mean())
 
 
-def _fd(real: Features, fake: Features) -> float:
-    return frechet(Moments.of(real), Moments.of(fake))
-
-
-def _kd(real: Features, fake: Features) -> float:
-    return kernel_distance(real, fake)[0]
-
-
-# The features in which distances are taken: names of the Fréchet and of the kernel distance, their
-# labels, and what they are called in a sentence. Only Inception's are called FID and KID.
-SPACES = (
-    ("fd_lenet", "FD (LeNet)", "kd_lenet", "KD (LeNet)",
-     "the features of a small digit classifier"),
-    ("fd_random", "FD (random)", "kd_random", "KD (random)",
-     "random-convolution features, for any images (Naeem et al. 2020)"),
-    ("fid", "FID", "kid", "KID", "Inception's features (Heusel et al. 2017)"),
-    ("fd_dinov2", "FD (DINOv2)", "kd_dinov2", "KD (DINOv2)",
-     "DINOv2's features (Stein et al. 2023)"),
-)  # fmt: skip
-PUBLISHED = {"inception": "fid", "dinov2": "fd_dinov2"}  # what judge= adds at the end of a run
-KERNEL = {fd: kd for fd, _, kd, _, _ in SPACES}  # the kernel distance in a Fréchet one's features
-
-
-def _name_distances() -> None:
-    for fd, fd_label, kd, kd_label, space in SPACES:
-        for name, label, kind, measure, digits in (
-            (fd, fd_label, "Fréchet", _fd, 1), (kd, kd_label, "kernel", _kd, 4),
-        ):  # fmt: skip
-            METRICS.register(
-                name, direction="minimize", digits=digits, label=label,
-                help=f"{kind} distance in {space}",
-            )(measure)  # fmt: skip
-
-
-_name_distances()
-
-
-def metrics_of(data_set: str) -> tuple[str, str]:
-    """The primary metric and the second opinion: by LeNet for digits, else by random nets."""
-    digits = DATASETS[data_set].digits
-    return ("fd_lenet", "fd_random") if digits else ("fd_random", "swd")
-
-
 def distances(x: Features, y: Features) -> Features:
     """Euclidean, N×M; in float32, around the mean of `x`, which is exact enough for neighbours."""
     centre = np.asarray(x, np.float64).mean(0)
@@ -131,6 +88,12 @@ class Neighbourhood:
     """The real vectors' k-th neighbour balls and mean distances, computed once."""
 
     K = 5
+    MOST = 1000  # vectors of each kind in a score
+
+    @classmethod
+    def of_first(cls, real: Features) -> Neighbourhood:
+        """That of the first vectors, as many as a score compares."""
+        return cls(real[: cls.MOST])
 
     def __init__(self, real: Features) -> None:
         self.real = real
@@ -171,24 +134,6 @@ def _spread(within: Features) -> tuple[float, float]:
     mean = float(within.sum(dtype=np.float64) / (n * (n - 1)))
     np.fill_diagonal(within, np.inf)
     return mean, float(np.median(within.min(1)))
-
-
-@METRICS.register("coverage", direction="maximize", digits=2, label="coverage")
-def coverage(real: Features, fake: Features) -> float:
-    """Share of the real images that have a generated one near (k = 5)"""
-    return Neighbourhood(real).density_and_coverage(fake)[1]
-
-
-@METRICS.register("density", direction="maximize", digits=2, label="density")
-def density(real: Features, fake: Features) -> float:
-    """How crowded the generated images are where the real ones are (k = 5)"""
-    return Neighbourhood(real).density_and_coverage(fake)[0]
-
-
-@METRICS.register("diversity", direction="maximize", digits=2, label="diversity")
-def diversity(real: Features, fake: Features) -> float:
-    """Mean distance between two generated images, over that between two real ones"""
-    return Neighbourhood(real).measure(fake)["diversity"]
 
 
 def pixel_variety(images: NDArray[np.uint8]) -> float:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+from gansweep.plugins import METRICS
+
 TOLERANCE = 0.05  # values as near as this are as good
 RISEN = 1.1  # times the best, at the end: `degraded after`
 DIVERGED = 1.5  # times the best, as the median of three …
@@ -23,17 +25,27 @@ COVERED = 0.05  # … so little of the real images covered
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One look at a run. value: the primary metric, smaller is better; facts: all the others."""
+    """One evaluation of a run.
+
+    value: the primary metric; facts: all the others; metric: the primary one's name, by which more
+    may be better. Without it less is.
+    """
 
     step: int
     value: float
     facts: dict[str, Any] = field(default_factory=dict)
+    metric: str = ""
+
+    @property
+    def loss(self) -> float:
+        """The value as a distance: less is better."""
+        return METRICS.loss(self.metric, self.value) if self.metric else self.value
 
     @classmethod
     def of(cls, line: dict[str, Any], metric: str) -> Evaluation:
         """From a line of the run's `judge.jsonl`, where NaN is null."""
         value = line.get(metric)
-        return cls(line["step"], math.nan if value is None else value, line)
+        return cls(line["step"], math.nan if value is None else value, line, metric)
 
 
 @dataclass(frozen=True)
@@ -67,30 +79,30 @@ class Tracker:
     def add(self, evaluation: Evaluation) -> bool:
         """Take an evaluation into account. Returns whether it is the best so far."""
         self.evaluations.append(evaluation)
-        if not math.isfinite(evaluation.value):
+        if not math.isfinite(evaluation.loss):
             return False
-        level = smoothed([e.value for e in self.evaluations[-3:]])[-1]
+        level = smoothed([e.loss for e in self.evaluations[-3:]])[-1]
         better = level < self._level * (1 - TOLERANCE) if self.best else True
-        if better and evaluation.value <= level * (1 + TOLERANCE):
+        if better and evaluation.loss <= level * (1 + TOLERANCE):
             self.best, self._level = evaluation, level
             return True
         return False
 
     def diverged(self) -> bool:
         """Has it been far worse than its best for several evaluations?"""
-        values = [e.value for e in self.evaluations]
-        if len(values) < PATIENCE + 2:
+        losses = [e.loss for e in self.evaluations]
+        if len(losses) < PATIENCE + 2:
             return False
         # A best of five, as the lowest of many medians of three is lower than what it stands for.
-        best = min(smoothed(values, 5)[2:])
-        return all(not level <= DIVERGED * best for level in smoothed(values)[-PATIENCE:])
+        best = min(smoothed(losses, 5)[2:])
+        return all(not level <= DIVERGED * best for level in smoothed(losses)[-PATIENCE:])
 
     def equilibrium(self) -> Equilibrium | None:
         """The best point and what came after it; None if nothing finite was seen."""
         if self.best is None:
             return None
         steps = [e.step for e in self.evaluations]
-        levels = smoothed([e.value for e in self.evaluations])
+        levels = smoothed([e.loss for e in self.evaluations])
         finite = [level for level in levels if math.isfinite(level)]
         lowest = min(finite)
         near = [s for s, v in zip(steps, levels, strict=True) if v <= lowest * (1 + TOLERANCE)]
@@ -176,10 +188,10 @@ def _never_started(
 ) -> bool:
     """Are the best images no nearer to the real ones than a good part of the untrained ones'
     distance, and do they cover none of them?"""
-    untrained = next((e.value for e in evaluations if e.step == 0), math.nan)
+    untrained = next((e.loss for e in evaluations if e.step == 0), math.nan)
     if best is None or math.isnan(untrained):
         return False
-    return best.value > STARTED * untrained and facts.get("coverage", 0) < COVERED
+    return best.loss > STARTED * untrained and facts.get("coverage", 0) < COVERED
 
 
 def _collapsed(facts: dict[str, Any]) -> bool:
@@ -203,4 +215,4 @@ def _won(later: Sequence[Evaluation]) -> bool:
     before, last = later[:-PATIENCE], later[-PATIENCE:]
     if not before or any(e.facts.get("d_saturated", 0) <= 0.9 for e in last):
         return False
-    return min(e.value for e in last) >= min(e.value for e in before)
+    return min(e.loss for e in last) >= min(e.loss for e in before)

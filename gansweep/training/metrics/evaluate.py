@@ -9,42 +9,45 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gansweep.plugins import METRICS, Entry
 from gansweep.store.errors import Diverged
 from gansweep.training.data import Prepared
+from gansweep.training.data.pixels import as_bytes
 from gansweep.training.metrics.distances import (
-    KERNEL,
     Features,
     Neighbourhood,
     class_shares,
-    kernel_distance,
-    metrics_of,
     pixel_variety,
     total_variation,
 )
-from gansweep.training.metrics.features import BATCH, DigitFeatures, as_bytes
+from gansweep.training.metrics.features import BATCH, DigitFeatures, FeatureNet
 from gansweep.training.metrics.memorised import memorisation, nearest
 from gansweep.training.metrics.published import PublishedFeatures
-from gansweep.training.metrics.pyramid import MOST as PYRAMID_IMAGES
-from gansweep.training.metrics.pyramid import sliced_wasserstein
 from gansweep.training.metrics.reference import (
     Reference,
+    Side,
     are_shared,
     feature_net,
-    real_images,
     reference,
     training,
+)
+from gansweep.training.metrics.registered import (
+    judging_features,
+    metrics_of,
+    primary_and_second,
 )
 
 Sample = Callable[[Tensor], Tensor]  # z → images in [−1, 1]
 
-NEAR = 1000  # real images of the nearest-neighbour measures
 RESAMPLED = 20  # times, for the error of a score
+PIXELS = "pixels"
 
 
 class Judge:
     """Judges generators on one data set, on one device.
 
-    primary, second: the names of its two metrics. published: the net of a third, as papers print.
+    primary, second: the names of the metric that ranks and of the second opinion; published: the
+    net of those that papers print, if they are asked for.
     """
 
     def __init__(
@@ -54,22 +57,39 @@ class Judge:
         published: PublishedFeatures | None = None,
     ) -> None:
         self.data = data
-        self.device = device or torch.device("cpu")
-        self.primary, self.second = metrics_of(data.name)
+        self.primary, self.second = primary_and_second(data.name)
         self.published = published
-        self.net = feature_net(self.primary, data.channels)
+        self.metrics = metrics_of(data.name, published.features if published else None)
+        self._judging = judging_features(data.name)
+        nets: dict[str, FeatureNet] = {} if published is None else {published.features: published}
+        for features in (self._judging, *map(self._features, self.metrics)):
+            if features not in nets:
+                nets[features] = feature_net(features, data.channels)
+        self._nets = nets
+        self.net = nets[self._judging]
+        self._references: dict[tuple[str, Side], Reference] = {}
         # All that has to be computed of the real images is, now: not in a run's time.
-        self.of_looks = reference(data, self.net, "look")
-        self.of_score = reference(data, self.net, "score")
+        for features in {self._judging, self._features(METRICS[self.primary])} - {PIXELS}:
+            self._real(features, "look")
+        for features in nets.keys() - {PIXELS}:
+            self._real(features, "score")
         self.training = training(data, self.net)
-        self._near = Neighbourhood(self.of_looks.features[0][:NEAR])
-        self.by_second = None
-        if self.second != "swd":
-            self.by_second = reference(data, feature_net(self.second, data.channels), "score")
-        self.by_published = reference(data, published, "score") if published else None
-        for of in (self.of_score, self.by_second, self.by_published):
-            if of is not None:
-                of.net.to(self.device)
+        for net in nets.values():
+            net.to(device or torch.device("cpu"))
+
+    def _features(self, metric: Entry) -> str:
+        return self._judging if metric.features == "judge" else str(metric.features)
+
+    def _real(self, features: str, side: Side) -> Reference:
+        if (features, side) not in self._references:
+            self._references[features, side] = reference(self.data, self._nets[features], side)
+        return self._references[features, side]
+
+    def _measure(
+        self, metric: Entry, side: Side, fakes: dict[str, list[Features]]
+    ) -> dict[str, float]:
+        features = self._features(metric)
+        return self._real(features, side).measure(metric, fakes[features])
 
     def look(self, sample: Sample, z: Tensor) -> dict[str, Any]:
         """The primary metric and the diversity of the images of fixed latents, quickly.
@@ -78,23 +98,33 @@ class Judge:
         each other, not with a score.
         """
         images = generate(sample, z)
-        features = self.net(images, 1)[0]
-        fake = features.numpy()
-        facts: dict[str, Any] = {"n": len(z), self.primary: self.of_looks.distance([fake])}
-        facts |= self._near.measure(fake)
-        facts["variety"] = _variety(images, self.of_looks)
-        facts |= self._classes(self.of_looks, features)
+        metric = METRICS[self.primary]
+        fakes = {
+            features: _extract(self._nets[features], images, 1)
+            for features in {self._judging, self._features(metric)}
+        }
+        real, fake = self._real(self._judging, "look"), fakes[self._judging][0]
+        value = self._measure(metric, "look", fakes)[self.primary]
+        facts: dict[str, Any] = {"n": len(z), self.primary: value}
+        facts |= real.prepared(Neighbourhood.of_first).measure(fake)
+        facts["variety"] = _variety(images, real)
+        facts |= self._classes(real, fake)
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
 
     def score(self, images: Tensor) -> dict[str, Any]:
-        """Everything that is known of some generated images, uint8 N×C×H×W.
+        """All metrics of some generated images, uint8 N×C×H×W, and what else is known of them.
 
-        reals: number of real images; held_out: was no network trained on them? own_test: are they
-        the data set's own test images? shared: did they choose the best weights too?
+        n, reals: numbers of generated and real images; held_out: was no network trained on the
+        real ones? own_test: are they the data set's own test images? shared: did they choose the
+        best weights too? METRIC_error: a standard error. The other facts are those of `_variety`,
+        `classes` and `memorisation`, and the nets' names.
         """
-        real = self.of_score
-        features = self.net(images)
-        fakes = [of.numpy() for of in features]
+        # Only the judging net is asked for all that it has.
+        fakes = {
+            features: _extract(net, images, None if features == self._judging else 1)
+            for features, net in self._nets.items()
+        }
+        real, fake = self._real(self._judging, "score"), fakes[self._judging][0]
         result: dict[str, Any] = {
             "n": len(images),
             "reals": len(real.features[0]),
@@ -102,20 +132,23 @@ class Judge:
             "own_test": self.data.own_test,
             "shared": are_shared(self.data),
         }
-        result[self.primary] = real.distance(fakes)
-        result[f"{self.primary}_error"] = sampling_error(real, fakes)
-        kernel = KERNEL[self.primary]
-        result[kernel], result[f"{kernel}_error"] = kernel_distance(real.features[0], fakes[0])
-        result |= Neighbourhood(real.features[0][:NEAR]).measure(fakes[0][:NEAR])
+        for metric in self.metrics:
+            if metric.name not in result:  # else a function has returned several
+                result |= self._measure(metric, "score", fakes)
+        if f"{self.primary}_error" not in result:
+            metric = METRICS[self.primary]
+            features = self._features(metric)
+            error = sampling_error(metric, self._real(features, "score"), fakes[features])
+            result[f"{self.primary}_error"] = error
         result["variety"] = _variety(images, real)
-        result |= self._classes(real, features[0])
-        result |= memorisation(fakes[0], self.training.features, self.training.typical)
+        result |= self._classes(real, fake)
+        result |= memorisation(fake, self.training.features, self.training.typical)
         result["net"] = f"{self.net.name} {self.net.hash}"
         if isinstance(self.net, DigitFeatures):
             result["net"] += f", accuracy {self.net.accuracy:.3f}"
-        result[self.second] = self._second_opinion(images)
-        if self.by_published is not None and self.published is not None:
-            result |= self._as_published(images, self.published.metric, self.by_published)
+        if self.published is not None:
+            result["published"] = self.published.metric
+            result["published_net"] = f"{self.published.name} {self.published.hash}"
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
 
     def nearest_training_images(self, images: Tensor) -> Tensor:
@@ -123,32 +156,23 @@ class Judge:
         found = nearest(self.net(images, 1)[0].numpy(), self.training.features)[1]
         return torch.from_numpy(self.data.array()[found])
 
-    def _classes(self, real: Reference, features: Tensor) -> dict[str, Any]:
+    def _classes(self, real: Reference, fake: Features) -> dict[str, Any]:
         if real.shares is None or not isinstance(self.net, DigitFeatures):
             return {}
-        return classes(real.shares, self.net.labels(features).numpy())
-
-    def _second_opinion(self, images: Tensor) -> float:
-        real = self.by_second
-        if real is None:
-            return sliced_wasserstein(real_images(self.data, "score", PYRAMID_IMAGES), images)
-        return real.distance([of.numpy() for of in real.net(images, 1)])
-
-    def _as_published(self, images: Tensor, metric: str, real: Reference) -> dict[str, Any]:
-        net = real.net
-        fakes = net(images)[0].numpy()
-        kernel = KERNEL[metric]
-        found: dict[str, Any] = {"published": metric, metric: real.distance([fakes])}
-        found[kernel], found[f"{kernel}_error"] = kernel_distance(real.features[0], fakes)
-        return found | {"published_net": f"{net.name} {net.hash}"}
+        return classes(real.shares, self.net.labels(torch.from_numpy(fake)).numpy())
 
 
-def sampling_error(of: Reference, fakes: list[Features]) -> float:
-    """The standard deviation of a distance over draws of other latents, by the bootstrap."""
+def _extract(net: FeatureNet, images: Tensor, nets: int | None) -> list[Features]:
+    return [features.numpy() for features in net(images, nets)]
+
+
+def sampling_error(metric: Entry, real: Reference, fakes: list[Features]) -> float:
+    """The standard deviation of a metric over draws of other latents, by the bootstrap."""
     dice = np.random.default_rng(0)
     n = len(fakes[0])
     drawn = [dice.integers(0, n, n) for _ in range(RESAMPLED)]
-    return float(np.std([of.distance([f[i] for f in fakes]) for i in drawn], ddof=1))
+    values = [real.measure(metric, [f[i] for f in fakes])[metric.name] for i in drawn]
+    return float(np.std(values, ddof=1))
 
 
 def _variety(images: Tensor, real: Reference) -> float:
@@ -176,9 +200,3 @@ def generate(sample: Sample, z: Tensor) -> Tensor:
     if not torch.isfinite(images).all():
         raise Diverged("diverged: the generated images are not finite")
     return as_bytes(images)
-
-
-def latents(z_dim: int, count: int, seed: int) -> Tensor:
-    """z ~ Uniform(−1, 1), of dice of their own."""
-    dice = torch.Generator().manual_seed(seed)
-    return torch.rand(count, z_dim, generator=dice) * 2 - 1

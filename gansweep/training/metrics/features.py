@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gansweep.training.data.pixels import normalise
+
 DIMENSIONS = 64
 BATCH = 100  # images at once: on a CPU no slower than more, and all in its cache
 SEEDS = (0, 1, 2)  # of the random-convolution nets: a distance is the mean over them
@@ -22,7 +24,7 @@ class FeatureNet(Protocol):
     hash: str
 
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        """uint8 N×C×H×W → for each of its (first so many) nets N×64 float32, on the CPU."""
+        """uint8 N×C×H×W → for each of its (first so many) nets N×d float32, on the CPU."""
         ...
 
     def to(self, device: torch.device) -> None:
@@ -136,8 +138,20 @@ class ImageFeatures:
 
     @torch.no_grad()
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        batches = [b.to(self.device).float() / 127.5 - 1 for b in images.split(BATCH)]
+        batches = [normalise(b.to(self.device)) for b in images.split(BATCH)]
         return [torch.cat([net(batch) for batch in batches]).cpu() for net in self.nets[:nets]]
+
+
+class Pixels:
+    """Images as they are, for metrics that need no features."""
+
+    name = hash = "pixels"
+
+    def to(self, device: torch.device) -> None:
+        pass
+
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        return [images.cpu()]
 
 
 def _hash(*nets: nn.Module) -> str:
@@ -146,8 +160,3 @@ def _hash(*nets: nn.Module) -> str:
         for value in net.state_dict().values():
             digest.update(value.numpy().tobytes())
     return digest.hexdigest()[:12]
-
-
-def as_bytes(images: Tensor) -> Tensor:
-    """Generated images in [−1, 1] as the uint8 that a picture file would hold."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gansweep.store.errors import UserError
-from gansweep.training.metrics.distances import PUBLISHED
+from gansweep.training.metrics.registered import PUBLISHED
 
 IMAGES = 2500  # generated for a score, at least: so many dimensions need more than a few hundred
 BATCH = 50
@@ -24,13 +24,15 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation 
 
 
 class PublishedFeatures:
-    """Features of any images, grey ones too. metric: the Fréchet distance that is taken in them.
+    """Features of any images, grey ones too.
+
+    features: what metrics in them declare; metric: the Fréchet distance that is taken in them.
 
     Raises UserError, when it is made, if `weights` are not those of the net.
     """
 
     name: str
-    metric: str
+    features: str
     net: nn.Module
 
     def __init__(self, weights: Path) -> None:
@@ -53,6 +55,10 @@ class PublishedFeatures:
         """uint8 N×3×H×W → N×d."""
         raise NotImplementedError
 
+    @property
+    def metric(self) -> str:
+        return PUBLISHED[self.features]
+
     def to(self, device: torch.device) -> None:
         self.device = device
         self.net.to(device)
@@ -68,7 +74,7 @@ class Inception(PublishedFeatures):
     """The 2,048 pooled features of Inception v3 (2015-12-05), by torch-fidelity."""
 
     name = "Inception v3"
-    metric = PUBLISHED["inception"]
+    features = "inception"
 
     def _build(self, weights: Path, state: dict[str, Tensor]) -> nn.Module:
         from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -89,7 +95,7 @@ class Dinov2(PublishedFeatures):
     """
 
     name = "DINOv2"
-    metric = PUBLISHED["dinov2"]
+    features = "dinov2"
 
     def _build(self, weights: Path, state: dict[str, Tensor]) -> nn.Module:
         import timm

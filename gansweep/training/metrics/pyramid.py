@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gansweep.training.data.pixels import normalise
+
 PATCH = 7
 PATCHES = 16  # of each image and level
 COARSEST = 14  # pixels, at least
@@ -33,7 +35,7 @@ def sliced_wasserstein(real: Tensor, fake: Tensor, seed: int = 0) -> float:
 
 def _laplacian(images: Tensor) -> list[Tensor]:
     """Each level what the next coarser one lacks; the coarsest as it is."""
-    current = images.float() / 127.5 - 1
+    current = normalise(images)
     levels = []
     while current.shape[-1] // 2 >= COARSEST:
         coarser = F.avg_pool2d(_smooth(current), 2)

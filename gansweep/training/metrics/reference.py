@@ -7,40 +7,35 @@ same ones where a half would be too few.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from filelock import FileLock
 from torch import Tensor
 
+from gansweep.plugins import Entry
 from gansweep.store.run import write_file
 from gansweep.training.data import Prepared
 from gansweep.training.data.cache import cache_folder
-from gansweep.training.metrics.distances import (
-    Features,
-    Moments,
-    class_shares,
-    frechet,
-    pixel_variety,
-)
-from gansweep.training.metrics.features import DigitFeatures, FeatureNet, ImageFeatures
+from gansweep.training.metrics.distances import Features, class_shares, pixel_variety
+from gansweep.training.metrics.features import DigitFeatures, FeatureNet, ImageFeatures, Pixels
 from gansweep.training.metrics.lenet import digit_features
 from gansweep.training.metrics.memorised import typical_distances
 
 Side = Literal["look", "score"]
 MOST = 10_000  # real images on each side
+PIXEL_IMAGES = 500  # of them that a metric of pixels gets
 FEWEST = 500  # held-out images on each side; where there are fewer the sides share them
 
 
 @dataclass
 class Reference:
-    """Features of real images, for each of a feature net's nets.
+    """Real images in the features of each of a feature net's nets.
 
     variety: of their pixels; shares: of the digits among them, where the net tells them.
     """
@@ -49,30 +44,36 @@ class Reference:
     features: list[Features]
     variety: float = 1.0
     shares: np.ndarray | None = None
+    _prepared: dict[tuple[Any, int], Any] = field(default_factory=dict)
 
-    @cached_property
-    def moments(self) -> list[Moments]:
-        """Of the features of each net, as `scaled` has them."""
-        return [Moments.of(self.scaled(i, real)) for i, real in enumerate(self.features)]
+    def prepared(self, prepare: Callable[[Features], Any], net: int = 0) -> Any:
+        """What `prepare` makes of the features of one of the nets; computed once."""
+        if (prepare, net) not in self._prepared:
+            self._prepared[prepare, net] = prepare(self.features[net])
+        return self._prepared[prepare, net]
 
-    def scaled(self, net: int, features: Features) -> Features:
-        """Features of one of the nets. Random ones are standardised by the real images: their
-        scale means nothing by itself."""
-        if not isinstance(self.net, ImageFeatures):
-            return features
-        mean, deviation = self._scales[net]
-        return (features - mean) / (deviation + 1e-8)
+    def measure(self, metric: Entry, fakes: Sequence[Features]) -> dict[str, float]:
+        """What a metric says of generated images: its value, by its name, and its error, if any.
 
-    @cached_property
-    def _scales(self) -> list[tuple[Features, Features]]:
-        return [(real.mean(0), real.std(0)) for real in self.features]
+        fakes: their features by each of the nets that were asked. Raises ValueError if the
+        metric's function returns no value of it.
+        """
+        count = len(fakes) if metric.every_net else 1
+        found = []
+        for net, fake in enumerate(fakes[:count]):
+            real = self.prepared(metric.prepare, net) if metric.prepare else self.features[net]
+            found.append(_by_name(metric.name, metric.build(real, fake)))
+        return {name: fmean(one[name] for one in found) for name in found[0]}
 
-    def distance(self, fakes: list[Features]) -> float:
-        """The Fréchet distance to these real images, the mean over the nets that were asked."""
-        pairs = zip(self.moments, fakes, strict=False)
-        return fmean(
-            frechet(real, Moments.of(self.scaled(i, fake))) for i, (real, fake) in enumerate(pairs)
-        )
+
+def _by_name(name: str, measured: Any) -> dict[str, float]:
+    if isinstance(measured, tuple):
+        measured = dict(zip((name, f"{name}_error"), measured, strict=True))
+    elif not isinstance(measured, dict):
+        measured = {name: measured}
+    if name not in measured:
+        raise ValueError(f"the function of metric {name!r} returns no {name!r}")
+    return {key: float(value) for key, value in measured.items()}
 
 
 @dataclass
@@ -84,9 +85,16 @@ class Training:
     typical: Features
 
 
-def feature_net(metric: str, channels: int) -> DigitFeatures | ImageFeatures:
-    """The net in whose features a metric is measured."""
-    return digit_features() if metric == "fd_lenet" else ImageFeatures(channels)
+def feature_net(features: str, channels: int) -> FeatureNet:
+    """The net of the features that a metric declares, but for those of papers."""
+    match features:
+        case "lenet":
+            return digit_features()
+        case "random":
+            return ImageFeatures(channels)
+        case "pixels":
+            return Pixels()
+    raise ValueError(f"no net for features {features!r}")
 
 
 def are_shared(data: Prepared) -> bool:
@@ -109,6 +117,8 @@ def real_images(data: Prepared, side: Side, most: int = MOST) -> Tensor:
 
 def reference(data: Prepared, net: FeatureNet, side: Side) -> Reference:
     """The features of one side's real images, from the cache or freshly computed."""
+    if isinstance(net, Pixels):
+        return Reference(net, [real_images(data, side, PIXEL_IMAGES).numpy()])
 
     def compute() -> dict[str, np.ndarray]:
         images = real_images(data, side)

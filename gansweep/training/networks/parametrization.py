@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from gansweep.plugins import OPTIMIZERS
+
 Weighted = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 Norms = (nn.BatchNorm1d, nn.BatchNorm2d)  # and what is derived from them
 
@@ -43,8 +45,8 @@ class Narrowing:
         return math.sqrt(self.inputs)
 
     def rates(self, optimizer: str) -> tuple[float, float]:
-        """Factors of a weight's and of a bias' learning rate, for `adam` or `sgd`."""
-        if optimizer == "adam":
+        """Factors of a weight's and of a bias' learning rate."""
+        if OPTIMIZERS[optimizer].adaptive:
             return self.inputs, 1.0
         gradient = self.outputs / math.sqrt(self.last)
         return self.inputs / gradient, 1 / gradient

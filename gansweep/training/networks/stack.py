@@ -19,12 +19,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
+from gansweep import params
 from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d, is_blockable
 from gansweep.training.networks.chunks import LARGE, Chunked, treats_images_apart
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
-MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+MEMORY_FORMATS = {name: getattr(torch, there) for name, there in params.MEMORY_FORMATS.items()}
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_MOMENTUM = 0.01
 

@@ -1,0 +1,159 @@
+"""The metrics: each is a decorated function, and all of them are computed for every score.
+
+`Metrics.register` in plugins.py says what a metric declares. Nothing here imports torch before a
+metric is computed, as tables and plans need the labels and directions too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gansweep.plugins import DATASETS, METRICS, Entry
+from gansweep.training.metrics.distances import (
+    Features,
+    Moments,
+    Neighbourhood,
+    Standardised,
+    frechet,
+    kernel_distance,
+)
+
+PUBLISHED = {"inception": "fid", "dinov2": "fd_dinov2"}  # what judge= adds at the end of a run
+LENET = "the features of a small digit classifier"
+RANDOM = "random-convolution features, for any images (Naeem et al. 2020)"
+# Only the distances in these features are called FID and KID.
+INCEPTION = "Inception's features (Heusel et al. 2017)"
+DINOV2 = "DINOv2's features (Stein et al. 2023)"
+
+
+def primary_and_second(data_set: str) -> tuple[str, str]:
+    """The metric that ranks the runs of a data set, and the second opinion.
+
+    Raises ValueError if the data set declares one that its scores do not have.
+    """
+    primary, second = DATASETS[data_set].metrics
+    valid = [metric.name for metric in metrics_of(data_set)]
+    for name in (primary, second):
+        if name not in valid:
+            raise ValueError(f"data set {data_set!r}: metric {name!r}; valid: {', '.join(valid)}")
+    return primary, second
+
+
+def judging_features(data_set: str) -> str:
+    """What `judge` stands for among the features of a metric."""
+    return "lenet" if DATASETS[data_set].digits else "random"
+
+
+def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
+    """The metrics that a score of this data set has; published: the features of judge=, if any."""
+    digits = DATASETS[data_set].digits
+    there = {"judge", "pixels", "random", published} | ({"lenet"} if digits else set())
+    return [m for m in METRICS if m.features in there and (m.for_digits or not digits)]
+
+
+@METRICS.register(
+    "fd_lenet",
+    features="lenet",
+    direction="minimize",
+    digits=1,
+    label="FD (LeNet)",
+    help=f"Fréchet distance in {LENET}",
+    prepare=Moments.of,
+)
+@METRICS.register(
+    "fid",
+    features="inception",
+    direction="minimize",
+    digits=1,
+    label="FID",
+    help=f"Fréchet distance in {INCEPTION}",
+    prepare=Moments.of,
+)
+@METRICS.register(
+    "fd_dinov2", features="dinov2", direction="minimize", digits=1, label="FD (DINOv2)",
+    help=f"Fréchet distance in {DINOV2}", prepare=Moments.of,
+)  # fmt: skip
+def frechet_distance(real: Moments, fake: Features) -> float:
+    return frechet(real, Moments.of(fake))
+
+
+@METRICS.register(
+    "fd_random", features="random", direction="minimize", digits=1, label="FD (random)",
+    help=f"Fréchet distance in {RANDOM}", prepare=Standardised, every_net=True,
+)  # fmt: skip
+def standardised_frechet_distance(real: Standardised, fake: Features) -> float:
+    """The scale of a random feature means nothing by itself."""
+    return frechet(real.real, real.moments(fake))
+
+
+@METRICS.register(
+    "kd_lenet",
+    features="lenet",
+    direction="minimize",
+    digits=4,
+    label="KD (LeNet)",
+    help=f"kernel distance in {LENET}",
+)
+@METRICS.register(
+    "kd_random",
+    features="random",
+    direction="minimize",
+    digits=4,
+    label="KD (random)",
+    help=f"kernel distance in {RANDOM}",
+    for_digits=False,
+)
+@METRICS.register(
+    "kid",
+    features="inception",
+    direction="minimize",
+    digits=4,
+    label="KID",
+    help=f"kernel distance in {INCEPTION}",
+)
+@METRICS.register(
+    "kd_dinov2", features="dinov2", direction="minimize", digits=4, label="KD (DINOv2)",
+    help=f"kernel distance in {DINOV2}",
+)  # fmt: skip
+def kernel_distance_and_error(real: Features, fake: Features) -> tuple[float, float]:
+    return kernel_distance(real, fake)
+
+
+@METRICS.register(
+    "swd", features="pixels", direction="minimize", digits=1, label="SWD", for_digits=False
+)
+def swd(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
+    """Sliced Wasserstein distance of patches at every scale, uint8 images (Karras et al. 2018)"""
+    import torch
+
+    from gansweep.training.metrics.pyramid import sliced_wasserstein
+
+    return sliced_wasserstein(torch.from_numpy(real), torch.from_numpy(fake))
+
+
+@METRICS.register(
+    "coverage",
+    features="judge",
+    direction="maximize",
+    digits=2,
+    label="coverage",
+    help="Share of the real images that have a generated one near (k = 5)",
+    prepare=Neighbourhood.of_first,
+)
+@METRICS.register(
+    "density",
+    features="judge",
+    direction="maximize",
+    digits=2,
+    label="density",
+    help="How crowded the generated images are where the real ones are (k = 5)",
+    prepare=Neighbourhood.of_first,
+)
+@METRICS.register(
+    "diversity", features="judge", direction="maximize", digits=2, label="diversity",
+    help="Mean distance between two generated images, over that between two real ones",
+    prepare=Neighbourhood.of_first,
+)  # fmt: skip
+def neighbours(real: Neighbourhood, fake: Features) -> dict[str, float]:
+    return real.measure(fake[: Neighbourhood.MOST])

@@ -1,0 +1,254 @@
+"""A metric of one's own: one decorated function, and it is measured, shown and optimized."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import Cli, one_line_error
+from torch import Tensor
+
+from gansweep.params import DataConfig
+from gansweep.plugins import DATASETS, FACTS, METRICS
+from gansweep.report.table.cell import BEST, Cell, mark_best
+from gansweep.report.table.judged import opinions
+from gansweep.report.table.outcome import Outcome
+from gansweep.training.data import prepare
+from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
+from gansweep.training.metrics.evaluate import Judge
+from gansweep.training.metrics.registered import metrics_of
+
+OWN = '''
+from gansweep.plugins import METRICS
+
+@METRICS.register(
+    "glare", features="pixels", direction="minimize", digits=3, label="glare",
+)
+def glare(real, fake):
+    """Difference of the mean brightness of real and generated images"""
+    return abs(float(real.mean()) - float(fake.mean())) / 255
+'''
+# Coverage, of which more is better, ranks the digits.
+MORE_IS_BETTER = """
+from gansweep.plugins import DATASETS
+DATASETS["mnist5k"].facts["metrics"] = ("coverage", "fd_lenet")
+"""
+SHORT = ("data=mnist5k", "gen=5", "disc=4", "width=0.0625", "steps=2", "threads=1", "name=s")
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Write a module that every process of a command imports before anything else."""
+
+    def write(text: str) -> None:
+        (tmp_path / "own").mkdir()
+        (tmp_path / "own/sitecustomize.py").write_text(text)
+        path = [str(tmp_path / "own"), os.environ.get("PYTHONPATH", "")]
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
+
+    return write
+
+
+# --- The registry ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "facts", "says"),
+    [
+        ("mine", {"features": "vgg"}, "features='vgg'; valid: judge, lenet, random, inception"),
+        ("mine", {"direction": "less"}, "direction='less'; valid: minimize, maximize"),
+        ("copied", {}, "metric 'copied': choose another name"),
+        ("my-metric", {}, "metric 'my-metric': choose another name"),
+        ("swd", {}, "metric 'swd' is registered twice"),
+    ],
+)
+def test_a_declaration_that_makes_no_sense_is_refused(
+    name: str, facts: dict[str, Any], says: str
+) -> None:
+    known = METRICS.names()
+    whole = {"features": "judge", "direction": "minimize", "digits": 1, "label": "mine", **facts}
+    with pytest.raises(ValueError, match=says):
+        METRICS.register(name, **whole)(lambda real, fake: 0.0)
+    assert METRICS.names() == known
+
+
+class Paper:
+    """A net in the place of Inception's."""
+
+    name, hash, features, metric = "paper", "0", "inception", "fid"
+
+    def to(self, device: torch.device) -> None:
+        pass
+
+    def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
+        return [images.float().flatten(1)[:, ::40]]
+
+
+@pytest.fixture(scope="module", params=["mnist5k", "toyfaces"])
+def score(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any]]]:
+    data = prepare(DataConfig(request.param), 28)
+    judge = Judge(data, published=Paper())  # type: ignore[arg-type]
+    yield request.param, judge.score(torch.from_numpy(data.array()[:300].copy()))
+
+
+def test_what_is_registered_is_measured_and_nothing_else(
+    score: tuple[str, dict[str, Any]],
+) -> None:
+    data_set, found = score
+    metrics = {metric.name for metric in metrics_of(data_set, "inception")}
+    errors = {name for name in found if name.removesuffix("_error") in metrics} - metrics
+    assert metrics <= set(found)
+    assert set(found) - metrics - errors <= FACTS
+    digits = {"fd_lenet", "kd_lenet", "fd_random"}
+    others = {"fd_random", "kd_random", "swd"}
+    both = {"fid", "kid", "coverage", "density", "diversity"}
+    assert metrics == both | (digits if data_set == "mnist5k" else others)
+
+
+def test_a_metric_gets_both_kinds_of_images_in_the_features_that_it_declares(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    entries = dict(METRICS._load())
+    monkeypatch.setattr(METRICS, "_entries", entries)
+    for features in ("judge", "lenet", "random", "pixels", "dinov2"):
+
+        def spy(real: np.ndarray, fake: np.ndarray, name: str = features) -> tuple[float, float]:
+            seen[name] = real, fake
+            return 1.5, 0.25
+
+        METRICS.register(
+            f"spy_{features}", features=features, direction="maximize", digits=1, label=features
+        )(spy)  # fmt: skip
+    data = prepare(DataConfig("mnist5k"), 28)
+    images = torch.from_numpy(data.array()[:300].copy())
+    found = Judge(data).score(images)
+    assert "spy_dinov2" not in found
+    assert (found["spy_judge"], found["spy_judge_error"]) == (1.5, 0.25)
+    assert {name: (real.shape, fake.shape) for name, (real, fake) in seen.items()} == {
+        "judge": ((500, 64), (300, 64)), "lenet": ((500, 64), (300, 64)),
+        "random": ((500, 64), (300, 64)), "pixels": ((500, 1, 28, 28), (300, 1, 28, 28)),
+    }  # fmt: skip
+    assert seen["judge"][0] is seen["lenet"][0]
+    assert seen["pixels"][1].dtype == np.uint8
+
+
+def test_a_data_set_is_ranked_by_metrics_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = prepare(DataConfig("mnist5k"), 28)
+    monkeypatch.setitem(DATASETS["mnist5k"].facts, "metrics", ("fid", "fd_lenet"))
+    with pytest.raises(ValueError, match="'mnist5k': metric 'fid'; valid: fd_lenet, "):
+        Judge(data)
+
+
+# --- More is better -------------------------------------------------------------------------------
+
+
+def evaluations(values: list[float], metric: str = "coverage") -> list[Evaluation]:
+    lines = [{"step": 10 * i, metric: value} for i, value in enumerate(values)]
+    return [Evaluation.of(line, metric) for line in lines]
+
+
+def test_the_equilibrium_of_more_is_better_is_the_highest() -> None:
+    rising = [0.0, 0.1, 0.2, 0.3, 0.5, 0.5, 0.5, 0.2, 0.1, 0.1, 0.1]
+    tracker = Tracker()
+    for evaluation in evaluations(rising):
+        tracker.add(evaluation)
+    found = tracker.equilibrium()
+    assert found is not None
+    assert (found.value, found.label) == (0.5, "degraded after")
+    assert tracker.diverged()
+    assert flags(evaluations(rising), 100) == ["diverged"]
+    assert flags(evaluations(sorted(rising)), 100) == []
+    fallen = Tracker()
+    for evaluation in evaluations(rising, "fd_lenet"):
+        fallen.add(evaluation)
+    assert fallen.best is not None
+    assert fallen.best.value == 0.0
+
+
+def outcome(name: str, value: float) -> Outcome:
+    score = {"coverage": value, "coverage_error": 0.001}
+    judge = {"primary": "coverage", "second": "fd_lenet", "score": score, "flags": []}
+    return Outcome(f"{name}-s1", "done", None, "", {}, {"judge": judge})
+
+
+def test_tables_and_opinions_know_the_direction() -> None:
+    cells = [Cell([outcome(name, value)]) for name, value in (("a", 0.2), ("b", 0.7))]
+    mark_best(cells)
+    assert [cell.mark for cell in cells] == ["", BEST]
+    assert cells[1].headline() == "coverage 0.70"
+    scores = [{"coverage": 0.1 * i, "fd_lenet": 100.0 - i} for i in range(6)]
+    (sentence,) = opinions(scores, "coverage", "fd_lenet")
+    assert sentence.startswith("a second opinion agrees")
+    assert sentence.endswith("Spearman 1.00")
+
+
+# --- From the command line ------------------------------------------------------------------------
+
+
+def results(folder: Path) -> dict[Path, Any]:
+    return {p: json.loads(p.read_text()) for p in sorted(folder.glob("outputs/runs/*/result.json"))}
+
+
+def test_one_decorated_function_is_all(cli: Cli, tmp_path: Path, module: Any) -> None:
+    module(OWN)
+    done = cli("-m", "lr=1e-3,2e-3", *SHORT)
+    assert done.returncode == 0, done.stderr
+    values = [result["judge"]["score"]["glare"] for result in results(tmp_path).values()]
+    assert len(values) == 2
+    assert all(0 < value < 1 for value in values)
+
+    words = ("s", "--columns", "lr,glare", "--sort", "glare:desc", "--format", "markdown,csv,html")
+    reported = cli(*words, module="gansweep.report")
+    assert reported.returncode == 0, reported.stderr
+    table = (tmp_path / "reports/s/README.md").read_text()
+    assert "| learning rate | glare | Number Output |" in table
+    shown = [line.split(" | ")[1] for line in table.split("\n") if line.startswith("| 0.00")]
+    assert shown == [f"{value:.3f}" for value in sorted(values, reverse=True)]
+    gallery = "".join(p.read_text() for p in (tmp_path / "reports/s/runs").glob("*.js"))
+    assert '"glare"' in gallery
+    (run, *_) = results(tmp_path)
+    assert "glare" in cli(run.parent.name, module="gansweep.show").stdout
+
+    searched = cli(
+        "-m", "search=lr", "trials=1", "objective=quality+glare", *SHORT[:-1], "name=q"
+    )  # fmt: skip
+    assert searched.returncode == 0, searched.stderr
+    table = (tmp_path / "reports/q/README.md").read_text()
+    assert "| trial | FD (LeNet) | glare | learning rate |" in table
+    assert "FD (LeNet) and glare of every trial" in table
+    refused = one_line_error(cli("-m", "search=lr", "objective=quality+glair", *SHORT))
+    assert "did you mean 'quality+glare'?" in refused
+
+
+def test_more_of_the_metric_that_ranks_may_be_better(cli: Cli, tmp_path: Path, module: Any) -> None:
+    module(MORE_IS_BETTER)
+    done = cli("-m", "search=lr", "trials=2", "seed=3", *SHORT)
+    assert done.returncode == 0, done.stderr
+    for place, (path, result) in enumerate(results(tmp_path).items()):
+        judge = result["judge"]
+        assert judge["primary"] == "coverage"
+        assert judge["score"]["coverage_error"] >= 0
+        judge["score"]["coverage"], judge["flags"] = 0.25 + 0.5 * place, []
+        path.write_text(json.dumps(result))
+    shutil.rmtree(tmp_path / "outputs/sweeps")  # a new study of the same runs
+    done = cli("-m", "search=lr", "trials=2", "seed=3", *SHORT)
+    assert done.returncode == 0, done.stderr
+    assert "best coverage 0.75" in done.stdout
+    table = (tmp_path / "reports/s/README.md").read_text()
+    assert "The best of 2: coverage 0.75" in table
+    assert "**coverage 0.75**" in table
+    assert table.index("coverage 0.75") < table.index("coverage 0.25")
+    assert "more is better" in table
+    best = cli("s", "--best", "1", "--to", "best", module="gansweep.report")
+    assert best.returncode == 0, best.stderr
+    table = (tmp_path / "best/README.md").read_text()
+    assert "coverage 0.75" in table
+    assert "coverage 0.25" not in table

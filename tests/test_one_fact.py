@@ -1,0 +1,174 @@
+"""What is said in one place: a sampler, an optimizer, what z is, what a pixel is, the grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+import torch
+from optuna import pruners, samplers
+from torch import nn
+
+from gansweep.config import PARAMS, Config, check, effective
+from gansweep.plugins import METRICS, OPTIMIZERS, PRUNERS, SAMPLERS, Registry
+from gansweep.search.gan_planner import GanPlanner
+from gansweep.search.objectives import second_objective
+from gansweep.search.study import open_study
+from gansweep.store.errors import UserError
+from gansweep.training.grid import grid
+from gansweep.training.latents import latents
+from gansweep.training.networks.parametrization import Narrowing
+from gansweep.training.networks.stack import MEMORY_FORMATS
+from gansweep.training.optimizers import optimizer
+from gansweep.training.samples import fixed_latents, stretched_grid
+from gansweep.training.train import build_gan, make_optimizer
+
+PACKAGE = Path(__file__).parents[1] / "gansweep"
+
+
+@pytest.fixture
+def registries() -> Iterator[None]:
+    """Whatever a test registers is forgotten after it."""
+    known: list[Registry] = [SAMPLERS, PRUNERS, OPTIMIZERS]
+    before = [dict(registry._load()) for registry in known]
+    yield
+    for registry, entries in zip(known, before, strict=True):
+        registry._entries = entries
+
+
+def opened(folder: Path, **settings: Any) -> optuna.Study:
+    return open_study(Config(**settings), "q", folder, ["minimize"], {})
+
+
+# --- Samplers and pruners -------------------------------------------------------------------------
+
+
+def test_names_of_samplers_and_pruners_are_what_they_build(tmp_path: Path) -> None:
+    built = {
+        "tpe": samplers.TPESampler, "gp": samplers.GPSampler, "qmc": samplers.QMCSampler,
+        "random": samplers.RandomSampler, "nsga2": samplers.NSGAIISampler,
+        "nsga3": samplers.NSGAIIISampler, "cmaes": samplers.CmaEsSampler,
+    }  # fmt: skip
+    assert set(SAMPLERS.names()) == set(built)
+    for name in set(built) - {"cmaes"}:  # its package may be missing
+        assert type(opened(tmp_path / name, sampler=name).sampler) is built[name]
+    ends = {
+        "asha": pruners.SuccessiveHalvingPruner, "hyperband": pruners.HyperbandPruner,
+        "median": pruners.MedianPruner, "patient": pruners.PatientPruner,
+        "none": pruners.NopPruner,
+    }  # fmt: skip
+    assert {name: type(PRUNERS[name].build()) for name in PRUNERS.names()} == ends
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_sampler_or_pruner_is_one_function(tmp_path: Path) -> None:
+    SAMPLERS.register("mine", model=False, several=True)(
+        lambda seed: samplers.BruteForceSampler(seed=seed)
+    )
+    PRUNERS.register("mine")(lambda: pruners.ThresholdPruner(upper=9))
+    assert check("sampler", "mine") == "mine"
+    assert check("pruner", "mine") == "mine"
+    study = opened(tmp_path, sampler="mine", pruner="mine")
+    assert type(study.sampler) is samplers.BruteForceSampler
+    assert type(study.pruner) is pruners.ThresholdPruner
+
+
+@pytest.mark.parametrize("setting", ["sampler", "pruner"])
+def test_an_unknown_sampler_or_pruner_is_never_a_silent_default(
+    setting: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=f"no {setting} 'tpee'"):
+        opened(tmp_path, **{setting: "tpee"})
+
+
+# --- Objectives -----------------------------------------------------------------------------------
+
+
+def test_every_objective_has_its_values() -> None:
+    names = PARAMS["objective"].names()
+    score = dict.fromkeys(METRICS.names(), 3.0) | {"fd_lenet": 7.0}
+    judge = {"primary": "fd_lenet", "score": score, "flags": []}
+    result = {"judge": judge, "training_seconds": 2.0, "parameters": {"generator": 5}}
+    for name in names:
+        second = second_objective(name)
+        planner = SimpleNamespace(second=second, seeds=1)
+        values = GanPlanner.measure(planner, [result])  # type: ignore[arg-type]
+        assert values[0] == 7.0
+        assert len(values) == 1 + (name != "quality")
+    coverage = second_objective("quality+coverage")
+    assert coverage is not None
+    assert (coverage.label, coverage.direction) == ("coverage", "maximize")
+    assert coverage.text(0.123) == "0.12"
+    assert coverage.value([{"judge": {"score": {}}}]) is None
+
+
+# --- Optimizers and memory formats ----------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("registries")
+def test_an_optimizer_is_one_function() -> None:
+    @optimizer("rmsprop", parameters=("momentum",), adaptive=True)
+    def rmsprop(net: nn.Module, lr: float, config: Config) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(net.parameters(), lr, momentum=config.momentum)
+
+    assert check("gen_opt", "rmsprop") == "rmsprop"
+    config = Config(gen_opt="rmsprop", disc_opt="rmsprop", momentum=0.3)
+    made = make_optimizer("rmsprop", 0.1, config, nn.Linear(2, 3))
+    assert isinstance(made, torch.optim.RMSprop)
+    assert made.param_groups[0]["momentum"] == 0.3
+    known = effective(config)
+    assert known["momentum"] == 0.3
+    assert (known["beta1"], known["beta2"], known["nesterov"]) == (None, None, None)
+    assert Narrowing(4.0, 2.0).rates("rmsprop") == Narrowing(4.0, 2.0).rates("adam")
+
+
+def test_an_unknown_optimizer_is_never_sgd() -> None:
+    with pytest.raises(UserError, match="no optimizer 'adamw'"):
+        make_optimizer("adamw", 0.1, Config(), nn.Linear(1, 1))
+
+
+def test_every_memory_format_that_is_offered_is_one_of_torchs() -> None:
+    offered = {name: MEMORY_FORMATS[name] for name in PARAMS["memory_format"].names()}
+    assert set(offered.values()) == {torch.contiguous_format, torch.channels_last}
+
+
+# --- Latents, pixels and the grid -----------------------------------------------------------------
+
+
+def test_latents_are_those_of_one_function_everywhere() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(4, 7) * 2 - 1
+    torch.manual_seed(5)
+    assert torch.equal(latents(7, 4), expected)
+    gan = build_gan(Config(gen="5", disc="4", width=1 / 32, z_dim=7), channels=1)
+    torch.manual_seed(5)
+    assert torch.equal(gan.latents(4), expected)
+    own = torch.rand(16, 7, generator=torch.Generator().manual_seed(16)) * 2 - 1
+    assert torch.equal(fixed_latents(7), own)
+    assert torch.equal(latents(7, 16, seed=16), own)
+
+
+@pytest.mark.parametrize(
+    ("code", "home"),
+    [("* 2 - 1", "training/latents.py"), ("127.5", "training/data/pixels.py")],
+)
+def test_the_formula_stands_in_one_file(code: str, home: str) -> None:
+    having = [p for p in PACKAGE.rglob("*.py") if code in p.read_text(encoding="utf-8")]
+    assert [str(path.relative_to(PACKAGE)) for path in having] == [home]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_real_and_generated_images_stand_in_the_same_grid(channels: int) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (18, channels, 5, 5), np.uint8)
+    images[0, 0, 0, :2] = 0, 255  # the whole range: nothing is stretched
+    picture = np.asarray(grid(images))
+    assert picture.shape == ((20, 20) if channels == 1 else (20, 20, 3))
+    second = picture[:5, 5:10].reshape(5, 5, channels)
+    assert np.array_equal(second, images[1].transpose(1, 2, 0))
+    assert np.array_equal(np.asarray(stretched_grid(torch.from_numpy(images).float())), picture)
