@@ -93,7 +93,7 @@ def open_study(
 
 def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
     try:
-        return SAMPLERS[settings.sampler].build(settings.seed)  # type: ignore[no-any-return]
+        return SAMPLERS[settings.sampler].build(settings.seed)
     except ImportError as error:
         missing = error.name or "a package"
         raise UserError(

@@ -221,7 +221,7 @@ def own_rates(config: Config) -> tuple[float, float]:
 
 def make_optimizer(name: str, lr: float, config: Config, net: nn.Module) -> torch.optim.Optimizer:
     """lr: the learning rate at full width."""
-    return OPTIMIZERS[name].build(net, lr, config)  # type: ignore[no-any-return]
+    return OPTIMIZERS[name].build(net, lr, config)
 
 
 def learning_rates(gan: GAN, config: Config) -> dict[str, list[dict[str, Any]]]:
