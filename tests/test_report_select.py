@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from conftest import Cli, one_line_error, wait_for, with_fault
 
-from benchmarks.synthetic import write_sweep
 from gansweep.report import Report, write_report
 from gansweep.report.table.cell import BEST, TIE, Cell, mark_best
 from gansweep.report.table.judged import distance
@@ -21,6 +20,7 @@ from gansweep.report.table.select import Selection, values
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json, write_json
+from testing.synthetic import write_sweep
 
 
 def report(tmp_path: Path, *names: str, **options: Any) -> Report:

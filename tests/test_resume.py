@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from conftest import Cli, one_line_error, wait_for, with_fault
 
-from benchmarks.synthetic import write_sweep
 from gansweep.store.run import Run
+from testing.synthetic import write_sweep
 
 JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
 GRID = (*JUDGED[:-1], "judge=false", JUDGED[-1])

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.synthetic import write_sweep
 from gansweep.config import Config
 from gansweep.planning.identity import identity, plan_run
 from gansweep.report.table.outcome import read_outcome
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run, damaged, read_json, row_key, write_file, write_json
 from gansweep.training.data import Prepared
+from testing.synthetic import write_sweep
 
 DATA = Prepared("mnist5k", "Number Output", Path(), 5000, 1, 28, "abc")
 

@@ -24,7 +24,6 @@ import pytest
 from conftest import Cli, one_line_error, revive
 from optuna.trial import TrialState
 
-from benchmarks.toys import branin, branin_space, search
 from gansweep.config import Config
 from gansweep.report.stored_study import ALIVE, SEARCHER, counted, feasible, read_study
 from gansweep.search.search import mean_distance
@@ -32,6 +31,7 @@ from gansweep.search.space import Space, read_space, with_sweeper
 from gansweep.search.study import Searcher, _storage, open_study, tell_the_dead
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
+from testing.toys import branin, branin_space, search
 
 ROOT = Path(__file__).parents[1]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -185,7 +185,7 @@ def test_a_sampler_whose_package_is_missing_is_refused(tmp_path: Path) -> None:
 
 def player(out: Path, trials: int, seconds: float, storage: str, seed: int) -> Any:
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.toys", "mixed", str(out), str(trials), str(seconds),
+        [sys.executable, "-m", "testing.toys", "mixed", str(out), str(trials), str(seconds),
          storage, str(seed)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,

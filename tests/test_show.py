@@ -11,8 +11,8 @@ import pytest
 from conftest import Cli, one_line_error
 from PIL import Image
 
-from benchmarks.synthetic import write_sweep
 from gansweep.store.run import Run, write_json
+from testing.synthetic import write_sweep
 
 
 @pytest.fixture
