@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import run
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -45,38 +46,16 @@ def shared() -> Path:
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _runner(folder: Path, fault: str = "") -> Cli:
-    def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=folder,
-            env=with_fault(fault),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return run
-
-
-def with_fault(fault: str) -> dict[str, str]:
-    """The environment in which training processes meet a fault; see faults/sitecustomize.py."""
-    if not fault:
-        return dict(os.environ)
-    faults = Path(__file__).parent / "faults"
-    return {**os.environ, "PYTHONPATH": str(faults), "GANSWEEP_FAULT": fault}
-
-
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Run `python -m gansweep ARGUMENTS` in an empty folder (module=… for another module)."""
-    return _runner(tmp_path)
+    """Run `python -m gansweep ARGUMENTS` in an empty folder; see `commands.Command`."""
+    return functools.partial(run, tmp_path)
 
 
 @pytest.fixture
 def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
     """`cli` with a fault injected into training: `faulty_cli("do=nan lr=0.001 step=7")`."""
-    return lambda fault: _runner(tmp_path, fault)
+    return lambda fault: functools.partial(run, tmp_path, fault=fault)
 
 
 def wait_for(what: str, folder: Path, seconds: float = 120) -> None:

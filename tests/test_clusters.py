@@ -5,6 +5,7 @@ submitit_local and Ray for real; Slurm through an imitation of its commands, as 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -17,12 +18,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error, wait_for, with_fault
+from commands import run, with_fault
+from conftest import Cli, one_line_error, wait_for
 from filelock import FileLock
 
 from gansweep.store.run import Run
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Launchers start interpreters as they please: nothing is warm."""
+    return functools.partial(run, tmp_path, cold=True)
+
+
+@pytest.fixture
+def faulty_cli(tmp_path: Path) -> Any:
+    return lambda fault: functools.partial(run, tmp_path, cold=True, fault=fault)
+
+
 GRID = (
     "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=20", "sample_every=5", "name=c",
     "threads=1", "judge=false",

@@ -19,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import Cli, wait_for, with_fault
+from commands import with_fault
+from conftest import Cli, wait_for
 from filelock import FileLock
 
 from gansweep.store.run import Run

@@ -8,13 +8,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error, wait_for, with_fault
+from commands import Command
+from conftest import Cli, one_line_error, wait_for
 
 from gansweep.store.run import Run
 from testing.synthetic import write_sweep
@@ -182,14 +182,6 @@ def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: 
     assert "to go on: python -m gansweep -m" in done.stdout
 
 
-def sweep(folder: Path, *arguments: str, fault: str = "") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "gansweep", *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env=with_fault(fault),
-    )  # fmt: skip
-
-
 SLOW = "do=slow seconds=0.05"
 
 
@@ -197,7 +189,7 @@ SLOW = "do=slow seconds=0.05"
 def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     number: signal.Signals, cli: Cli, tmp_path: Path
 ) -> None:
-    process = sweep(tmp_path, *GRID, fault=SLOW)
+    process = Command(tmp_path, *GRID, fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=60)
@@ -225,7 +217,7 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
 @pytest.mark.parametrize("seconds", [1.5, 4.0, 4.5, 5.5])
 def test_ctrl_c_at_any_moment_fails_no_run(seconds: float, tmp_path: Path) -> None:
     """A terminal sends it to every process: while the server imports, while jobs are forked."""
-    process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:], fault=SLOW)
+    process = Command(tmp_path, "-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:], fault=SLOW)
     time.sleep(seconds)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -236,7 +228,7 @@ def test_ctrl_c_at_any_moment_fails_no_run(seconds: float, tmp_path: Path) -> No
 
 
 def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
-    process = sweep(tmp_path, *GRID, fault="do=slow seconds=20 step=12")
+    process = Command(tmp_path, *GRID, fault="do=slow seconds=20 step=12")
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     time.sleep(2)  # until it is within a slow step
     os.kill(process.pid, signal.SIGINT)
@@ -249,7 +241,7 @@ def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
-    process = sweep(tmp_path, "steps=40", "sample_every=10", "threads=1", fault=SLOW)
+    process = Command(tmp_path, "steps=40", "sample_every=10", "threads=1", fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -261,7 +253,7 @@ def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
 
 def test_two_sweeps_share_runs_and_train_none_twice(tmp_path: Path) -> None:
     grid = ("-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:-1])
-    both = [sweep(tmp_path, *grid, f"name={name}", fault=SLOW) for name in "ab"]
+    both = [Command(tmp_path, *grid, f"name={name}", fault=SLOW) for name in "ab"]
     outputs = [process.communicate(timeout=120)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], outputs
     shared = runs(tmp_path, "a")
@@ -275,7 +267,7 @@ def test_what_fails_in_one_sweep_is_not_trained_again_by_the_other(tmp_path: Pat
     grid = ("-m", "lr=5e-4,1e-3", *GRID[2:-1])
     fault = SLOW + ";do=nan step=17 lr=0.001"
     both = [
-        sweep(tmp_path, *(grid if name == "a" else ("-m", "lr=2e-3,1e-3", *GRID[2:-1])),
+        Command(tmp_path, *(grid if name == "a" else ("-m", "lr=2e-3,1e-3", *GRID[2:-1])),
               "jobs_per_device=1", f"name={name}", fault=fault)
         for name in "ab"
     ]  # fmt: skip
@@ -331,7 +323,7 @@ def test_status_tells_pruned_runs_from_waiting_ones(cli: Cli, tmp_path: Path) ->
 
 
 def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
-    process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,1e-4", *GRID[2:], "log_every=1", fault=SLOW)
+    process = Command(tmp_path, "-m", "lr=1e-3,5e-4,1e-4", *GRID[2:], "log_every=1", fault=SLOW)
     try:
         wait_for("outputs/runs/*/last.ckpt", tmp_path)
         shown = cli("g", module="gansweep.status").stdout
@@ -346,7 +338,7 @@ def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_corrupted_checkpoint_is_told_and_not_gone_on_from(tmp_path: Path, cli: Cli) -> None:
-    process = sweep(tmp_path, *GRID, fault=SLOW)
+    process = Command(tmp_path, *GRID, fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
