@@ -186,6 +186,12 @@ def test_any_sizes_modes_and_subfolders(tmp_path: Path) -> None:
     assert grey.channels == 1
 
 
+def test_a_picture_of_many_megapixels_is_no_reason_for_a_warning(tmp_path: Path, cli: Cli) -> None:
+    Image.new("L", (9500, 9500)).save(tmp_path / "large.png")
+    done = cli("data", "images", "--root", ".")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
 def test_deep_grey_pictures_are_scaled(tmp_path: Path) -> None:
     deep = np.full((8, 8), 32768, np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
@@ -344,6 +350,13 @@ def test_a_disk_that_takes_a_part_is_named_and_nothing_is_left(
     with pytest.raises(UserError, match=r"no space left .*1048448 written"):
         prepare(DataConfig("toyfaces"), 28, limit=20)
     assert not list(own_cache.rglob("*.npy")) + list(own_cache.rglob(".making*"))
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can fill")
+def test_a_cache_that_cannot_be_made_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GANSWEEP_CACHE", "/proc/nowhere")
+    with pytest.raises(UserError, match=r"/proc/nowhere: No such file .* point GANSWEEP_CACHE at"):
+        prepare(DataConfig("toyfaces"), 28, limit=20)
 
 
 @pytest.mark.parametrize("fault", ["truncated", "flipped", "no meta", "bad meta", "no array"])

@@ -212,6 +212,7 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
         ),
         (["data.root=x", "data=mnist5k,toyfaces"], "data.root=x has no effect: mnist5k needs no"),
         (["sweep=readme_tabel"], "did you mean 'readme_table'"),
+        (["sweep="], "sweep=: no such list or file; valid: best_settings, "),
         (["rows=0-3"], "rows=… chooses from a row list"),
         (["out=a,b"], "out is one for the whole sweep"),
         (["name=a/b"], "name=a/b cannot name a folder"),
@@ -330,6 +331,9 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
         ("tables: [{rows: []}]", "table 1: columns must be a list"),
         ("set: {gen: 9}\ntables: []", "gen=9: valid"),
         ("data: [cats]\ntables: []", "data: cats: valid: digits, faces"),
+        ("tables: [{columns: [lr, lr], rows: [[1, 2]]}]", "columns: lr stands there twice"),
+        ("tables: [{columns: [gen / lr, lr], rows: []}]", "columns: lr stands there twice"),
+        ("search: {}", "search names no parameter; write `search: {lr: null, beta1: null}`"),
     ],
 )
 def test_a_wrong_row_list_is_refused_naming_file_and_place(

@@ -14,15 +14,21 @@ from gansweep.search.gan_planner import GanPlanner
 from gansweep.search.plan import SearchPlan, objective_label, read_plan, shared_by_trials
 from gansweep.search.search import Search
 from gansweep.search.standings import SECOND, standings, write_manifest
-from gansweep.search.study import Searcher, open_study, tell_the_dead
+from gansweep.search.study import Searcher, check_study, open_study, tell_the_dead
 from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, now, read_json
 from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
     from hydra.types import HydraContext
     from omegaconf import DictConfig
+
+    from gansweep.launch.sweep import LocalSweep
 
 REWRITE = 10.0  # seconds between two writings of the manifest, at least
 
@@ -37,6 +43,9 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
                 "may work on one study: give each the same command and storage=URL"
             )
         plan = read_plan(arguments, master, context)
+        check_study(plan.settings, _objectives(plan))
+        for sweep in items(plan.settings.warm_start):
+            read_manifest(plan.settings.out, sweep)
         if plan.settings.plan:
             _preview(plan)
             return
@@ -49,12 +58,14 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
         raise SystemExit(1)
 
 
+def _objectives(plan: SearchPlan) -> int:
+    return 2 if plan.settings.objective in SECOND else 1
+
+
 def _run(plan: SearchPlan) -> bool:
     """Train until the study has its trials. Returns whether it was interrupted."""
     settings = plan.settings
-    objectives = 2 if settings.objective in SECOND else 1
-    if objectives > 1 and settings.sampler in ("cmaes",):
-        raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
+    objectives = _objectives(plan)
     meant = shared_by_trials(plan.space, plan.bases, plan.prepared, settings)
     plan.folder.mkdir(parents=True, exist_ok=True)
     study = open_study(settings, plan.name, plan.folder, objectives, meant)
@@ -105,14 +116,14 @@ def _run(plan: SearchPlan) -> bool:
 
     searcher = Searcher(plan.folder)
     search = Search(study, planner, searcher, trials=settings.trials, label=label, on_told=told)
+
+    def start() -> LocalSweep:
+        sweep = LocalSweep(task, [], feed=search)
+        sweep.name = plan.name
+        return sweep
+
     try:
-        while True:
-            sweep = LocalSweep(task, [], feed=search)
-            sweep.name = plan.name
-            sweep.run()
-            # Another search on this study may have died meanwhile, and with it trials that counted.
-            if not tell_the_dead(study):
-                break
+        train(study, start)
     except KeyboardInterrupt:
         console.print("\ninterrupted: what is finished is kept")
         return True
@@ -121,6 +132,17 @@ def _run(plan: SearchPlan) -> bool:
             searcher.close()
             write_manifest(plan, study, label)
     return False
+
+
+def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
+    """Train until the study has its trials.
+
+    Another search on this study may die meanwhile, and with it trials that were counted.
+    """
+    while True:
+        start().run()
+        if not tell_the_dead(study):
+            return
 
 
 def _preview(plan: SearchPlan) -> None:

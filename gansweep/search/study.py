@@ -17,6 +17,7 @@ from gansweep.report.stored_study import (
     ALIVE,
     DEAD,
     SEARCHER,
+    database_url,
     open_storage,
 )
 from gansweep.store.errors import UserError
@@ -66,10 +67,6 @@ def open_study(
             break
         except UserError:
             raise
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"storage={settings.storage} needs {error.name}: pip install {error.name}"
-            ) from None
         except Exception as error:  # each database has errors of its own
             if attempt < TRIES:  # two that create its tables at once get in each other's way
                 time.sleep(attempt * random.uniform(0.2, 0.6))
@@ -84,6 +81,15 @@ def open_study(
             "choose another name=…, or type the same space again"
         )
     return study
+
+
+def check_study(settings: Config, objectives: int) -> None:
+    """Refuse what `open_study` would refuse, without a study: writes nothing."""
+    if objectives > 1 and settings.sampler == "cmaes":
+        raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
+    _sampler(settings)
+    if settings.storage is not None:
+        database_url(settings.storage)
 
 
 def _sampler(settings: Config) -> optuna.samplers.BaseSampler:

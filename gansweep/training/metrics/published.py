@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from gansweep.store.errors import UserError
 from gansweep.training.metrics.distances import PUBLISHED
+from gansweep.training.metrics.files import load
 
 IMAGES = 2500  # generated for a score, at least: so many dimensions need more than a few hundred
 BATCH = 50
@@ -36,7 +37,7 @@ class PublishedFeatures:
     def __init__(self, weights: Path) -> None:
         try:
             # As data alone: a library would run whatever the file says.
-            state = torch.load(weights, map_location="cpu", weights_only=True)
+            state = load(weights)
             self.net = self._build(weights, state).eval()
         except Exception as error:
             reason = " ".join(str(error).split())[:120]
