@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,21 @@ def only_run(folder: Path) -> Run:
     return Run(folder / "outputs", found.name)
 
 
-def test_help_is_quick_and_names_everything(cli: Cli) -> None:
-    started = time.perf_counter()
+def test_help_needs_nothing_that_takes_time() -> None:
+    """It takes 0.2 s; any of these takes as long again to import, or ten times as long."""
+    code = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from gansweep.__main__ import main; main()\n"
+        "heavy = {'torch', 'torchvision', 'pandas', 'hydra', 'omegaconf', 'optuna', 'scipy'}\n"
+        "sys.exit(' '.join(heavy & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_names_everything(cli: Cli) -> None:
     done = cli("--help", cold=True)
     assert done.returncode == 0
-    # The limit is 1 s; twice that allows for a busy machine. Measured alone: 0.2 s.
-    assert time.perf_counter() - started < 2
     for word in ("lr=0.0001", "0 < lr <= 1", "gen=conv2", "data=celeba", "profile=paper", "-m"):
         assert word in done.stdout
     assert "\x1b" not in done.stdout
@@ -360,7 +368,7 @@ def test_a_failing_row_costs_only_itself(faulty_cli: Any, cli: Cli, tmp_path: Pa
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
     process = Command(tmp_path, "-m", "steps=4,100000", "data=mnist5k", "name=c")
     wait_for("outputs/runs/*/result.json", tmp_path)
-    time.sleep(2)
+    wait_for("outputs/runs/*/metrics.jsonl", tmp_path, count=2)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err

@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -143,15 +144,18 @@ def ray_cluster(only_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     ray = str(Path(sys.executable).parent / "ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [
-        ray, "start", "--head", "--port=6399", "--num-cpus=2", "--include-dashboard=false",
+        ray, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false",
         "--disable-usage-stats", f"--temp-dir={short_folder()}",
     ]  # fmt: skip
     subprocess.run(
         command, check=True, capture_output=True, cwd=tmp_path / "home",
         env={**with_fault(f"{FAULTS}{tmp_path}/once"), "HOME": str(tmp_path / "home")},
     )  # fmt: skip
-    yield "127.0.0.1:6399"
+    yield f"127.0.0.1:{port}"
     subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
 
 

@@ -287,13 +287,6 @@ def test_the_report_is_the_golden_text(tmp_path: Path) -> None:
     assert images == {"row0-number.png", "row1-number.png", "row1-number-s2.png"}
 
 
-def test_the_frame_is_an_ordinary_pandas_table(tmp_path: Path) -> None:
-    write_sweep(tmp_path / "out")
-    frame = report_of(tmp_path).results.tables[1].frame
-    assert list(frame.index) == [2, 3, 4, 5]
-    assert list(frame["learning rate"]) == ["0.001", "0.01", "0.1", "1"]
-
-
 def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     report_of(tmp_path)

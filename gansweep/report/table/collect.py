@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gansweep.config import PARAMS
 from gansweep.report.table.cell import Cell, mark_best
@@ -14,9 +13,6 @@ from gansweep.report.table.outcome import Outcome, read_outcome, single
 from gansweep.report.table.text import format_param
 from gansweep.store.manifest import SINGLES, Manifest, Row, Table
 from gansweep.store.run import Run
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass
@@ -31,14 +27,6 @@ class ReportTable:
     rows: list[ReportRow]
     singles: list[str]
     pictures: list[str]
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """The texts of its columns as a pandas table, indexed by row number."""
-        import pandas as pd
-
-        texts = {c.heading: [c.text(row) for row in self.rows] for c in self.columns}
-        return pd.DataFrame(texts, index=[row.number for row in self.rows])
 
 
 @dataclass
