@@ -1,179 +1,31 @@
-"""The coordinate check: how a few steps change each layer's output, at one width beside another.
-
-Yang et al. 2022 (Tensor Programs V), appendix D.1: where a parametrization is right, the change
-has one size at all widths, in every layer.
-"""
+"""The coordinate check of every network, with standard parametrization and with mup."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from fractions import Fraction
-from statistics import fmean, median
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from statistics import median
 
 from benchmarks import charts
 from benchmarks.measure import write
 from gansweep.config import Config
-from gansweep.params import DataConfig
-from gansweep.training.data import prepare
-from gansweep.training.data.pixels import normalise
-from gansweep.training.networks.parametrization import Weighted
-from gansweep.training.train import build_gan
-
-NETWORKS = ("generator", "discriminator")
-PARAMETRIZATIONS = ("standard", "mup")
-STEPS = (1, 2, 5, 10)
-
-ADAM: dict[str, Any] = {"lr": 1e-4, "beta1": 0.5}
-SGD: dict[str, Any] = {
-    "lr": 5e-4, "momentum": 0.9, "nesterov": True, "gen_opt": "sgd", "disc_opt": "sgd",
-    "joint_d": True, "fresh_z": True, "smooth": 0.0,
-}  # fmt: skip
-PAIRS = {("1", "1"): ADAM, ("2", "2"): ADAM, ("4", "3"): ADAM, ("5", "4"): ADAM, ("3", "2"): ADAM,
-         ("conv2", "conv2"): SGD, ("conv3", "conv3"): SGD}  # fmt: skip
+from testing.coordinate_check import (
+    NETWORKS,
+    PAIRS,
+    PARAMETRIZATIONS,
+    STEPS,
+    Layer,
+    batch_for,
+    check,
+    config_for,
+    slope,
+    worst,
+)
 
 # So many seeds at each width: a wide layer is an average by itself.
 SEEDS = {1 / 32: 8, 1 / 16: 6, 1 / 8: 4, 1 / 4: 3}
 DRAWN = {**SEEDS, 1 / 2: 2}
 CONV_SEEDS = {1 / 16: 12, 1 / 8: 8, 1 / 4: 6}  # at 1/32 the first layers have one or two channels
-
-# layer → the RMS of its output at the start, then of its changes after each of the steps
-Sizes = dict[str, list[float]]
-
-
-def config_for(gen: str, disc: str, parametrization: str) -> Config:
-    """The settings of a pair of networks, those of its document."""
-    settings = PAIRS[gen, disc]
-    batch = 4 if settings is SGD else 8
-    return Config(gen=gen, disc=disc, parametrization=parametrization, batch_size=batch, **settings)
-
-
-def batch_for(config: Config) -> Tensor:
-    """The images of every step: digits of 28×28, or grey drawn faces of 128×128."""
-    if PAIRS[config.gen, config.disc] is SGD:
-        data = prepare(DataConfig("toyfaces", channels=1), 128, limit=config.batch_size)
-    else:
-        data = prepare(DataConfig(), 28)
-    return torch.from_numpy(data.array()[: config.batch_size].copy())
-
-
-def check(
-    config: Config, images: Tensor, seeds: Mapping[float, int], steps: Sequence[int] = STEPS
-) -> dict[str, list[Layer]]:
-    """The layers of both networks, at each width of `seeds` with so many of them."""
-    found = {
-        width: [
-            play(dataclasses.replace(config, width=width, seed=seed), images, steps)
-            for seed in range(count)
-        ]
-        for width, count in seeds.items()
-    }
-    return {
-        network: _layers({w: [run[network] for run in runs] for w, runs in found.items()}, steps)
-        for network in NETWORKS
-    }
-
-
-def play(config: Config, images: Tensor, steps: Sequence[int]) -> dict[str, Sizes]:
-    """Train on one batch. Returns what it changed in the layers' outputs for that batch.
-
-    Images and z are the same at every step, and for every seed.
-    """
-    torch.manual_seed(config.seed)
-    gan = build_gan(config, images.shape[1]).train()
-    gen_optimizer, disc_optimizer = gan.configure_optimizers()
-    dice = torch.Generator().manual_seed(0)
-    z = torch.rand(len(images), config.z_dim, generator=dice) * 2 - 1
-    gan.latents = lambda n: z  # type: ignore[method-assign]
-    nets = {
-        "generator": (gan.generator, z),
-        "discriminator": (gan.discriminator, normalise(images)),
-    }
-    start = {name: layer_outputs(*net) for name, net in nets.items()}
-    found = {n: {layer: [_rms(out)] for layer, out in outs.items()} for n, outs in start.items()}
-    for step in range(1, max(steps) + 1):
-        gan.step(images, gen_optimizer, disc_optimizer)
-        if step in steps:
-            for name, net in nets.items():
-                for layer, output in layer_outputs(*net).items():
-                    found[name][layer].append(_rms(output - start[name][layer]))
-    return found
-
-
-def layer_outputs(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """What each weighted layer makes of `x` in training, by its place and kind."""
-    net = copy.deepcopy(net).train()  # batch norm's averages stay as they are
-    layers = [layer for layer in net.modules() if isinstance(layer, Weighted)]
-    outputs: dict[str, Tensor] = {}
-    for place, layer in enumerate(layers, 1):
-        dense = isinstance(layer, nn.Linear)
-        if place == len(layers):
-            kind = "logit" if dense else "image"
-        else:
-            kind = "dense" if dense else "conv"
-
-        def keep(_: Any, __: Any, output: Tensor, name: str = f"{place} {kind}") -> None:
-            outputs[name] = output.clone()  # what follows may work in place
-
-        layer.register_forward_hook(keep)
-    with torch.no_grad():
-        net(x)
-    return outputs
-
-
-def _rms(values: Tensor) -> float:
-    return values.square().mean().sqrt().item()
-
-
-@dataclass(frozen=True)
-class Layer:
-    """The RMS of one layer's output and of its changes, by width: geometric means over seeds."""
-
-    name: str
-    start: dict[float, float]
-    changes: dict[int, dict[float, float]]  # by the number of steps
-
-    def slope(self, steps: int) -> float:
-        """The exponent with which the change grows with the width; 0: one size at all widths."""
-        return slope(self.changes[steps])
-
-
-def slope(sizes: Mapping[float, float]) -> float:
-    """The exponent of the width that fits best, by least squares of the logarithms."""
-    x = [math.log2(width) for width in sizes]
-    y = [math.log2(size) for size in sizes.values()]
-    middle = fmean(x)
-    return sum((a - middle) * b for a, b in zip(x, y, strict=True)) / sum(
-        (a - middle) ** 2 for a in x
-    )
-
-
-def worst(layers: list[Layer], steps: int) -> Layer:
-    """The layer that is least flat."""
-    return max(layers, key=lambda layer: abs(layer.slope(steps)))
-
-
-def _layers(found: Mapping[float, list[Sizes]], steps: Sequence[int]) -> list[Layer]:
-    """What the seeds of each width found, as one figure a layer and width."""
-
-    def mean(name: str, i: int) -> dict[float, float]:
-        return {
-            width: math.exp(fmean(math.log(run[name][i]) for run in runs))
-            for width, runs in found.items()
-        }
-
-    names = next(iter(found.values()))[0]
-    return [
-        Layer(name, mean(name, 0), {step: mean(name, i) for i, step in enumerate(steps, 1)})
-        for name in names
-    ]
 
 
 def coordinates() -> None:

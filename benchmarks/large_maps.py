@@ -21,11 +21,8 @@ from benchmarks.bare_loop import step_of
 from benchmarks.measure import Series
 from gansweep.config import Config
 from gansweep.training.gan import GAN
-from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
-from gansweep.training.networks.chunks import Chunked
-from gansweep.training.networks.elementwise import FastTanh
-from gansweep.training.networks.upsampled import UpsampledConv2d
 from gansweep.training.train import build_gan
+from testing.plain_layers import plain
 
 NETWORKS = ("conv2", "conv3")
 WIDTHS = (1 / 16, 1 / 8)
@@ -69,37 +66,6 @@ def large_maps() -> None:
         ["networks", "width", "precision", "plain, images/s", "ours, images/s", "ratio"],
         rows,
     )
-
-
-def plain(net: nn.Module) -> nn.Module:
-    """The same network, with the same weights, of PyTorch's own layers."""
-    layers: list[nn.Module] = []
-    for layer in net.children():
-        match layer:
-            case Chunked():
-                layers += plain(layer).children()
-            case UpsampledConv2d():
-                layers += [nn.Upsample(scale_factor=layer.factor), _conv(layer)]
-            case BlockedConv2d():
-                layers.append(_conv(layer))
-            case BlockedAvgPool2d():
-                layers.append(nn.AvgPool2d(layer.factor))
-            case FastTanh():
-                layers.append(nn.Tanh())
-            case _:
-                layers.append(layer)
-    return nn.Sequential(*layers)
-
-
-def _conv(layer: nn.Conv2d) -> nn.Conv2d:
-    conv = nn.Conv2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding,  # type: ignore[arg-type]
-        bias=layer.bias is not None,
-    )  # fmt: skip
-    conv.weight, conv.bias = layer.weight, layer.bias
-    if hasattr(layer, "narrowing"):  # its learning rates
-        conv.narrowing = layer.narrowing
-    return conv
 
 
 def _config(name: str, width: float, precision: str) -> Config:

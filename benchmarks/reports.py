@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import Series, write
-from benchmarks.synthetic import write_sweep
+from testing.synthetic import write_sweep
 
 ROUNDS = 3
 KINDS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from benchmarks.measure import write
-from benchmarks.toys import TOYS, search
+from testing.toys import TOYS, search
 
 TRIALS, SEEDS = 100, 10
 

@@ -8,12 +8,14 @@ import sys
 
 from gansweep import __version__
 from gansweep.commands import COMMANDS
+from gansweep.terminal.streams import replace_what_cannot_be_encoded
 
 HELP = {"--help", "-h"}
 
 
 def main() -> None:
     """Entry point of `python -m gansweep` and of the command `gansweep`."""
+    replace_what_cannot_be_encoded()
     try:
         _main(sys.argv[1:])
     except BrokenPipeError:  # the reader of `… --help | head` has seen enough

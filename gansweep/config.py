@@ -121,16 +121,24 @@ def check(name: str, value: Any) -> Any:
     return value
 
 
+def is_text(name: str) -> bool:
+    """Is any text a value of this parameter?"""
+    param = PARAMS.get(name) or DATA_PARAMS.get(name)
+    text = param is not None and _split_optional(_HINTS[name])[0] is str
+    return text and param is not None and param.choices is None
+
+
 def unknown_parameter(name: str) -> UserError:
     """The error for a name that is no parameter, with the near miss and its valid values."""
     known = [*PARAMS, "data", "profile", *DATA_PARAMS]
-    labels = {param.label.replace(" ", "_"): key for key, param in PARAMS.items()}
+    labels = {p.label.replace(" ", "_"): key for key, p in PARAMS.items() if p.label}
     matches = difflib.get_close_matches(name, [*known, *labels], n=1)
     near = [labels.get(match, match) for match in matches]
     if not near:
         return UserError(f"unknown parameter {name!r}; valid: {', '.join(known)} (see --help)")
     valid = PARAMS[near[0]].valid(near[0]) if near[0] in PARAMS else ""
-    meant = f"did you mean {near[0]!r}?" + (f" valid: {valid};" if valid else "")
+    told = valid and not valid.startswith("null:")  # else it is any text
+    meant = f"did you mean {near[0]!r}?" + (f" valid: {valid};" if told else "")
     return UserError(f"unknown parameter {name!r}: {meant} --help lists all")
 
 

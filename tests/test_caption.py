@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.synthetic import write_sweep
 from gansweep.report import Report, write_report
 from gansweep.report.table.cut_off import longer_command
 from gansweep.report.table.outcome import Outcome
 from gansweep.store.run import Run, read_json, write_json
+from testing.synthetic import write_sweep
 
 
 def change_judges(out: Path, change: Any) -> None:

@@ -5,9 +5,11 @@ submitit_local and Ray for real; Slurm through an imitation of its commands, as 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,12 +19,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error, wait_for, with_fault
+from commands import run, with_fault
+from conftest import Cli, one_line_error, wait_for
 from filelock import FileLock
 
 from gansweep.store.run import Run
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """Launchers start interpreters as they please: nothing is warm."""
+    return functools.partial(run, tmp_path, cold=True)
+
+
+@pytest.fixture
+def faulty_cli(tmp_path: Path) -> Any:
+    return lambda fault: functools.partial(run, tmp_path, cold=True, fault=fault)
+
+
 GRID = (
     "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=20", "sample_every=5", "name=c",
     "threads=1", "judge=false",
@@ -128,15 +144,18 @@ def ray_cluster(only_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     ray = str(Path(sys.executable).parent / "ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [
-        ray, "start", "--head", "--port=6399", "--num-cpus=2", "--include-dashboard=false",
+        ray, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false",
         "--disable-usage-stats", f"--temp-dir={short_folder()}",
     ]  # fmt: skip
     subprocess.run(
         command, check=True, capture_output=True, cwd=tmp_path / "home",
         env={**with_fault(f"{FAULTS}{tmp_path}/once"), "HOME": str(tmp_path / "home")},
     )  # fmt: skip
-    yield "127.0.0.1:6399"
+    yield f"127.0.0.1:{port}"
     subprocess.run([ray, "stop", "--force"], check=True, capture_output=True)
 
 

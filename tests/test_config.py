@@ -17,7 +17,7 @@ from gansweep.config import (
     validate,
     widths,
 )
-from gansweep.planning.overrides import Axis, as_arguments, command, read_axes
+from gansweep.planning.overrides import Axis, as_arguments, as_typed, command, read_axes
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError
 
@@ -81,12 +81,37 @@ def test_a_wrong_argument_is_refused_naming_what_is_valid(argument: str, message
         ("lr=interval(0,1)", "lr=interval(0,1): a grid takes a,b,c"),
         ("faces=glob(x*)", "faces=glob(x*) matches none of celeba, images, mnist"),
         ("gen=glob(x*)", "gen=glob(x*) matches none of 1, 2, 3"),
+        ("lr=glob(*)", "lr=glob(*): lr has no names to choose from; write lr=a,b,c"),
+        ("seed=interval(1,5)", "seed=interval(1,5): a seed has no interval; write seed=range(1,6)"),
+        ("seed=1,2,1", "seed=1,2,1: a value stands there twice"),
+        ("data=mnist5k,mnist5k", "data=mnist5k,mnist5k: a value stands there twice"),
+        ("lr=1e-4,,5e-5", "cannot read 'lr=1e-4,,5e-5' (extraneous input ','); write name=value"),
+        ("hydra.run.dir=x", "hydra.run.dir=x: Hydra writes nothing here; out=FOLDER is where"),
+        ("nme=x", "unknown parameter 'nme': did you mean 'name'? --help lists all"),
+        ("=1", "unknown parameter ''; valid: "),
     ],
 )
 def test_a_wrong_value_within_a_grid_is_refused(argument: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         read_axes([argument], multirun=True)
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("name=1e5", "1e5"), ("name=1_000", "1_000"), ("out=12", "12"), ("name=true", "true"),
+        ("data.root=1e5", "1e5"), ("name=x", "x"), ("name=null", None), ("name='1e5'", "1e5"),
+        ("search=[lr,beta1]", "lr,beta1"), ("rows=[0-3]", "0-3"), ("gen=1", "1"), ("lr=1e5", 1e5),
+    ],
+)  # fmt: skip
+def test_text_is_kept_as_it_is_typed(argument: str, expected: object) -> None:
+    typed = as_typed(argument)
+    if argument.startswith("lr"):
+        assert typed == argument
+        return
+    (axis,) = read_axes([typed], multirun=True)
+    assert axis.values == (expected,)
 
 
 def test_ranges_give_the_numbers_one_would_type() -> None:

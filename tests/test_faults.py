@@ -19,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from conftest import Cli, wait_for, with_fault
+from commands import with_fault
+from conftest import Cli, wait_for, wait_until
 from filelock import FileLock
 
 from gansweep.store.run import Run
@@ -192,15 +193,13 @@ def unfinish(folder: Path, dice: random.Random) -> list[str]:
 def test_zombies_are_reaped_while_the_sweep_runs(tmp_path: Path) -> None:
     process = start(tmp_path, fault="do=slow seconds=0.2")
     wait_for("outputs/runs/*/metrics.jsonl", tmp_path)
+    killed: set[int] = set()
     for _ in range(3):
-        there = Processes(tmp_path, process.pid)
-        for pid in there.jobs + there.servers:
+        wait_until(lambda: {*Processes(tmp_path, process.pid).jobs} - killed, "new job")
+        for pid in Processes(tmp_path, process.pid).alive():
+            killed.add(pid)
             kill(pid)
-        time.sleep(1)
-    end = time.monotonic() + 10
-    while Processes(tmp_path, process.pid).zombies:
-        assert time.monotonic() < end, "zombies"
-        time.sleep(0.2)
+    wait_until(lambda: not Processes(tmp_path, process.pid).zombies, "end of the zombies")
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=60)
 

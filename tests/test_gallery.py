@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.synthetic import write_sweep
 from gansweep.report import write_report
 from gansweep.report.gallery.page import BUNDLE, Details, write_page
 from gansweep.store.run import Run
+from testing.synthetic import write_sweep
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 CHROMIUM = shutil.which("chromium")

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d
 
-from benchmarks.large_maps import plain
 from gansweep.training.networks import build_discriminator, build_generator
 from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
+from testing.plain_layers import plain
 
 
 def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> None:

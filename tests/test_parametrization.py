@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.coordinates import batch_for, check, config_for
 from gansweep.config import Config
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.training.gan import GAN
@@ -22,6 +21,7 @@ from gansweep.training.networks.parametrization import (
     parameter_groups,
 )
 from gansweep.training.train import build_gan
+from testing.coordinate_check import batch_for, check, config_for
 
 NARROW = 1 / 16  # every channel count of every network is a multiple of 16
 EVERY = [*(f"G {name}" for name in GENERATORS.names()),

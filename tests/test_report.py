@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
@@ -232,6 +233,20 @@ def test_hostile_text_stays_text_in_every_rendering(tmp_path: Path) -> None:
     assert "\\input{x}" not in table
     assert r"\textbackslash{}input\{x\} \$a\_b\textasciicircum{}c\$" in table
     assert "<i>" not in (report.folder / "index.html").read_text().split("</script>")[0]
+
+
+def test_a_carriage_return_breaks_no_line_of_csv_and_makes_no_formula(tmp_path: Path) -> None:
+    finished(tmp_path / "out", "aa-s1")
+    heading = "Pics\r=1+cmd|calc!A1 Output"
+    row = Row({"lr": 1e-4}, {heading: ["aa-s1"]}, facts={"=1+1": "one\r\n=2+2"})
+    table = Table(["lr"], [0], facts=["=1+1"])
+    Manifest("s", "t", "c", [heading], {}, [table], [row]).write(tmp_path / "out")
+    report = write_report("s", out=tmp_path / "out", reports=tmp_path / "r", formats=("csv",))
+    with report.path.open(newline="") as stream:
+        names, *lines = csv.reader(stream)
+    assert len(lines) == 1
+    assert len(lines[0]) == len(names)
+    assert not [cell for cell in (*names, *lines[0]) if cell[:1] in ("=", "\r", "\n")]
 
 
 def test_the_latex_document_compiles(tmp_path: Path) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error, wait_for, with_fault
+from commands import Command
+from conftest import Cli, one_line_error, wait_for
 
-from benchmarks.synthetic import write_sweep
 from gansweep.report import Report, write_report
 from gansweep.report.table.cell import BEST, TIE, Cell, mark_best
 from gansweep.report.table.judged import distance
@@ -21,6 +21,7 @@ from gansweep.report.table.select import Selection, values
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json, write_json
+from testing.synthetic import write_sweep
 
 
 def report(tmp_path: Path, *names: str, **options: Any) -> Report:
@@ -271,11 +272,9 @@ def test_every_readable_row_is_there_and_every_unreadable_one_is_named(tmp_path:
 
 
 def test_a_report_of_a_sweep_while_it_runs(tmp_path: Path, cli: Cli) -> None:
-    sweep = subprocess.Popen(
-        [sys.executable, "-m", "gansweep", "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=60",
-         "name=n", "judge=false", "log_every=2", "sample_every=10"],
-        cwd=tmp_path, env=with_fault("do=slow seconds=0.1"),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    sweep = Command(
+        tmp_path, "-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=60", "name=n", "judge=false",
+        "log_every=2", "sample_every=10", fault="do=slow seconds=0.1",
     )  # fmt: skip
     try:
         wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
@@ -287,7 +286,7 @@ def test_a_report_of_a_sweep_while_it_runs(tmp_path: Path, cli: Cli) -> None:
         assert len([line for line in text.split("\n") if line.startswith("| 0.")]) == 3
         assert '"status":"running"' in (tmp_path / "reports/n/index.html").read_text()
     finally:
-        sweep.terminate()
+        sweep.send_signal(signal.SIGTERM)
         sweep.wait(timeout=60)
 
 
@@ -295,10 +294,7 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
     write_sweep(tmp_path / "outputs", 6, pictures=1)
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "gansweep.report", *words],
-            cwd=tmp_path, capture_output=True, text=True,
-        )  # fmt: skip
+        return cli("report", *words)
 
     done = run("synthetic", "--format", "markdown,csv", "--to", "there", "--best", "2")
     assert done.returncode == 0, done.stderr

@@ -8,19 +8,19 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Cli, one_line_error, wait_for, with_fault
+from commands import Command
+from conftest import Cli, one_line_error, wait_for, wait_until
 
-from benchmarks.synthetic import write_sweep
 from gansweep.store.run import Run
+from testing.synthetic import write_sweep
 
 JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
 GRID = (*JUDGED[:-1], "judge=false", JUDGED[-1])
+SHORT = (*GRID[:3], "steps=10", "sample_every=5", *GRID[5:])
 # One network of each kind of randomness: dropout in both, z drawn twice, file order, SGD.
 KINDS = {
     "dropout": ("gen_drop=0.5", "disc_drop=0.5", "gen=3", "disc=3"),
@@ -182,22 +182,14 @@ def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: 
     assert "to go on: python -m gansweep -m" in done.stdout
 
 
-def sweep(folder: Path, *arguments: str, fault: str = "") -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "gansweep", *arguments],
-        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, env=with_fault(fault),
-    )  # fmt: skip
-
-
-SLOW = "do=slow seconds=0.05"
+SLOW = "do=slow seconds=0.5 step=11"  # from the first checkpoint on, and long enough for a signal
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     number: signal.Signals, cli: Cli, tmp_path: Path
 ) -> None:
-    process = sweep(tmp_path, *GRID, fault=SLOW)
+    process = Command(tmp_path, *GRID, fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.kill(process.pid, number)
     out, err = process.communicate(timeout=60)
@@ -222,34 +214,43 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     assert (status.returncode, "2/2 done" in status.stdout) == (0, True)
 
 
-@pytest.mark.parametrize("seconds", [1.5, 4.0, 4.5, 5.5])
-def test_ctrl_c_at_any_moment_fails_no_run(seconds: float, tmp_path: Path) -> None:
-    """A terminal sends it to every process: while the server imports, while jobs are forked."""
-    process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:], fault=SLOW)
-    time.sleep(seconds)
+@pytest.mark.parametrize(
+    ("moment", "cold"),
+    [
+        ("sweeps/g/manifest.json", True),  # while the server imports
+        ("runs/*/log.txt", False),  # while jobs are forked
+        ("runs/*/history.jsonl", False),
+        ("runs/*/metrics.jsonl", False),
+    ],
+)
+def test_ctrl_c_at_any_moment_fails_no_run(moment: str, cold: bool, tmp_path: Path) -> None:
+    """A terminal sends it to every process."""
+    grid = ("-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:])
+    process = Command(tmp_path, *grid, fault=SLOW, cold=cold)
+    wait_for(f"outputs/{moment}", tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "Traceback" not in err
-    if "to train" in out:
-        assert "failed" not in {run.status() for run in runs(tmp_path)}
+    statuses = {run.status() for run in runs(tmp_path)}
+    assert statuses <= {"planned", "interrupted"}, statuses
 
 
 def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
-    process = sweep(tmp_path, *GRID, fault="do=slow seconds=20 step=12")
-    wait_for("outputs/runs/*/last.ckpt", tmp_path)
-    time.sleep(2)  # until it is within a slow step
+    process = Command(tmp_path, *GRID, fault=f"do=wait step=12 until={tmp_path}/never")
+    wait_for("outputs/runs/*/last.ckpt", tmp_path, count=2)
+    wait_for("never.waiting", tmp_path)
     os.kill(process.pid, signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):  # a step takes 20 s
-        process.communicate(timeout=3)
+    with pytest.raises(subprocess.TimeoutExpired):  # it waits for the step
+        process.communicate(timeout=2)
     os.kill(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert {run.status() for run in runs(tmp_path)} == {"interrupted"}
 
 
 def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
-    process = sweep(tmp_path, "steps=40", "sample_every=10", "threads=1", fault=SLOW)
+    process = Command(tmp_path, "steps=40", "sample_every=10", "threads=1", fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -259,32 +260,50 @@ def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
     assert "goes on from step" in done.stdout
 
 
+def trained(process: Command) -> int:
+    """The runs that a sweep says it has trained so far."""
+    return process.said()[0].count(" images/s ")
+
+
 def test_two_sweeps_share_runs_and_train_none_twice(tmp_path: Path) -> None:
-    grid = ("-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:-1])
-    both = [sweep(tmp_path, *grid, f"name={name}", fault=SLOW) for name in "ab"]
-    outputs = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], outputs
+    grid = ("-m", "lr=1e-3,5e-4,2e-4,1e-4", *SHORT[2:-1], "jobs_per_device=1")
+    fault = f"do=wait lr=0.001 step=6 until={tmp_path}/go"
+    first = Command(tmp_path, *grid, "name=a", fault=fault)
+    wait_for("go.waiting", tmp_path)
+    other = Command(tmp_path, *grid, "name=b")
+    wait_until(lambda: trained(other) == 3, "other runs")
+    (tmp_path / "go").touch()
+    outputs = [process.communicate()[0] for process in (first, other)]
+    assert (first.returncode, other.returncode) == (0, 0), outputs
     shared = runs(tmp_path, "a")
     assert [run.id for run in shared] == [run.id for run in runs(tmp_path, "b")]
     assert [events(run, "started") for run in shared] == [[0]] * 4
-    assert "done in another sweep" in "".join(outputs)
+    assert "lr=0.001 data=mnist5k  done in another sweep" in outputs[1]
 
 
-def test_what_fails_in_one_sweep_is_not_trained_again_by_the_other(tmp_path: Path) -> None:
-    """While the second waits for it, or comes to it later."""
-    grid = ("-m", "lr=5e-4,1e-3", *GRID[2:-1])
-    fault = SLOW + ";do=nan step=17 lr=0.001"
-    both = [
-        sweep(tmp_path, *(grid if name == "a" else ("-m", "lr=2e-3,1e-3", *GRID[2:-1])),
-              "jobs_per_device=1", f"name={name}", fault=fault)
-        for name in "ab"
-    ]  # fmt: skip
-    outputs = [process.communicate(timeout=120)[0] for process in both]
-    assert [process.returncode for process in both] == [1, 1], outputs
-    shared = runs(tmp_path, "a")[1]
-    assert shared.id == runs(tmp_path, "b")[1].id
-    assert events(shared, "ended") == ["diverged"]
-    assert "in another sweep" in "".join(outputs)
+@pytest.mark.parametrize("meets", ["waits for it", "comes to it later"])
+def test_what_fails_in_one_sweep_is_not_trained_again_by_the_other(
+    meets: str, tmp_path: Path
+) -> None:
+    grid = (*SHORT[2:-1], "jobs_per_device=1")
+    fails = f"do=wait lr=0.001 step=6 until={tmp_path}/go;do=nan step=7 lr=0.001"
+    first = Command(tmp_path, "-m", "lr=1e-3", *grid, "name=a", fault=fails)
+    wait_for("go.waiting", tmp_path)
+    if meets == "waits for it":
+        other = Command(tmp_path, "-m", "lr=1e-3,2e-3", *grid, "name=b")
+        wait_until(lambda: trained(other) == 1, "other run")
+    else:
+        holds = f"do=wait lr=0.002 step=6 until={tmp_path}/on"
+        other = Command(tmp_path, "-m", "lr=2e-3,1e-3", *grid, "name=b", fault=holds)
+        wait_for("on.waiting", tmp_path)
+    (tmp_path / "go").touch()
+    assert first.wait() == 1
+    (tmp_path / "on").touch()
+    out, err = other.communicate()
+    assert other.returncode == 1, out + err
+    (failed,) = runs(tmp_path, "a")
+    assert events(failed, "ended") == ["diverged"]
+    assert re.search(r"diverged.* in another sweep", out), out
 
 
 def test_adding_values_trains_only_the_new_rows(cli: Cli, tmp_path: Path) -> None:
@@ -331,10 +350,11 @@ def test_status_tells_pruned_runs_from_waiting_ones(cli: Cli, tmp_path: Path) ->
 
 
 def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
-    process = sweep(tmp_path, "-m", "lr=1e-3,5e-4,1e-4", *GRID[2:], "log_every=1", fault=SLOW)
+    fault = f"do=wait step=11 until={tmp_path}/never"
+    process = Command(tmp_path, "-m", "lr=1e-3,5e-4,1e-4", *GRID[2:], "log_every=1", fault=fault)
     try:
-        wait_for("outputs/runs/*/last.ckpt", tmp_path)
-        shown = cli("g", module="gansweep.status").stdout
+        wait_for("outputs/runs/*/last.ckpt", tmp_path, count=2)
+        shown = cli("status", "g").stdout
         assert re.search(r"cpu:0 \[\d/3\] lr=\S+ data=mnist5k", shown), shown
         assert re.search(r"\d+/40 +[\d,]+ +\d\.\d\d", shown), shown
         assert re.search(r"0/3 done  2 running  1 waiting  left 0:\d\d, until \d\d:\d\d", shown), (
@@ -346,7 +366,7 @@ def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_a_corrupted_checkpoint_is_told_and_not_gone_on_from(tmp_path: Path, cli: Cli) -> None:
-    process = sweep(tmp_path, *GRID, fault=SLOW)
+    process = Command(tmp_path, *GRID, fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.kill(process.pid, signal.SIGINT)
     process.communicate(timeout=60)

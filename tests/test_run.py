@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
 import os
+import pickle
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
-from benchmarks.synthetic import write_sweep
 from gansweep.config import Config
 from gansweep.planning.identity import identity, plan_run
+from gansweep.planning.plan import keep_record
 from gansweep.report.table.outcome import read_outcome
-from gansweep.store.errors import UserError
-from gansweep.store.run import Run, damaged, read_json, row_key, write_file, write_json
+from gansweep.store.errors import UserError, one_line_errors, refused_by_disk
+from gansweep.store.run import (
+    SCHEMA,
+    Run,
+    damaged,
+    read_json,
+    row_key,
+    was_edited,
+    write_file,
+    write_json,
+)
+from gansweep.training.checkpoint import load_checkpoint
 from gansweep.training.data import Prepared
+from gansweep.training.job import load_plan
+from gansweep.training.metrics.files import load
+from testing.synthetic import write_sweep
 
 DATA = Prepared("mnist5k", "Number Output", Path(), 5000, 1, 28, "abc")
 
@@ -129,6 +148,67 @@ def test_seed_is_the_replicate(tmp_path: Path) -> None:
     assert (one.id[-3:], two.id[-3:]) == ("-s1", "-s2")
 
 
+def planned(tmp_path: Path) -> Run:
+    run, record = plan_run(Config(steps=5, lr=1e-3, out=str(tmp_path)), DATA)
+    run.plan(record)
+    return run
+
+
+def test_an_edited_configuration_is_not_that_of_its_run(tmp_path: Path) -> None:
+    run = planned(tmp_path)
+    whole = json.loads(run.config.read_text())
+    assert not was_edited(run.id, whole)
+    for part, name, value in (
+        ("params", "lr", 0.9), ("params", "lr", "abc"), ("params", "lr", float("nan")),
+        ("params", "width", 0.5), ("params", "seed", 2), ("identity", "lr", 0.9),
+        ("identity", "steps", 50),
+    ):  # fmt: skip
+        write_json(run.config, {**whole, part: {**whole[part], name: value}})
+        assert was_edited(run.id, json.loads(run.config.read_text())), (part, name, value)
+        assert "config.json was edited" in read_outcome(run).note
+        assert read_outcome(run).config == {}, "nothing of it is shown"
+        with pytest.raises(UserError, match="has been edited: its values are not those of run"):
+            load_plan(run)
+    write_json(run.result, {"training_seconds": 1.0, "epochs": 1.0})
+    keep_record(run, whole)
+    assert json.loads(run.config.read_text()) == whole, "the sweep mends it, though it is done"
+
+
+def test_configurations_of_earlier_identities_are_not_taken_for_edited() -> None:
+    identity = {"lr": 0.001, "steps": 5}
+    for schema in (1, SCHEMA):
+        run_id = f"{row_key(identity, schema)}-s1"
+        assert not was_edited(run_id, {"identity": identity, "params": {"lr": 0.001, "seed": 1}})
+
+
+@pytest.mark.parametrize("name", ["best.png", "samples.png", "log.txt", "result.json", "last.ckpt"])
+def test_a_named_pipe_keeps_no_reader_waiting(name: str, tmp_path: Path) -> None:
+    run = planned(tmp_path)
+    run.append_metrics({"step": 1})
+    write_json(run.failure, {"error": "x"})
+    os.mkfifo(run.folder / name)
+    with within(10):
+        found = read_outcome(run)
+        run.latest_metrics(1)
+        load_checkpoint(run)
+    assert found.picture is None
+    assert found.log == []
+
+
+@contextmanager
+def within(seconds: int) -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def make_run(tmp_path: Path) -> Run:
     run = Run(tmp_path, "abc-s1")
     run.folder.mkdir(parents=True)
@@ -231,3 +311,40 @@ def test_an_empty_object_for_a_result_has_a_remedy_that_works(tmp_path: Path) ->
     (folder / "result.json").write_text("{}")
     note = read_outcome(Run(tmp_path / "out", folder.name)).note
     assert "result.json damaged: delete it and run the sweep again" in note
+
+
+class Runs:
+    """What unpickling it would call."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_of_weights_runs_nothing_and_says_so(
+    zipped: bool, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    path = tmp_path / "final.ckpt"
+    if zipped:
+        torch.save({"weights": Runs(tmp_path / "owned")}, path)
+    else:
+        path.write_bytes(pickle.dumps(Runs(tmp_path / "owned")))
+    with pytest.raises(ValueError, match=r"^final\.ckpt is damaged, or holds more than weights$"):
+        load(path)
+    assert not (tmp_path / "owned").exists()
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EFBIG, errno.ELOOP, errno.ESTALE])
+def test_what_file_systems_refuse_is_one_line(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = OSError(number, os.strerror(number), "there")
+    assert refused_by_disk(error), "it ends a sweep, and is no run's own failure"
+    with pytest.raises(SystemExit) as exit, one_line_errors():
+        raise error
+    assert exit.value.code == 2
+    assert capsys.readouterr().err == f"gansweep: error: there: {os.strerror(number)}\n"

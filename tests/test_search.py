@@ -24,14 +24,21 @@ import pytest
 from conftest import Cli, one_line_error, revive
 from optuna.trial import TrialState
 
-from benchmarks.toys import branin, branin_space, search
 from gansweep.config import Config
-from gansweep.report.stored_study import ALIVE, SEARCHER, counted, feasible, read_study
+from gansweep.report.stored_study import (
+    ALIVE,
+    SEARCHER,
+    counted,
+    feasible,
+    open_storage,
+    read_study,
+)
 from gansweep.search.search import mean_distance
 from gansweep.search.space import Space, read_space, with_sweeper
-from gansweep.search.study import Searcher, _storage, open_study, tell_the_dead
+from gansweep.search.study import Searcher, open_study, tell_the_dead
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
+from testing.toys import branin, branin_space, search
 
 ROOT = Path(__file__).parents[1]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -465,7 +472,7 @@ def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
     """Optuna's lock is a link to its journal: made of a relative path it dangles, and nobody
     broke it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gansweep.search.study.GRACE", 1)
+    monkeypatch.setattr("gansweep.report.stored_study.GRACE", 1)
     folder = Path("outputs/sweeps/q")
     open_study(Config(), "q", folder, ["minimize"], {})
     lock = folder / "study.journal.lock"
@@ -478,7 +485,7 @@ def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
         )
         assert time.monotonic() - began < 20
         assert not lock.is_symlink()
-    storage = _storage(None, folder)
+    storage = open_storage(None, folder)
     storage._backend._lock.acquire()
     assert lock.exists(), "the link leads to the journal"
 
@@ -504,10 +511,30 @@ def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
         ("search=lr lr=1e-3", "search=lr, and lr has one value: leave out one of them"),
         ("search=gen_drop gen=1", "gen_drop has no effect beside the other parameters"),
         ("search=beta1 gen_opt=sgd disc_opt=sgd", "beta1 has no effect"),
+        ("z_dim=interval(1,1e300)", "is out of range; valid: 1 <= z_dim <= 65536"),
+        ("search=lr storage=nowhere", "is no database URL"),
+        ("search=lr storage=orakel://x", "is no database URL"),
+        ("search=lr storage=mysql+nodriver://x", "is no database URL"),
+        ("search=lr warm_start=nope", "no sweep 'nope'"),
+        ("search=lr objective=quality+size sampler=cmaes", "cmaes knows one objective"),
+        ("search=lr data=mnist5k,mnist5k", "a value stands there twice"),
     ],
 )
 def test_a_search_that_would_not_search_is_refused(cli: Cli, words: str, says: str) -> None:
     assert says in one_line_error(cli("-m", *words.split(), "plan=true"))
+
+
+def test_a_search_ends_with_its_trials_though_another_dies(tmp_path: Path) -> None:
+    """Its trial counts as taken while it lives."""
+    folder = tmp_path / "sweeps/branin"
+    study = open_study(Config(pruner="none"), "branin", folder, 1, {"toy": "branin"})
+    other = Searcher(folder)
+    trial = study.ask()
+    other.claim(trial)
+    branin_space(trial)
+    study = search("branin", tmp_path, 3, on_told=other.close)  # it dies when we tell our first
+    states = Counter(t.state for t in study.trials)
+    assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: 1}
 
 
 def test_runs_of_judge_false_fail_a_trial_not_the_search(cli: Cli) -> None:

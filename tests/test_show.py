@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import pytest
 from conftest import Cli, one_line_error
 from PIL import Image
 
-from benchmarks.synthetic import write_sweep
 from gansweep.store.run import Run, write_json
+from testing.synthetic import write_sweep
 
 
 @pytest.fixture
@@ -21,11 +20,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, module: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"gansweep.{module}", *words],
-        cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"},
-    )  # fmt: skip
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        return commands.run(folder, *words)
 
 
 def test_a_run_is_found_by_id_beginning_folder_and_row(folder: Path) -> None:

@@ -55,6 +55,9 @@ def show_differences(one: Outcome, other: Outcome) -> bool:
     view.add_section()
     _rows(view, _origin(one), _origin(other), "dim")
     console.print(view)
+    for run in (one, other):
+        if run.note:
+            console.print(Text(f"{run.run_id}: {run.note}", style="yellow"))
     return differing
 
 

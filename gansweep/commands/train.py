@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from gansweep.store.errors import INTERRUPTED, Diverged, UserError, one_line_errors
@@ -29,7 +30,7 @@ def _checked(arguments: list[str]) -> list[str]:
     """The arguments, refused here if they are not valid: Hydra's own errors take many lines."""
     from hydra._internal.utils import get_args_parser
 
-    from gansweep.planning.overrides import as_arguments, read_axes
+    from gansweep.planning.overrides import as_arguments, as_typed, read_axes
 
     # argparse wants the options before what is no option; nobody types them so.
     flags = [a for a in arguments if a in MULTIRUN]
@@ -42,8 +43,10 @@ def _checked(arguments: list[str]) -> list[str]:
     if options.cfg and options.multirun:
         _refuse("--cfg shows the configuration of one run: leave out -m")
     for word in options.overrides:
-        if "=" not in word and not word.startswith("~"):
+        if ("=" not in word and not word.startswith("~")) or word.startswith("="):
             _refuse(f"{word!r} is not name=value")
+    arguments = [as_typed(a) if a in options.overrides else a for a in arguments]
+    options.overrides = [as_typed(word) for word in options.overrides]
     if options.multirun:
         from gansweep.search.space import is_searched, with_sweeper
 
@@ -75,9 +78,11 @@ def _hydra_main() -> None:
     ConfigStore.instance().store(name="schema", node=Config, provider="gansweep")
     decorate = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, not printed in ten lines
+    # A folder that is not there would cost a warning of three lines, and whatever is in it.
+    warnings.filterwarnings("error", message=".*path=.* is not available")
     try:
         decorate(task)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, UserWarning) as error:
         reasons = [str(e).split("\n\n")[0] for e in (error, error.__cause__) if e is not None]
         raise UserError(" ".join(" ".join(reasons).split()) + _missing_extra(reasons[0])) from None
 

@@ -16,6 +16,7 @@ from gansweep.config import (
     SWEEP_SETTINGS,
     Config,
     check,
+    is_text,
     unknown_parameter,
 )
 from gansweep.planning.resources import choices
@@ -29,6 +30,9 @@ GROUPS = ("data", "profile")
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 
 LISTS = ("rows", "search", "warm_start")  # whose commas are no sweep
+REPLICATED = ("data", "seed")  # whose values are columns and replicates of one row
+# Hydra would make these.
+HYDRAS_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.output_subdir")
 
 
 @dataclass(frozen=True)
@@ -48,9 +52,14 @@ def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
     axes: dict[str, Axis] = {}
     for argument in arguments:
         override = parse(argument)
-        if override.get_key_element().lstrip("+~").split("/")[0].split(".")[0] == "hydra":
+        key = override.get_key_element().lstrip("+~")
+        if key in HYDRAS_FOLDERS:
+            raise UserError(f"{argument}: Hydra writes nothing here; out=FOLDER is where runs are")
+        if key.split("/")[0].split(".")[0] == "hydra":
             continue
         axis = _axis(override, argument)
+        if axis.name in REPLICATED and len(set(axis.values)) < len(axis.values):
+            raise UserError(f"{argument}: a value stands there twice; write each once")
         if not multirun and len(axis.values) > 1:
             raise UserError(f"{argument} has several values: add -m to sweep over them")
         of_sweeps = axis.name in SWEEP_SETTINGS or axis.name in SEARCH_SETTINGS
@@ -76,8 +85,19 @@ def parse(argument: str) -> Override:
     try:
         return OverridesParser.create().parse_override(argument)
     except HydraException as error:
-        reason = " ".join(str(error).split("\n")[0].split())
+        reason = " ".join(str(error).split("\n")[0].split()).split(" expecting ")[0]
         raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
+
+
+def as_typed(argument: str) -> str:
+    """The argument with what is text kept as it is typed: `name=1e5` is no number to Hydra, and
+    `search=[lr]` no list."""
+    name, _, value = argument.partition("=")
+    if name in LISTS and value[:1] == "[" and value[-1:] == "]":
+        return f"{name}={value[1:-1]}"
+    if is_text(name) and isinstance(parse(argument).value(), int | float | bool):
+        return f"{name}='{value}'"
+    return argument
 
 
 def items(text: str | None) -> list[str]:
@@ -116,12 +136,17 @@ def values_of(override: Override, argument: str) -> list[Any]:
 
     name, value = override.get_key_element(), override.value()
     if isinstance(value, Glob):
-        values: list[Any] = value.filter(_names(name))
+        names = _names(name)
+        values: list[Any] = value.filter(names)
+        if not names:
+            raise UserError(f"{argument}: {name} has no names to choose from; write {name}=a,b,c")
         if not values:
-            raise UserError(f"{argument} matches none of {', '.join(_names(name))}")
+            raise UserError(f"{argument} matches none of {', '.join(names)}")
     elif override.is_discrete_sweep():
         values = [_rounded(v) for v in override.sweep_iterator()]
     elif override.is_sweep_override():
+        if name == "seed":
+            raise UserError(f"{argument}: a seed has no interval; write seed=range(1,6)")
         raise UserError(
             f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern); "
             "intervals are for searches: python -m gansweep -m …"

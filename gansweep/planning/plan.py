@@ -28,7 +28,7 @@ from gansweep.planning.row_list import ROLES, Recipe, read_recipe, select_rows
 from gansweep.plugins import GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
-from gansweep.store.run import Run, read_json
+from gansweep.store.run import Run, read_json, was_edited
 from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, at_hand, find_source, prepare
 from gansweep.training.metrics.registered import PUBLISHED
@@ -68,7 +68,8 @@ class Plan:
 def keep_record(run: Run, record: dict[str, Any]) -> None:
     """Write a run's configuration; what a finished or a running one says of itself stays."""
     known = read_json(run.config)
-    if known is None or (known != record and run.status() not in ("done", "running")):
+    edited = known is None or was_edited(run.id, known)
+    if edited or (known != record and run.status() not in ("done", "running")):
         run.plan(record)
 
 
@@ -132,7 +133,8 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     for name in SEARCH_SETTINGS:
         if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]:
             raise UserError(f"{name}={settings[name]} is for searches: add search=lr,beta1 or such")
-    recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
+    listed = settings.get("sweep")
+    recipe = None if listed is None else read_recipe(listed)
     if recipe is not None and recipe.search:
         raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper=optuna")
     if settings.get("rows") is not None and recipe is None:

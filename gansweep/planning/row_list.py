@@ -103,6 +103,8 @@ def _recipe(name: str, record: Any) -> Recipe:
     recipe.profiles = {p: _checked(values, f"profiles: {p}") for p, values in profiles.items()}
     if "search" in record:
         searched = _mapping(record["search"], "search", COLUMNS)
+        if not searched:
+            raise UserError("search names no parameter; write `search: {lr: null, beta1: null}`")
         recipe.search = {
             name: text if text is None else str(text) for name, text in searched.items()
         }
@@ -168,6 +170,9 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
         for name in column.split(" / "):
             if name not in COLUMNS:
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
+    names = [name for column in columns for name in column.split(" / ")]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"columns: {twice[0]} stands there twice")
     quoted = [str(name) for name in _list(table.get("quoted") or [], "quoted")]
     headings = _mapping(table.get("headings") or {}, "headings", columns)
     first = len(recipe.rows)

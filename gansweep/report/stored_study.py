@@ -85,14 +85,31 @@ def open_storage(url: str | None, folder: Path) -> Any:
         # Absolute: the lock is a link to it, which a relative path would leave dangling.
         path = str(folder.resolve() / "study.journal")
         return JournalStorage(JournalFileBackend(path, lock_obj=_journal_lock(path)))
-    if "://" not in url:
-        raise UserError(f"storage={url} is no database URL; write sqlite:///FILE or postgresql://…")
+    return RDBStorage(database_url(url), engine_kwargs={"pool_pre_ping": True})
+
+
+def database_url(url: str) -> str:
+    """`storage=` as SQLAlchemy takes it. Nothing is connected to, and nothing written.
+
+    Raises UserError for what is no URL of a database, or one whose package is missing.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import ArgumentError
+
     if url.startswith("postgresql://"):  # whichever driver is there
         with suppress(ModuleNotFoundError):
             import psycopg  # noqa: F401
 
             url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    try:
+        create_engine(url)
+    except ArgumentError:  # also of a kind of database that nobody knows
+        raise UserError(
+            f"storage={url} is no database URL; write sqlite:///FILE or postgresql://…"
+        ) from None
+    except ModuleNotFoundError as error:
+        raise UserError(f"storage={url} needs {error.name}: pip install {error.name}") from None
+    return url
 
 
 def _journal_lock(path: str) -> Any:

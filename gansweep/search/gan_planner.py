@@ -111,8 +111,8 @@ class GanPlanner:
         for run in runs:
             record = read_json(run.config) or {}
             lines += [f"* run `{run.id}`: `{record.get('command', '')}`"]
-            picture = run.best_picture if run.best_picture.exists() else run.picture
-            if picture.exists():
+            picture = run.best_picture if run.best_picture.is_file() else run.picture
+            if picture.is_file():
                 upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=trial)
         error = self._error([read_json(run.result) or {} for run in runs])
         if error is not None:

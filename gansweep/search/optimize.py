@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from gansweep.launch.task import SweepTask
 from gansweep.planning.overrides import items
-from gansweep.plugins import SAMPLERS
 from gansweep.report.stored_study import RUNS, counted
 from gansweep.report.table.text import format_value
 from gansweep.search.gan_planner import GanPlanner
@@ -16,15 +15,21 @@ from gansweep.search.objectives import quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
 from gansweep.search.search import Search
 from gansweep.search.standings import standings, write_manifest
-from gansweep.search.study import Searcher, open_study, tell_the_dead
+from gansweep.search.study import Searcher, check_study, open_study, tell_the_dead
 from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, now, read_json
 from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
     from hydra.types import HydraContext
     from omegaconf import DictConfig
+
+    from gansweep.launch.sweep import LocalSweep
 
 REWRITE = 10.0  # seconds between two writings of the manifest, at least
 
@@ -39,6 +44,9 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
                 "may work on one study: give each the same command and storage=URL"
             )
         plan = read_plan(arguments, master, context)
+        check_study(plan.settings, second_objective(plan.settings.objective) is not None)
+        for sweep in items(plan.settings.warm_start):
+            read_manifest(plan.settings.out, sweep)
         if plan.settings.plan:
             _preview(plan)
             return
@@ -56,8 +64,6 @@ def _run(plan: SearchPlan) -> bool:
     settings = plan.settings
     label, direction = quality(plan.bases)
     second = second_objective(settings.objective)
-    if second is not None and not SAMPLERS[settings.sampler].several:
-        raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
     meant = shared_by_trials(plan.space, plan.bases, plan.prepared, settings)
     plan.folder.mkdir(parents=True, exist_ok=True)
     directions = [direction, *([second.direction] if second else [])]
@@ -108,14 +114,14 @@ def _run(plan: SearchPlan) -> bool:
 
     searcher = Searcher(plan.folder)
     search = Search(study, planner, searcher, trials=settings.trials, label=label, on_told=told)
+
+    def start() -> LocalSweep:
+        sweep = LocalSweep(task, [], feed=search)
+        sweep.name = plan.name
+        return sweep
+
     try:
-        while True:
-            sweep = LocalSweep(task, [], feed=search)
-            sweep.name = plan.name
-            sweep.run()
-            # Another search on this study may have died meanwhile, and with it trials that counted.
-            if not tell_the_dead(study):
-                break
+        train(study, start)
     except KeyboardInterrupt:
         console.print("\ninterrupted: what is finished is kept")
         return True
@@ -124,6 +130,17 @@ def _run(plan: SearchPlan) -> bool:
             searcher.close()
             write_manifest(plan, study, label)
     return False
+
+
+def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
+    """Train until the study has its trials.
+
+    Another search on this study may die meanwhile, and with it trials that were counted.
+    """
+    while True:
+        start().run()
+        if not tell_the_dead(study):
+            return
 
 
 def _preview(plan: SearchPlan) -> None:

@@ -68,7 +68,8 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     if several:
         hint = "seeds_per_trial=N trains each setting several times" if "seed" in several else ""
         raise UserError(f"{', '.join(several)}: one value each in a search; {hint}".rstrip("; "))
-    recipe = read_recipe(values["sweep"]) if values.get("sweep") else None
+    listed = values.get("sweep")
+    recipe = None if listed is None else read_recipe(listed)
     names = items(values.get("search"))
     if recipe is not None:
         if not recipe.search:

@@ -18,6 +18,7 @@ from gansweep.report.stored_study import (
     ALIVE,
     DEAD,
     SEARCHER,
+    database_url,
     open_storage,
 )
 from gansweep.search.samplers import tells_constraints
@@ -71,10 +72,6 @@ def open_study(
             break
         except UserError:
             raise
-        except ModuleNotFoundError as error:
-            raise UserError(
-                f"storage={settings.storage} needs {error.name}: pip install {error.name}"
-            ) from None
         except Exception as error:  # each database has errors of its own
             if attempt < TRIES:  # two that create its tables at once get in each other's way
                 time.sleep(attempt * random.uniform(0.2, 0.6))
@@ -89,6 +86,15 @@ def open_study(
             "choose another name=…, or type the same space again"
         )
     return study
+
+
+def check_study(settings: Config, two_objectives: bool) -> None:
+    """Refuse what `open_study` would refuse, without a study. It writes nothing."""
+    if two_objectives and not SAMPLERS[settings.sampler].several:
+        raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
+    _sampler(settings)
+    if settings.storage is not None:
+        database_url(settings.storage)
 
 
 def _sampler(settings: Config) -> optuna.samplers.BaseSampler:

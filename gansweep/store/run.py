@@ -7,6 +7,7 @@ sees the old file or the new one; the metrics stream is appended to, line by lin
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -81,7 +82,7 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in `path`; None if it is missing or damaged (see `damaged`)."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(_ordinary(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -90,6 +91,13 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def damaged(path: Path) -> bool:
     """Is `path` there, but not readable as a JSON object?"""
     return path.exists() and read_json(path) is None
+
+
+def _ordinary(path: Path) -> Path:
+    """`path`. Raises OSError for what is no file: a named pipe would keep its reader waiting."""
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+    return path
 
 
 def _whole_png(path: Path) -> bool:
@@ -103,10 +111,31 @@ def _whole_png(path: Path) -> bool:
 RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # as `Run.make_id` makes it
 
 
-def row_key(identity: dict[str, Any]) -> str:
+# What a run's parameters have in another form than its identity, or not at all.
+DERIVED = ("reuse_fake", "steps", "data")
+
+
+def row_key(identity: dict[str, Any], schema: int = SCHEMA) -> str:
     """A short hash of the resolved, typed parameters (seed apart) that can change the numbers."""
-    canonical = json.dumps({"schema": SCHEMA, **identity}, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps({"schema": schema, **identity}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def was_edited(run_id: str, config: dict[str, Any]) -> bool:
+    """Has somebody changed this config.json? Its values are not those that the id is a hash of."""
+    identity, params = config.get("identity"), config.get("params")
+    if not RUN_ID.fullmatch(run_id) or not isinstance(identity, dict):
+        return False  # made up, or damaged: others say so
+    key, _, seed = run_id.rpartition("-s")
+    if all(row_key(identity, schema) != key for schema in range(1, SCHEMA + 1)):
+        return True
+    if not isinstance(params, dict):
+        return False
+    told = {n: v for n, v in identity.items() if v is not None and n in params}
+    if any(params[name] != value for name, value in told.items() if name not in DERIVED):
+        return True
+    widths = (identity.get("gen_width"), identity.get("disc_width"))
+    return params.get("seed") != int(seed) or params.get("width") not in (None, *widths)
 
 
 class Run:
@@ -299,7 +328,7 @@ def _append(path: Path, record: dict[str, Any]) -> None:
 
 
 def _tail(path: Path, size: int) -> bytes:
-    with path.open("rb") as stream:
+    with _ordinary(path).open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
         return stream.read()
 
@@ -308,7 +337,7 @@ def _read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
     """The JSON objects of a stream (of its end alone); half-written lines are left out."""
     data = b""
     with suppress(OSError):
-        data = path.read_bytes() if tail is None else _tail(path, 512 * (tail + 1))
+        data = _ordinary(path).read_bytes() if tail is None else _tail(path, 512 * (tail + 1))
     texts = data.splitlines()
     try:  # all at once is three times as fast
         values = json.loads(b"[" + b",".join(texts) + b"]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,12 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gansweep.store.errors import printable
+from gansweep.terminal.streams import replace_what_cannot_be_encoded
 
 T = TypeVar("T")
 
-for stream in (sys.stdout, sys.stderr):  # what an encoding lacks is no reason to end a sweep
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="replace")
+replace_what_cannot_be_encoded()
 
 
 class _Console(Console):

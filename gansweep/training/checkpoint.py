@@ -15,7 +15,7 @@ import torch
 
 from gansweep.store.run import Run
 from gansweep.training.gan import GAN
-from gansweep.training.metrics.files import save
+from gansweep.training.metrics.files import load, save
 
 
 @dataclass
@@ -72,14 +72,14 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
 
 def load_checkpoint(run: Run) -> Checkpoint | None:
     """The run's checkpoint, None if there is none. Raises ValueError if it is damaged."""
-    if not run.last.exists():
+    if not run.last.is_file():
         return None
     try:
         with zipfile.ZipFile(run.last) as archive:  # torch does not compare the checksums
             broken = archive.testzip()
         if broken is not None:
             raise ValueError(f"the checksum of {broken} is another")
-        return Checkpoint(**torch.load(run.last, map_location="cpu", weights_only=True))
+        return Checkpoint(**load(run.last))
     except (OSError, MemoryError):  # not the file's fault: it may be read another time
         raise
     except Exception as error:  # whatever is wrong with the file, training anew is the remedy

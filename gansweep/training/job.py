@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.config import Config, from_record
 from gansweep.plugins import GENERATORS
 from gansweep.store.errors import Diverged, FailedElsewhere, UserError, refused_by_disk
-from gansweep.store.run import Run, now, read_json, write_json
+from gansweep.store.run import Run, now, read_json, was_edited, write_json
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.data import Prepared, prepare
@@ -172,6 +172,11 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
     record = read_json(run.config)
     if record is None:
         raise UserError(f"{run.config} is missing or damaged; type the command again")
+    if was_edited(run.id, record):
+        raise UserError(
+            f"{run.config} has been edited: its values are not those of run {run.id}; type the "
+            "sweep's command again, which writes it anew"
+        )
     config = from_record(record["params"])
     planned = Prepared.of(record["data"])
     if planned.ready():  # the usual case: the source is not looked at again

@@ -8,16 +8,15 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from PIL import Image
 
 from gansweep.store.run import Run, write_file
-from gansweep.training.checkpoint import save
 from gansweep.training.data.pixels import normalise
 from gansweep.training.gan import GAN
 from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import IMAGES
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.whitening import whiten
@@ -163,9 +162,9 @@ class Judging(pl.Callback):
 
 def load_best(run: Run, gan: GAN) -> int | None:
     """Put the best weights into `gan`'s generator. Returns their step; None if there are none."""
-    if not run.best.exists():
+    if not run.best.is_file():
         return None
-    state = torch.load(run.best, map_location="cpu", weights_only=True)
+    state = load(run.best)
     gan.generator.load_state_dict(state["generator"])
     return int(state["step"])
 

@@ -16,6 +16,7 @@ from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import SCORE_LATENTS, load_best
 from gansweep.training.latents import latents
 from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.metrics.files import load
 from gansweep.training.metrics.published import PublishedFeatures
 from gansweep.training.train import build_gan
 
@@ -60,13 +61,13 @@ def _of_run(
     wanted = [checkpoint] if checkpoint else [run.best, run.final]
     scores = {}
     for path in wanted:
-        if not path.exists():
+        if not path.is_file():
             continue
         try:
             if path.name == run.best.name:
                 load_best(run, gan)
             else:
-                state = torch.load(path, map_location="cpu", weights_only=True)
+                state = load(path)
                 gan.load_state_dict(state.get("weights", state))
         except Exception as error:
             raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None

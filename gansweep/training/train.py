@@ -21,13 +21,14 @@ from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run, write_json
 from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
-from gansweep.training.checkpoint import Checkpoint, save
+from gansweep.training.checkpoint import Checkpoint
 from gansweep.training.data import Prepared
 from gansweep.training.data.batches import Batches
 from gansweep.training.gan import GAN
 from gansweep.training.judge_callback import Judging
 from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
+from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import NETS, published_features
 from gansweep.training.networks import build_discriminator, build_generator
 from gansweep.training.networks.parametrization import layer_rates
@@ -169,7 +170,7 @@ def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
 def redraw(run: Run, config: Config, data: Prepared) -> None:
     """Draw the sample picture of a finished run again, from its final weights."""
     gan = build_gan(config, data.channels)
-    gan.load_state_dict(torch.load(run.final, map_location="cpu", weights_only=True))
+    gan.load_state_dict(load(run.final))
     save_grid(gan.sample(fixed_latents(gan.z_dim)), run.picture)
 
 

@@ -3,6 +3,7 @@ path. GANSWEEP_FAULT holds `do=WHAT step=N [lr=X] [gen=G] [once=FILE]`, several 
 """
 
 import os
+import pathlib
 import sys
 
 FAULTS = [
@@ -38,6 +39,11 @@ def commit(fault, gan):
         gan.losses["loss_d"] = gan.losses["loss_d"] * float("nan")
     elif do == "slow":
         time.sleep(float(fault["seconds"]))
+    elif do == "wait":
+        go = pathlib.Path(fault["until"])
+        go.with_suffix(".waiting").touch()
+        while not go.exists():
+            time.sleep(0.01)
     elif do == "raise":
         raise AssertionError("injected")
     elif do == "sys.exit":

@@ -28,7 +28,7 @@ def sample_steps(run: Run) -> list[int]:
     """The steps of which a run has sample pictures, in order."""
     numbers = (path.stem.rpartition("_")[2] for path in run.samples.glob("*.png"))
     steps = {int(text) for text in numbers if text.isdecimal()}
-    return sorted(step for step in steps if run.sample(step).exists())
+    return sorted(step for step in steps if run.sample(step).is_file())
 
 
 def spaced(steps: Sequence[int], count: int) -> list[int]:

@@ -20,7 +20,7 @@ def render(results: Results, files: Files) -> str:
     params = [find_column(name, rows) for name in names if name not in metrics]
     records = []
     for row in rows:
-        shared = {column.name: _safe(column.value(row)) for column in params}
+        shared = {_safe(column.name): _safe(column.value(row)) for column in params}
         for heading, cell in row.cells.items():
             place = {**shared, "column": _safe(heading)}
             records += [place | _of_run(run, files) for run in cell.runs]
@@ -47,7 +47,11 @@ def _of_run(run: Outcome, files: Files) -> dict[str, Any]:
 
 
 def _safe(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    """Text that no spreadsheet takes for a formula, in lines that every reader counts alike.
+
+    Python before 3.13 does not quote a carriage return that stands alone.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\n") else text

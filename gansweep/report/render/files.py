@@ -91,6 +91,8 @@ def link_picture(source: Path, target: Path) -> bool:
     A hard link costs no room and a tenth of a new file's time, and a run's files are never
     changed in place; where the folders are on different disks it is a copy.
     """
+    if not source.is_file():  # a named pipe is no picture
+        return False
     try:
         try:
             os.link(source, target)

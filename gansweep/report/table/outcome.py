@@ -8,7 +8,7 @@ from typing import Any
 
 from gansweep.plugins import METRICS, Registry
 from gansweep.report.table.judged import headline, remainder
-from gansweep.store.run import Run, read_json
+from gansweep.store.run import Run, read_json, was_edited
 from gansweep.training.metrics.equilibrium import FLAGS, alive
 
 
@@ -76,10 +76,10 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
     if run.result in broken:
         status = "damaged"
     chosen = [run.best_picture] if thumbnail == "equilibrium" else []
-    picture = next((path for path in (*chosen, run.picture) if path.exists()), None)
+    picture = next((path for path in (*chosen, run.picture) if path.is_file()), None)
     note = ""
     if status == "done":
-        if picture is None or not run.picture.exists():
+        if picture is None or not run.picture.is_file():
             note = "picture missing: run the sweep again to draw it"
     elif status != "damaged":
         note = _why_not_done(run, status, failure or {})
@@ -89,6 +89,9 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
         readable = any(read_json(path) is not None for path in broken)
         remedy = "delete it and " if readable else ""
         note = f"{names} damaged: {remedy}run the sweep again"
+    elif config is not None and was_edited(run.id, config):
+        note = f"{run.config.name} was edited, it is not what the id says: run the sweep again"
+        config = None
     return Outcome(
         run.id,
         status,
@@ -175,7 +178,7 @@ def _why_not_done(run: Run, status: str, failure: dict[str, Any]) -> str:
 def single(run: Run, outcome: Outcome, name: str) -> Outcome:
     """One picture of a run (`clean`, `dirty`), to stand in a column of its own."""
     path: Path = getattr(run, name)
-    there = path.exists()
+    there = path.is_file()
     return replace(
         outcome,
         run_id=f"{name}-{run.id}",

@@ -111,7 +111,7 @@ def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
                     f"data: the cache of {spec.name} is damaged ({fault}): making it again"
                 )
             return _make(spec, source, parts, folder, key)
-    except PermissionError as error:
+    except (PermissionError, FileNotFoundError) as error:
         raise UserError(
             f"cannot write the data cache {error.filename or folder.parent}: {error.strerror}; "
             "point GANSWEEP_CACHE at a folder that can be written"

