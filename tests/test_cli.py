@@ -72,12 +72,12 @@ def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
 
 
 def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
-    from gansweep.commands.train import _missing_extra
+    from gansweep.commands.hydra_errors import missing_extra
 
     reason = "In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'"
-    assert _missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"
-    assert "gansweep[ray]" in _missing_extra("Could not find 'hydra/launcher/ray'")
-    assert _missing_extra("Could not find 'hydra/launcher/x'") == ""
+    assert missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"
+    assert "gansweep[ray]" in missing_extra("Could not find 'hydra/launcher/ray'")
+    assert missing_extra("Could not find 'hydra/launcher/x'") == ""
 
 
 def test_configurations_are_shown_wherever_the_option_stands(cli: Cli) -> None:

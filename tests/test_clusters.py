@@ -211,4 +211,4 @@ def wait_until_free(folder: Path) -> None:
 
 def test_our_launcher_refuses_other_sweepers(cli: Cli) -> None:
     message = one_line_error(cli("-m", "hydra/sweeper=basic", "lr=1e-3,5e-4"))
-    assert "leave hydra/sweeper alone" in message
+    assert "leave out hydra/sweeper" in message

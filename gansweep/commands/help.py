@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gansweep.config import DATA_DEFAULTS, DATA_PARAMS, DEFAULTS, PARAMS
 from gansweep.planning.overrides import as_arguments
-from gansweep.planning.resources import choices, conf_folder
+from gansweep.planning.resources import conf_folder, packaged_choices
 from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS
 
 USAGE = """\
@@ -72,7 +72,7 @@ def print_help() -> None:
     print("\ndata sets:")
     for entry in DATASETS:
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
-    print(f"\nprofiles: {', '.join(f'profile={name}' for name in choices('profile'))}")
+    print(f"\nprofiles: {', '.join(f'profile={name}' for name in packaged_choices('profile'))}")
     print("  demo (default, shown above): narrow networks, few steps")
     print("  narrow: as the documents trained, in networks of 1/16 of the width")
     print("  paper: as the documents trained, at full width\n")

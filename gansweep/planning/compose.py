@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from gansweep.planning.search_path import PRIMARY
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext
@@ -34,6 +37,14 @@ def command_of(arguments: list[str], master: DictConfig) -> str:
     hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
     lasting = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
     sources = master.hydra.runtime.config_sources
-    folders = [s.path for s in sources if s.provider == "command-line"]
+    folders = [_seen_from_here(s.path) for s in sources if s.provider == "command-line"]
     options = [word for folder in folders for word in ("--config-dir", folder)]
+    if master.hydra.job.config_name != PRIMARY:
+        options += ["--config-name", master.hydra.job.config_name]
     return shlex.join(["python", "-m", "gansweep", "-m", *options, *hydras, *lasting])
+
+
+def _seen_from_here(folder: str) -> str:
+    """A folder below this one without the path of this one: a report may be read elsewhere."""
+    path = Path(folder)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else folder

@@ -18,7 +18,8 @@ from gansweep.config import (
     check,
     unknown_parameter,
 )
-from gansweep.planning.resources import choices
+from gansweep.planning.resources import packaged_choices
+from gansweep.planning.search_path import Choices
 from gansweep.store.errors import UserError, choices_hint
 
 if TYPE_CHECKING:
@@ -39,18 +40,21 @@ class Axis:
     values: tuple[Any, ...]
 
 
-def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
+def read_axes(
+    arguments: list[str], *, multirun: bool, choices: Choices = packaged_choices
+) -> list[Axis]:
     """The axes of a command line, in its order; Hydra's own overrides are left out.
 
-    Raises UserError for bad syntax, unknown names and invalid values, and for several values of
-    one parameter or a row list without `-m`.
+    choices: those of the groups on this command line's search path. Raises UserError for bad
+    syntax, unknown names and invalid values, and for several values of one parameter or a row list
+    without `-m`.
     """
     axes: dict[str, Axis] = {}
     for argument in arguments:
         override = parse(argument)
         if override.get_key_element().lstrip("+~").split("/")[0].split(".")[0] == "hydra":
             continue
-        axis = _axis(override, argument)
+        axis = _axis(override, argument, choices)
         if not multirun and len(axis.values) > 1:
             raise UserError(f"{argument} has several values: add -m to sweep over them")
         of_sweeps = axis.name in SWEEP_SETTINGS or axis.name in SEARCH_SETTINGS
@@ -85,7 +89,7 @@ def items(text: str | None) -> list[str]:
     return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
 
 
-def _axis(override: Override, argument: str) -> Axis:
+def _axis(override: Override, argument: str, choices: Choices) -> Axis:
     name = override.get_key_element()
     if override.is_add() or override.is_delete():
         name = name.lstrip("+~")
@@ -94,11 +98,11 @@ def _axis(override: Override, argument: str) -> Axis:
         raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
     if name in LISTS:  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
-    values = values_of(override, argument)
+    values = values_of(override, argument, choices)
     if name in CHOSEN_FROM:
-        valid = _names(name)
+        valid = _names(name, choices)
         for value in values:
-            if name == "data" and "/" in str(value):
+            if name == "data" and "/" in str(value) and value not in valid:
                 raise UserError(
                     f"{argument}: for your own pictures write data=images data.root={value}"
                 )
@@ -110,15 +114,16 @@ def _axis(override: Override, argument: str) -> Axis:
     return Axis(name, tuple(check(name, value) for value in values))
 
 
-def values_of(override: Override, argument: str) -> list[Any]:
+def values_of(override: Override, argument: str, choices: Choices = packaged_choices) -> list[Any]:
     """The value or values that an override gives, as Hydra reads them."""
     from hydra.core.override_parser.types import Glob, QuotedString
 
     name, value = override.get_key_element(), override.value()
     if isinstance(value, Glob):
-        values: list[Any] = value.filter(_names(name))
+        names = _names(name, choices)
+        values: list[Any] = value.filter(names)
         if not values:
-            raise UserError(f"{argument} matches none of {', '.join(_names(name))}")
+            raise UserError(f"{argument} matches none of {', '.join(names)}")
     elif override.is_discrete_sweep():
         values = [_rounded(v) for v in override.sweep_iterator()]
     elif override.is_sweep_override():
@@ -140,7 +145,7 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
-def _names(name: str) -> list[str]:
+def _names(name: str, choices: Choices) -> list[str]:
     """The choices of a group or a parameter."""
     if name in CHOSEN_FROM:
         return choices(CHOSEN_FROM[name])

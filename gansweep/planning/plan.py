@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from omegaconf import MISSING
+
 from gansweep.config import (
     DEFAULTS,
     HYPERPARAMETERS,
@@ -19,13 +21,16 @@ from gansweep.config import (
     check,
     effective,
 )
+from gansweep.launch.names import SEARCH
 from gansweep.launch.task import PlannedRun
 from gansweep.params import DataConfig
 from gansweep.planning.compose import Compose
 from gansweep.planning.identity import check_root, fault_of, plan_run
 from gansweep.planning.overrides import Axis, as_arguments
+from gansweep.planning.resources import packaged_choices
 from gansweep.planning.row_list import ROLES, Recipe, read_recipe, select_rows
-from gansweep.plugins import GENERATORS
+from gansweep.planning.search_path import Choices
+from gansweep.plugins import DATASETS, GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json
@@ -78,6 +83,11 @@ def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) 
     Raises UserError for a value that is not valid, whichever file it came from.
     """
     merged = {name: check(name, composed[name]) for name in PARAMS}
+    if composed["data"]["name"] == MISSING:
+        raise UserError(
+            "the file of data= names no data set: add the line name: images, or another of "
+            + ", ".join(DATASETS.names())
+        )
     data = {key: check(f"data.{key}", value) for key, value in composed["data"].items()}
     config = Config(**merged, data=DataConfig(**data))
     return with_values(config, values) if values else config
@@ -122,19 +132,25 @@ class Preparer:
         return self._labels[key]
 
 
-def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: str) -> Plan:
+def make_plan(
+    axes: list[Axis],
+    compose: Compose,
+    profile: str,
+    command_line: str,
+    choices: Choices = packaged_choices,
+) -> Plan:
     """Expand the axes (over a row list, if there is one) into runs; writes nothing but the cache.
 
-    compose: group choices → the composed parameters. Raises UserError if no chosen row can be
-    trained; rows that cannot are in the manifest, with the reason.
+    compose: group choices → the composed parameters; choices: of the groups. Raises UserError if no
+    chosen row can be trained; rows that cannot are in the manifest, with the reason.
     """
     settings = settings_of(axes)
     for name in SEARCH_SETTINGS:
         if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]:
             raise UserError(f"{name}={settings[name]} is for searches: add search=lr,beta1 or such")
-    recipe = read_recipe(settings["sweep"]) if settings.get("sweep") else None
+    recipe = read_recipe(settings["sweep"], choices) if settings.get("sweep") else None
     if recipe is not None and recipe.search:
-        raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper=optuna")
+        raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper={SEARCH}")
     if settings.get("rows") is not None and recipe is None:
         raise UserError("rows=… chooses from a row list: name it with sweep=…")
     chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
@@ -297,28 +313,30 @@ class Expander:
             for seed in _product(self.seed_axes):
                 config = with_values(base, {**given, **values, **column, **seed, **self._out})
                 told = {k: v for k, v in {**column, **seed}.items() if k in several}
-                yield _Cell(config, column, {"data": config.data.name, **told})
+                yield _Cell(config, column, {"data": column["data"], **told})
 
     def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         """The data sets: those of the command line, else the profile's digits and faces."""
         axes = list(self.data_axes)
         if not any(axis.name == "data" for axis in axes):
-            base = self._base(profile, None)
             names = dict.fromkeys(
-                values.get(role) or self._data_of(role, base) for role in self.roles
+                values.get(role) or self._data_of(role, profile) for role in self.roles
             )
             axes.insert(0, Axis("data", tuple(names)))
         return list(_product(axes))
 
-    def _data_of(self, role: str, base: Config) -> str:
+    def _data_of(self, role: str, profile: str) -> str:
         """The profile's digits or faces, or what stands in for them."""
+        base = self._base(profile, None)
         wanted: str = getattr(base, role)
         if not (base.stand_ins if self._stand_ins is None else self._stand_ins):
             return wanted
         roots = [axis.values[0] for axis in self.data_axes if axis.name == "data.root"]
-        spec = dataclasses.replace(base.data, root=roots[0] if roots else base.data.root)
-        name = at_hand(spec, wanted)
-        if name != wanted and wanted not in self._stood_in:
+        spec = self._base(profile, wanted).data
+        name = at_hand(dataclasses.replace(spec, root=roots[0]) if roots else spec)
+        if name == spec.name:
+            return wanted
+        if wanted not in self._stood_in:
             self._stood_in.add(wanted)
             console.print(f"data: {wanted} is not at hand (data.root=FOLDER): {name} stands in")
         return name

@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, check
-from gansweep.planning.resources import choices, sweeps_folder
+from gansweep.planning.resources import packaged_choices, sweeps_folder
+from gansweep.planning.search_path import Choices
 from gansweep.report.table.columns import RESULTS
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Table
@@ -66,8 +67,11 @@ def find_recipe(name: str) -> Path:
     raise UserError(f"sweep={name}: no such list or file; {choices_hint(name, known)}")
 
 
-def read_recipe(name: str) -> Recipe:
-    """Raises UserError, naming the file and the place in it, for anything that is wrong."""
+def read_recipe(name: str, choices: Choices = packaged_choices) -> Recipe:
+    """The row list of this name. choices: those of the groups.
+
+    Raises UserError, naming the file and the place in it, for anything that is wrong.
+    """
     import yaml
 
     path = find_recipe(name)
@@ -77,29 +81,29 @@ def read_recipe(name: str) -> Recipe:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not readable as YAML ({reason})") from None
     try:
-        return _recipe(path.stem, record)
+        return _recipe(path.stem, record, choices("profile"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def is_search(name: str) -> bool:
+def is_search(name: str, choices: Choices) -> bool:
     """Is this a search? What is wrong with it, or missing, is said by whoever reads it next."""
     try:
-        return bool(read_recipe(name).search)
+        return bool(read_recipe(name, choices).search)
     except UserError:
         return False
 
 
-def _recipe(name: str, record: Any) -> Recipe:
+def _recipe(name: str, record: Any, known: list[str]) -> Recipe:
     _mapping(record, "a row list", KEYS)
     recipe = Recipe(
         name=name,
         title=str(record.get("title", name)),
-        profile=_profile(record.get("profile")),
+        profile=_profile(record.get("profile"), known),
         data=_roles(record.get("data", list(ROLES))),
         common=_checked(record.get("set") or {}, "set"),
     )
-    profiles = _mapping(record.get("profiles") or {}, "profiles", choices("profile"))
+    profiles = _mapping(record.get("profiles") or {}, "profiles", known)
     recipe.profiles = {p: _checked(values, f"profiles: {p}") for p, values in profiles.items()}
     if "search" in record:
         searched = _mapping(record["search"], "search", COLUMNS)
@@ -136,9 +140,9 @@ def _list(value: Any, what: str) -> list[Any]:
     return value
 
 
-def _profile(name: Any) -> str | None:
-    if name is not None and name not in choices("profile"):
-        raise UserError(f"profile: {name}: {choices_hint(str(name), choices('profile'))}")
+def _profile(name: Any, known: list[str]) -> str | None:
+    if name is not None and name not in known:
+        raise UserError(f"profile: {name}: {choices_hint(str(name), known)}")
     return None if name is None else str(name)
 
 

@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, Config, check, effective, validate
+from gansweep.launch.names import SEARCH
 from gansweep.planning.overrides import LISTS, parse, values_of
+from gansweep.planning.resources import packaged_choices
+from gansweep.planning.search_path import Choices
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError, choices_hint
 
@@ -189,8 +192,8 @@ def is_searched(argument: str) -> bool:
     return override.is_sweep_override() and name in PARAMS and name not in (*LISTS, "seed")
 
 
-def with_sweeper(overrides: list[str]) -> list[str]:
-    """The overrides of a sweep; those of a search choose Optuna's sweeper, if none is chosen."""
+def with_sweeper(overrides: list[str], choices: Choices = packaged_choices) -> list[str]:
+    """The overrides of a sweep; those of a search choose its sweeper, if none is chosen."""
     from hydra.core.override_parser.types import IntervalSweep
 
     from gansweep.planning.row_list import is_search
@@ -201,10 +204,10 @@ def with_sweeper(overrides: list[str]) -> list[str]:
         name, _, value = override.partition("=")
         if (
             name == "search"
-            or (name == "sweep" and is_search(value))
+            or (name == "sweep" and is_search(value, choices))
             or ("interval(" in value and isinstance(parse(override).value(), IntervalSweep))
         ):
-            return [*overrides, "hydra/sweeper=optuna"]
+            return [*overrides, f"hydra/sweeper={SEARCH}"]
     return overrides
 
 
