@@ -92,6 +92,11 @@ def test_a_wrong_value_within_a_grid_is_refused(argument: str, message: str) -> 
 def test_ranges_give_the_numbers_one_would_type() -> None:
     (axis,) = read_axes(["beta1=range(0.1,0.5,0.1)"], multirun=True)
     assert axis.values == (0.1, 0.2, 0.3, 0.4)
+    (axis,) = read_axes(["beta1=range(0,0.9,0.01)"], multirun=True)
+    assert len(axis.values) == 90
+    assert max(axis.values) == 0.89
+    (axis,) = read_axes(["beta1=range(0.3,0,-0.1)"], multirun=True)
+    assert axis.values == (0.3, 0.2, 0.1)
 
 
 def test_the_same_parameter_twice_is_refused() -> None:

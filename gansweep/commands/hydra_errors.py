@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import traceback
+from pathlib import Path
+
+import gansweep
 
 # Text in Hydra's message → the remedy.
 _REMEDIES = (
@@ -22,6 +26,14 @@ def explained(error: Exception) -> str:
     if profile is not None:
         return f"{profile[1]}.yaml: its first line must be # @package _global_"
     return reason + missing_extra(reason)
+
+
+def raised_by_hydra(error: Exception) -> bool:
+    """Was it raised while Hydra read the command line, before it called anything of gansweep's?"""
+    entry = str(Path(__file__).with_name("train.py"))
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    own = str(Path(gansweep.__file__).parent)
+    return not any(file.startswith(own) for file in files if file != entry)
 
 
 def missing_extra(reason: str) -> str:

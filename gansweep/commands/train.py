@@ -28,7 +28,7 @@ def _hydra_main() -> None:
     from omegaconf import MISSING, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from gansweep.commands.hydra_errors import explained
+    from gansweep.commands.hydra_errors import explained, raised_by_hydra
     from gansweep.config import Config
     from gansweep.planning.resources import conf_folder
     from gansweep.planning.search_path import PRIMARY
@@ -42,6 +42,10 @@ def _hydra_main() -> None:
         decorate(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explained(error)) from None
+    except Exception as error:
+        if not raised_by_hydra(error):
+            raise
+        raise UserError(f"Hydra cannot read this command line: {explained(error)}") from None
 
 
 def task(cfg: DictConfig) -> None:
@@ -50,8 +54,9 @@ def task(cfg: DictConfig) -> None:
 
     from gansweep.config import validate
     from gansweep.launch.task import SweepTask
+    from gansweep.planning.compose import make_config
     from gansweep.planning.identity import check_root, plan_run
-    from gansweep.planning.plan import Preparer, make_config
+    from gansweep.planning.plan import Preparer
     from gansweep.store.run import check_planned
     from gansweep.terminal.console import console
     from gansweep.training import stop

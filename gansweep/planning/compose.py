@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import MISSING
+
+from gansweep.config import PARAMS, Config, check
+from gansweep.params import DataConfig
 from gansweep.planning.search_path import PRIMARY
+from gansweep.plugins import DATASETS
+from gansweep.store.errors import UserError
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext
@@ -29,6 +36,31 @@ def composer(master: DictConfig, context: HydraContext) -> Compose:
         return OmegaConf.to_container(OmegaConf.create(container), resolve=True)  # type: ignore[return-value]
 
     return compose
+
+
+def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) -> Config:
+    """The typed configuration: what Hydra composed, then `values` (`data.root` and such too).
+
+    Raises UserError for a value that is not valid, whichever file it came from.
+    """
+    merged = {name: check(name, composed[name]) for name in PARAMS}
+    if composed["data"]["name"] == MISSING:
+        raise UserError(
+            "the file of data= names no data set: add the line name: images, or another of "
+            + ", ".join(DATASETS.names())
+        )
+    data = {key: check(f"data.{key}", value) for key, value in composed["data"].items()}
+    config = Config(**merged, data=DataConfig(**data))
+    return with_values(config, values) if values else config
+
+
+def with_values(config: Config, values: dict[str, Any]) -> Config:
+    """`config` with some typed values replaced."""
+    nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
+    flat = {k: v for k, v in values.items() if k in PARAMS}
+    if nested:
+        flat["data"] = dataclasses.replace(config.data, **nested)
+    return dataclasses.replace(config, **flat)
 
 
 def command_of(arguments: list[str], master: DictConfig) -> str:

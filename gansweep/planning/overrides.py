@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,6 +30,7 @@ GROUPS = ("data", "profile")
 # Which group of conf/ a name is chosen from.
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 
+MOST_VALUES = 100_000  # of one parameter in a grid
 LISTS = ("rows", "search", "warm_start")  # whose commas are no sweep
 
 
@@ -52,7 +54,10 @@ def read_axes(
     axes: dict[str, Axis] = {}
     for argument in arguments:
         override = parse(argument)
-        if override.get_key_element().lstrip("+~").split("/")[0].split(".")[0] == "hydra":
+        name = override.get_key_element().lstrip("+~")
+        if name == "hydra":
+            raise UserError(f"{argument}: hydra has settings of its own: write hydra.NAME=…")
+        if name.split("/")[0].split(".")[0] == "hydra":
             continue
         axis = _axis(override, argument, choices)
         if not multirun and len(axis.values) > 1:
@@ -94,7 +99,11 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
     if override.is_add() or override.is_delete():
         name = name.lstrip("+~")
         if name not in PARAMS and name not in GROUPS:
-            raise unknown_parameter(name)
+            near = str(unknown_parameter(name))
+            raise UserError(
+                f"{near}; a named set of parameters is a profile: DIR/profile/NAME.yaml, "
+                "--config-dir DIR profile=NAME"
+            )
         raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
     if name in LISTS:  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
@@ -116,16 +125,20 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
 
 def values_of(override: Override, argument: str, choices: Choices = packaged_choices) -> list[Any]:
     """The value or values that an override gives, as Hydra reads them."""
-    from hydra.core.override_parser.types import Glob, QuotedString
+    from hydra.core.override_parser.types import Glob, QuotedString, RangeSweep
 
     name, value = override.get_key_element(), override.value()
     if isinstance(value, Glob):
         names = _names(name, choices)
         values: list[Any] = value.filter(names)
         if not values:
-            raise UserError(f"{argument} matches none of {', '.join(names)}")
+            known = f"matches none of {', '.join(names)}" if names else f"{name} has no choices"
+            raise UserError(f"{argument} {known}")
     elif override.is_discrete_sweep():
+        _check_range(value, argument)
         values = [_rounded(v) for v in override.sweep_iterator()]
+        if isinstance(value, RangeSweep):  # Hydra adds up floats, and may just not reach the end
+            values = [v for v in values if v != value.stop]
     elif override.is_sweep_override():
         raise UserError(
             f"{argument}: a grid takes a,b,c or range(start,stop,step) or glob(pattern); "
@@ -138,6 +151,26 @@ def values_of(override: Override, argument: str, choices: Choices = packaged_cho
         if not isinstance(value, str | int | float | bool | None):
             raise UserError(f"{argument}: {value} is not a single value")
     return plain
+
+
+def _check_range(value: Any, argument: str) -> None:
+    """Raises UserError for a range without values, or with more than anybody trains."""
+    from hydra.core.override_parser.types import RangeSweep
+
+    if not isinstance(value, RangeSweep):
+        return
+    assert value.start is not None
+    assert value.stop is not None
+    if value.step == 0:
+        raise UserError(f"{argument}: the step of a range is not 0")
+    span = (value.stop - value.start) / value.step
+    if not math.isfinite(span):
+        raise UserError(f"{argument}: the ends of a range are numbers")
+    count = math.ceil(span)
+    if count < 1:
+        raise UserError(f"{argument} has no values: write range(start,stop,step) from low to high")
+    if count > MOST_VALUES:
+        raise UserError(f"{argument} has {count:,} values; {MOST_VALUES:,} are the most")
 
 
 def _rounded(value: Any) -> Any:

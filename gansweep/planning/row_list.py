@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -72,26 +73,42 @@ def read_recipe(name: str, choices: Choices = packaged_choices) -> Recipe:
 
     Raises UserError, naming the file and the place in it, for anything that is wrong.
     """
-    import yaml
-
     path = find_recipe(name)
     try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not readable as YAML ({reason})") from None
-    try:
-        return _recipe(path.stem, record, choices("profile"))
+        return _recipe(path.stem, _load(path), choices("profile"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: it is nested too deeply") from None
 
 
-def is_search(name: str, choices: Choices) -> bool:
+def is_search(name: str) -> bool:
     """Is this a search? What is wrong with it, or missing, is said by whoever reads it next."""
     try:
-        return bool(read_recipe(name, choices).search)
+        record = _load(find_recipe(name))
     except UserError:
         return False
+    return isinstance(record, dict) and bool(record.get("search"))
+
+
+def _load(path: Path) -> Any:
+    """What the YAML of a file says. Raises UserError if it is not readable."""
+    try:
+        return _load_text(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"not readable as YAML ({error})") from None
+
+
+@lru_cache(maxsize=1)
+def _load_text(text: str) -> Any:
+    """Cached, as one command line reads its row list several times, and large ones take seconds."""
+    import yaml
+
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"not readable as YAML ({reason})") from None
 
 
 def _recipe(name: str, record: Any, known: list[str]) -> Recipe:
@@ -150,6 +167,8 @@ def _roles(roles: Any) -> list[str]:
     for role in _list(roles, "data"):
         if role not in ROLES:
             raise UserError(f"data: {role}: {choices_hint(str(role), ROLES)}")
+    if not roles:
+        raise UserError(f"data: [] leaves nothing to train on; valid: {', '.join(ROLES)}")
     return list(roles)
 
 
@@ -200,8 +219,6 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
 
 def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
     """Cells to typed parameters; `n/a` leaves a parameter at what the network has: nothing."""
-    import yaml
-
     values = {}
     for column, cell in zip(columns, cells, strict=True):
         names = column.split(" / ")
@@ -211,8 +228,19 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
             raise UserError(f"{column}: {cell!r} does not have {len(names)} parts")
         for name, part in zip(names, parts, strict=True):
             if part != NOT_APPLICABLE:
-                values[name] = check(name, _number(yaml.safe_load(part) if merged else part))
+                values[name] = check(name, _number(_part(column, part) if merged else part))
     return values
+
+
+def _part(column: str, text: str) -> Any:
+    """One of the values of a cell that holds several."""
+    import yaml
+
+    with suppress(yaml.YAMLError, RecursionError):
+        value = yaml.safe_load(text)
+        if not isinstance(value, list | dict):
+            return value
+    raise UserError(f"{column}: {text!r} is not a single value")
 
 
 def _number(value: Any) -> Any:

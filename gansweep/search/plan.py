@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, SHARED, Config
 from gansweep.launch.names import SEARCH
-from gansweep.planning.compose import command_of, composer
+from gansweep.planning.compose import command_of, composer, make_config, with_values
+from gansweep.planning.expand import Expander
 from gansweep.planning.identity import fault_of
 from gansweep.planning.overrides import items, read_axes
-from gansweep.planning.plan import (
-    Expander,
-    Preparer,
-    make_config,
-    profile_of,
-    settings_of,
-    with_values,
-)
+from gansweep.planning.plan import Preparer, profile_of, settings_of
 from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
 from gansweep.report.stored_study import counted

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, Config, check, effective, validate
 from gansweep.launch.names import SEARCH
 from gansweep.planning.overrides import LISTS, parse, values_of
-from gansweep.planning.resources import packaged_choices
-from gansweep.planning.search_path import Choices
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError, choices_hint
 
@@ -192,7 +190,7 @@ def is_searched(argument: str) -> bool:
     return override.is_sweep_override() and name in PARAMS and name not in (*LISTS, "seed")
 
 
-def with_sweeper(overrides: list[str], choices: Choices = packaged_choices) -> list[str]:
+def with_sweeper(overrides: list[str]) -> list[str]:
     """The overrides of a sweep; those of a search choose its sweeper, if none is chosen."""
     from hydra.core.override_parser.types import IntervalSweep
 
@@ -204,7 +202,7 @@ def with_sweeper(overrides: list[str], choices: Choices = packaged_choices) -> l
         name, _, value = override.partition("=")
         if (
             name == "search"
-            or (name == "sweep" and is_search(value, choices))
+            or (name == "sweep" and is_search(value))
             or ("interval(" in value and isinstance(parse(override).value(), IntervalSweep))
         ):
             return [*overrides, f"hydra/sweeper={SEARCH}"]
