@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from gansweep.commands import COMMANDS
+from gansweep.commands.completion import extend_hydras
 from gansweep.commands.hydra_errors import missing_extra
 from gansweep.launch.names import ALIASES, LAUNCHER, SEARCH
 from gansweep.planning.overrides import LISTS, Axis, as_arguments, read_axes
@@ -43,6 +44,7 @@ def checked(arguments: list[str]) -> list[str]:
     options = parser.parse_args(arguments)
     if options.shell_completion:
         _check_completion(options.overrides)
+        extend_hydras()
     if options.shell_completion or options.info or options.hydra_help:
         return arguments  # these train nothing, and their arguments are Hydra's
     _check_options(options)

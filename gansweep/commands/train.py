@@ -86,7 +86,7 @@ def task(cfg: DictConfig) -> None:
                 with stop.on_signals():
                     execute(run, f"data={data.name}")
             except Diverged as error:
-                console.print(f"{error} (log: {run.log})")
+                console.print(run.told_failure())
                 raise SystemExit(1) from None
             except (stop.Stopped, KeyboardInterrupt) as stopped:
                 console.print(f"{stopped or 'interrupted'}: type the command again to go on")

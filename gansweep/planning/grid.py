@@ -236,7 +236,7 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
 
 def _tell_failure(run: Run, title: str) -> None:
     failure = read_json(run.failure) or {}
-    console.print(f"{title}  {run.why_failed()} (log: {run.log})")
+    console.print(f"{title}  {run.told_failure()}")
     if failure.get("cause") in ("killed", "crashed"):  # what it said itself is all there is
         for line in failure.get("log", []):
             console.print(f"    {line}")
