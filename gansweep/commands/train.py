@@ -85,7 +85,7 @@ def task(cfg: DictConfig) -> None:
             try:
                 with stop.on_signals():
                     execute(run, f"data={data.name}")
-            except Diverged as error:
+            except Diverged:
                 console.print(run.told_failure())
                 raise SystemExit(1) from None
             except (stop.Stopped, KeyboardInterrupt) as stopped:
