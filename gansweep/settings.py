@@ -40,6 +40,7 @@ class RunSettings:
         None,
         "CPU threads of a run",
         low=1,
+        high=1024,
         null="all cores, in a sweep one",
         group="machine",
     )

@@ -73,9 +73,9 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 
 
 def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
-    assert "'train' is not name=value" in one_line_error(cli("train"))
+    assert "'train' is neither name=value nor a command" in one_line_error(cli("train"))
     assert "has no dropout" in one_line_error(cli("gen=1", "gen_drop=0.5"))
-    assert "'=1' is not name=value; see --help" in one_line_error(cli("=1"))
+    assert "'=1' is neither name=value nor a command" in one_line_error(cli("=1"))
     assert "unrecognized arguments: -n; see --help" in one_line_error(cli("-n"))
     message = one_line_error(cli("data.root=pics", "steps=2"))
     assert "data.root=pics has no effect: mnist5k needs no files" in message
@@ -84,11 +84,13 @@ def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
 def test_hydras_own_options_are_checked_too(cli: Cli, tmp_path: Path) -> None:
     steps = ("steps=2", "judge=false")
     for word in ("hydra.run.dir=there", "hydra.sweep.dir=there", "hydra.output_subdir=there"):
-        assert f"{word}: Hydra writes nothing here" in one_line_error(cli(*steps, word))
+        assert f"{word} has no effect here" in one_line_error(cli(*steps, word))
     assert "path=/nowhere is not available" in one_line_error(
         cli(*steps, "hydra.searchpath=[/nowhere]")
     )
-    assert "'/nowhere' not found" in one_line_error(cli("--config-dir", "/nowhere", *steps))
+    assert "--config-dir /nowhere: there is no such folder" in one_line_error(
+        cli("--config-dir", "/nowhere", *steps)
+    )
     assert not list(tmp_path.iterdir())
 
 
@@ -102,12 +104,12 @@ def test_names_that_look_like_numbers_and_lists_in_brackets(cli: Cli, tmp_path: 
 
 
 def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
-    from gansweep.commands.train import _missing_extra
+    from gansweep.commands.hydra_errors import missing_extra
 
     reason = "In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'"
-    assert _missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"
-    assert "gansweep[ray]" in _missing_extra("Could not find 'hydra/launcher/ray'")
-    assert _missing_extra("Could not find 'hydra/launcher/x'") == ""
+    assert missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"
+    assert "gansweep[ray]" in missing_extra("Could not find 'hydra/launcher/ray'")
+    assert missing_extra("Could not find 'hydra/launcher/x'") == ""
 
 
 def test_configurations_are_shown_wherever_the_option_stands(cli: Cli) -> None:

@@ -84,6 +84,13 @@ def test_submitit_local(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
     check_failures_and_going_on(tmp_path, faulty, cli, "hydra/launcher=submitit_local")
 
 
+def test_joblib(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the extra dev")
+    faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    check_failures_and_going_on(tmp_path, faulty, cli, *launcher)
+
+
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The imitation's commands, first on the path."""
@@ -230,4 +237,4 @@ def wait_until_free(folder: Path) -> None:
 
 def test_our_launcher_refuses_other_sweepers(cli: Cli) -> None:
     message = one_line_error(cli("-m", "hydra/sweeper=basic", "lr=1e-3,5e-4"))
-    assert "leave hydra/sweeper alone" in message
+    assert "leave out hydra/sweeper" in message

@@ -19,7 +19,7 @@ from conftest import SHARED, Cli, one_line_error, wait_for
 from PIL import Image
 
 from gansweep.params import DataConfig
-from gansweep.planning.resources import choices
+from gansweep.planning.resources import packaged_choices
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
 from gansweep.training.data import prepare
@@ -30,7 +30,7 @@ from gansweep.training.data.toyfaces import draw
 
 
 def test_every_registered_data_set_has_its_choice_on_the_command_line() -> None:
-    assert sorted(DATASETS.names()) == choices("data")
+    assert sorted(DATASETS.names()) == packaged_choices("data")
 
 
 # mnist5k and mnist ---------------------------------------------------------------------------

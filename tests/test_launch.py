@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -280,3 +281,26 @@ def test_every_job_is_a_fork_of_the_warm_server_and_leaves_no_file_open(pool: Po
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_jobs_of_a_worker_that_joblib_started(tmp_path: Path) -> None:
+    """Its start method, `loky`, is known to no other process."""
+    pytest.importorskip("joblib")
+    code = (
+        "import time\n"
+        "from joblib import Parallel, delayed\n"
+        "from gansweep.launch import processes\n"
+        "def work():\n"
+        "    processes.warm_up(preload='json')\n"
+        "    job = processes.Process(time.sleep, (0.1,))\n"
+        "    while (ended := job.ended()) is None: time.sleep(0.05)\n"
+        "    processes.shut_down()\n"
+        "    return ended.returned, ended.exit_code\n"
+        "if __name__ == '__main__':\n"
+        "    print(Parallel(n_jobs=2, backend='loky')(delayed(work)() for _ in range(2)))\n"
+    )
+    (tmp_path / "script.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout == "[(True, 0), (True, 0)]\n", done.stderr

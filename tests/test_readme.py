@@ -11,7 +11,7 @@ import pytest
 
 from gansweep.commands import COMMANDS
 from gansweep.planning.overrides import read_axes
-from gansweep.planning.resources import choices
+from gansweep.planning.resources import packaged_choices
 from gansweep.planning.row_list import read_recipe, select_rows
 from gansweep.plugins import DATASETS
 
@@ -89,5 +89,5 @@ def test_named_modules_are_there(page: Path) -> None:
 
 
 def test_every_data_set_and_profile_is_told() -> None:
-    for name in [*DATASETS.names(), *choices("profile")]:
+    for name in [*DATASETS.names(), *packaged_choices("profile")]:
         assert re.search(rf"^\| {name}\b", README, re.MULTILINE), name

@@ -109,11 +109,11 @@ def test_a_space_that_makes_no_sense_is_refused(argument: str, says: str) -> Non
 
 
 def test_a_search_is_known_by_its_arguments() -> None:
-    optuna_ = "hydra/sweeper=optuna"
-    assert optuna_ in with_sweeper(["lr=interval(0.1,0.2)"])
-    assert optuna_ in with_sweeper(["search=lr,beta1"])
-    assert optuna_ in with_sweeper(["sweep=best_settings", "seed=2"])
-    assert optuna_ not in with_sweeper(["lr=0.1,0.2", "sweep=readme_table"])
+    chosen = "hydra/sweeper=gansweep_search"
+    assert chosen in with_sweeper(["lr=interval(0.1,0.2)"])
+    assert chosen in with_sweeper(["search=lr,beta1"])
+    assert chosen in with_sweeper(["sweep=best_settings", "seed=2"])
+    assert chosen not in with_sweeper(["lr=0.1,0.2", "sweep=readme_table"])
 
 
 def test_several_data_sets_weigh_the_same_whatever_their_scale() -> None:
@@ -148,7 +148,7 @@ def test_a_search_starts_with_the_defaults_and_then_everywhere() -> None:
 # --- The engine, with toys in the place of GANs ---------------------------------------------------
 
 
-def test_one_slot_proposes_what_optuna_alone_proposes(tmp_path: Path) -> None:
+def test_one_slot_proposes_what_chosenalone_proposes(tmp_path: Path) -> None:
     ours = search("branin", tmp_path, 30, slots=1, seed=3)
     alone = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3, constant_liar=True))
     alone.optimize(lambda trial: branin(branin_space(trial)), 30)
@@ -427,14 +427,17 @@ def test_seeds_and_two_objectives(cli: Cli, tmp_path: Path) -> None:
 
 def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
     for words, says in (
-        (("-m", "hydra/sweeper=optuna", "lr=1e-3"), "nothing to search: write lr=interval"),
+        (
+            ("-m", "hydra/sweeper=gansweep_search", "lr=1e-3"),
+            "nothing to search: write lr=interval",
+        ),
         (("-m", "search=lr", "seed=1,2"), "seeds_per_trial=N trains each setting several times"),
         (("-m", "search=lr", "judge=false"), "a search needs the judge's distances"),
         (("-m", "search=learning_rate"), "learning_rate cannot be searched"),
         (("-m", "search=lr", "storage=nowhere"), "is no database URL"),
         (("-m", "search=lr", "batch_size=interval(64,9000)"), "has only 4500 images"),
         (("-m", "search=lr", "hydra/launcher=basic"), "several machines may work on one study"),
-        (("-m", "sweep=readme_table", "hydra/sweeper=optuna"), "is a list of rows"),
+        (("-m", "sweep=readme_table", "hydra/sweeper=gansweep_search"), "is a list of rows"),
         (("-m", "lr=1e-3,1e-4", "trials=5"), "trials=5 is for searches: add search=lr,beta1"),
         (("lr=interval(1e-5,1e-2)",), "intervals are for searches: python -m gansweep -m"),
     ):
@@ -499,7 +502,14 @@ def test_a_random_search_that_goes_on_proposes_other_settings(tmp_path: Path) ->
 
 def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
     said = one_line_error(
-        cli("-m", "search=lr", "gen=choice(1,3)", "gen_drop=0.5", *TINY, "hydra/sweeper=optuna")
+        cli(
+            "-m",
+            "search=lr",
+            "gen=choice(1,3)",
+            "gen_drop=0.5",
+            *TINY,
+            "hydra/sweeper=gansweep_search",
+        )
     )
     assert "generator 1 has no dropout layer" in said
 
@@ -540,7 +550,7 @@ def test_a_search_ends_with_its_trials_though_another_dies(tmp_path: Path) -> No
 def test_runs_of_judge_false_fail_a_trial_not_the_search(cli: Cli) -> None:
     run = ("lr=0.0002", "steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8")
     assert cli(*run, "judge=false").returncode == 0
-    done = cli("-m", "lr=choice(0.0002,0.0003)", "hydra/sweeper=optuna", *TINY, "trials=2")
+    done = cli("-m", "lr=choice(0.0002,0.0003)", "hydra/sweeper=gansweep_search", *TINY, "trials=2")
     assert done.returncode == 1
     assert "trained before with judge=false" in done.stdout
     assert "1 trials complete, 0 pruned, 1 failed" in done.stdout

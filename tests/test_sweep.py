@@ -338,6 +338,17 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
         ("tables: [{columns: [lr, lr], rows: [[1, 2]]}]", "columns: lr stands there twice"),
         ("tables: [{columns: [gen / lr, lr], rows: []}]", "columns: lr stands there twice"),
         ("search: {}", "search names no parameter; write `search: {lr: null, beta1: null}`"),
+        ("data: []\ntables: []", "data: [] leaves nothing to train on; valid: digits, faces"),
+        ("[" * 3000, "not readable as YAML"),
+        (
+            'tables: [{columns: [gen_drop / disc_drop], rows: [["0.5 / ["]]}]',
+            "table 1: row 0: gen_drop / disc_drop: '[' is not a single value",
+        ),
+        (
+            "tables: [{columns: [gen_drop / disc_drop], "
+            'rows: [["0.5 / !!python/object/apply:os.system [id]"]]}]',
+            "'!!python/object/apply:os.system [id]' is not a single value",
+        ),
     ],
 )
 def test_a_wrong_row_list_is_refused_naming_file_and_place(
@@ -350,6 +361,29 @@ def test_a_wrong_row_list_is_refused_naming_file_and_place(
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_row_list_without_a_bottom_is_refused_by_the_slow_reader_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yaml
+
+    monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
+    (tmp_path / "deep.yaml").write_text("[" * 3001)
+    with pytest.raises(UserError, match="it is nested too deeply"):
+        read_recipe(str(tmp_path / "deep.yaml"))
+
+
+def test_a_large_plan_says_so_and_one_that_is_too_large_is_refused(
+    plan: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grid = ("beta1=range(0,0.9,0.02)", "smooth=range(0,0.9,0.015)", "data=mnist5k", "steps=1")
+    assert len(plan(*grid).jobs) == 45 * 60
+    assert "planning 2,700 rows" in capsys.readouterr().out
+    with pytest.raises(UserError, match="81,000,000 rows; a sweep has at most 1,000,000"):
+        plan("beta1=range(0,0.9,1e-4)", "smooth=range(0,0.9,1e-4)", "data=mnist5k")
+    assert plan("lr=1e-3", "data=mnist5k").jobs
+    assert "planning" not in capsys.readouterr().out
 
 
 def test_ones_own_row_list_in_the_current_folder(plan: Any, tmp_path: Path) -> None:

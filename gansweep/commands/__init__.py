@@ -3,14 +3,24 @@
 Training, `gansweep name=value …`, is the one without a name of its own: train.py.
 """
 
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """What --help says of a command. usage: its arguments."""
+
+    usage: str
+    help: str
+
+
 # In the order of --help.
 COMMANDS = {
-    "report": "build tables and galleries",
-    "status": "what sweeps are doing",
-    "resume": "continue an interrupted sweep",
-    "confirm": "train the best rows again with fresh seeds",
-    "show": "one run: what it was, where it came from, its picture",
-    "diff": "in what two runs differ",
-    "judge": "score weights or a folder of pictures",
-    "data": "prepare a data set ahead of a sweep",
+    "report": Command("SWEEP...", "build tables and galleries"),
+    "status": Command("[SWEEP]", "what sweeps are doing"),
+    "resume": Command("SWEEP", "continue an interrupted sweep"),
+    "confirm": Command("SWEEP", "train the best rows again with fresh seeds"),
+    "show": Command("RUN", "one run: its parameters, results, origin and picture"),
+    "diff": Command("RUN RUN", "compare two runs"),
+    "judge": Command("RUN|FOLDER", "score weights or a folder of pictures"),
+    "data": Command("[NAME]", "prepare a data set ahead of a sweep"),
 }

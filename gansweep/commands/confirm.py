@@ -16,9 +16,10 @@ from typing import Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record
 from gansweep.launch.task import SweepTask
+from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
 from gansweep.planning.overrides import as_arguments, read_axes
-from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common, with_values
+from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common
 from gansweep.plugins import METRICS
 from gansweep.report.table.judged import distance
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread

@@ -18,7 +18,9 @@ def main(argv: list[str] | None = None) -> None:
         description="Prepare data sets in the cache, so that no sweep has to.",
         epilog="Data sets: " + "; ".join(f"{entry.name}: {entry.help}" for entry in DATASETS),
     )
-    parser.add_argument("names", nargs="+", metavar="NAME", help=", ".join(DATASETS.names()))
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="data sets; without any, list those that there are"
+    )
     parser.add_argument("--root", help="where the files are (data.root)")
     parser.add_argument("--size", type=int, default=28, help="pixels, 28 or 128 (default 28)")
     parser.add_argument("--channels", type=int, choices=(1, 3), help="grey or colour")
@@ -30,6 +32,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--download", action="store_true", help="download what is missing")
     args = parser.parse_args(argv)
     with one_line_errors():
+        for entry in DATASETS if not args.names else ():
+            console.print(f"{entry.name:<10} {entry.help}")
         for name in args.names:
             DATASETS[name]  # refuse a wrong name before any work
         check("limit", args.limit)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from gansweep.commands import COMMANDS
 from gansweep.config import DATA_DEFAULTS, DATA_PARAMS, DEFAULTS, PARAMS
 from gansweep.planning.overrides import as_arguments
-from gansweep.planning.resources import choices, conf_folder
+from gansweep.planning.resources import conf_folder, packaged_choices
 from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS
 
 USAGE = """\
 usage: python -m gansweep [-m] [name=value ...]
+       python -m gansweep COMMAND ...
 
 Train a GAN, or with -m a grid of them, and lay the samples side by side.
 
@@ -17,14 +19,9 @@ Train a GAN, or with -m a grid of them, and lay the samples side by side.
   python -m gansweep -m sweep=readme_table rows=0-5           rows of a list in sweeps/
   python -m gansweep -m search=lr,beta1 trials=20             search for the best settings
   python -m gansweep data=images data.root=FOLDER             your own pictures
-  python -m gansweep data mnist --root DIR                    prepare a data set ahead
-  python -m gansweep status [SWEEP]                           what sweeps are doing
-  python -m gansweep resume SWEEP                             continue an interrupted sweep
-  python -m gansweep judge RUN|FOLDER                         score weights or pictures
-  python -m gansweep confirm SWEEP                            the best again, with fresh seeds
-  python -m gansweep report SWEEP...                          build tables and galleries again
-  python -m gansweep show RUN                                 one run: what, where, its picture
-  python -m gansweep diff RUN RUN                             in what two runs differ
+
+commands, each with --help of its own:
+{commands}
 
 A command typed again trains only what is missing; plan=true says what that is. A sweep trains on
 all GPUs or CPU cores of this machine; docs/clusters.md tells of Slurm and Ray, docs/searches.md of
@@ -43,6 +40,11 @@ options:
 """
 
 
+def _commands() -> str:
+    lines = ((f"python -m gansweep {name} {c.usage}", c.help) for name, c in COMMANDS.items())
+    return "\n".join(f"  {line:<36}  {help}" for line, help in lines)
+
+
 def _demo() -> dict[str, object]:
     """What the default profile sets."""
     import yaml
@@ -52,7 +54,7 @@ def _demo() -> dict[str, object]:
 
 
 def print_help() -> None:
-    print(USAGE)
+    print(USAGE.format(commands=_commands()))
     group = ""
     defaults = {**DEFAULTS, **DATA_DEFAULTS, **_demo()}
     params = {**PARAMS, **DATA_PARAMS}
@@ -72,7 +74,7 @@ def print_help() -> None:
     print("\ndata sets:")
     for entry in DATASETS:
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
-    print(f"\nprofiles: {', '.join(f'profile={name}' for name in choices('profile'))}")
+    print(f"\nprofiles: {', '.join(f'profile={name}' for name in packaged_choices('profile'))}")
     print("  demo (default, shown above): narrow networks, few steps")
     print("  narrow: as the documents trained, in networks of 1/16 of the width")
     print("  paper: as the documents trained, at full width\n")

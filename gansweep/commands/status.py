@@ -99,4 +99,4 @@ def _print_failures(manifest: Manifest, out: str | Path) -> None:
     for run_id, title in manifest.titles.items():
         run = Run(out, run_id)
         if run.failed():
-            console.print(Text(f"{title}  {run.why_failed()} (log: {run.log})", style="red"))
+            console.print(Text(f"{title}  {run.told_failure()}", style="red"))

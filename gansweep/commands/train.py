@@ -5,94 +5,50 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from gansweep.store.errors import INTERRUPTED, Diverged, UserError, one_line_errors
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-MULTIRUN = {"--multirun", "-m"}
-
 
 def main(arguments: list[str]) -> None:
     """Train what `name=value` arguments ask for; Hydra does the composing."""
     with one_line_errors():
-        sys.argv[1:] = _checked(arguments)
+        from gansweep.commands.arguments import checked
+
+        sys.argv[1:] = checked(arguments)
         _hydra_main()
-
-
-def _refuse(message: str) -> NoReturn:
-    raise UserError(f"{message}; see --help")
-
-
-def _checked(arguments: list[str]) -> list[str]:
-    """The arguments, refused here if they are not valid: Hydra's own errors take many lines."""
-    from hydra._internal.utils import get_args_parser
-
-    from gansweep.planning.overrides import as_arguments, as_typed, read_axes
-
-    # argparse wants the options before what is no option; nobody types them so.
-    flags = [a for a in arguments if a in MULTIRUN]
-    arguments = [*flags, *(a for a in arguments if a not in MULTIRUN)]
-    parser = get_args_parser()
-    parser.error = _refuse  # type: ignore[method-assign]
-    options = parser.parse_args(arguments)
-    if options.shell_completion or options.info or options.hydra_help:
-        return arguments  # these train nothing, and their arguments are Hydra's
-    if options.cfg and options.multirun:
-        _refuse("--cfg shows the configuration of one run: leave out -m")
-    for word in options.overrides:
-        if ("=" not in word and not word.startswith("~")) or word.startswith("="):
-            _refuse(f"{word!r} is not name=value")
-    arguments = [as_typed(a) if a in options.overrides else a for a in arguments]
-    options.overrides = [as_typed(word) for word in options.overrides]
-    if options.multirun:
-        from gansweep.search.space import is_searched, with_sweeper
-
-        overrides = with_sweeper(options.overrides)
-        arguments = [*(a for a in arguments if a not in options.overrides), *overrides]
-        if "hydra/sweeper=optuna" in overrides:  # it reads its arguments itself
-            read_axes([o for o in overrides if not is_searched(o)], multirun=True)
-            return arguments
-    axes = read_axes(options.overrides, multirun=options.multirun)
-    given = {override.split("=")[0] for override in options.overrides}
-    implied = {a.name: a.values[0] for a in axes if a.name not in given}
-    # A sweep reads its axes itself; for one run Hydra has to be told what follows from them.
-    if options.multirun:
-        return arguments
-    # Together: argparse takes what is no option from one place alone.
-    rest = [a for a in arguments if a not in options.overrides]
-    return [*rest, *options.overrides, *as_arguments(implied)]
 
 
 def _hydra_main() -> None:
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
+    from omegaconf import MISSING, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from gansweep.commands.hydra_errors import explained, raised_by_hydra
     from gansweep.config import Config
     from gansweep.planning.resources import conf_folder
+    from gansweep.planning.search_path import PRIMARY
 
-    ConfigStore.instance().store(name="schema", node=Config, provider="gansweep")
-    decorate = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")
+    schema = OmegaConf.structured(Config)
+    schema.data.name = MISSING  # a user's file of the group `data` is to name its data set
+    ConfigStore.instance().store(name="schema", node=schema, provider="gansweep")
+    decorate = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=PRIMARY)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, not printed in ten lines
     # A folder that is not there would cost a warning of three lines, and whatever is in it.
     warnings.filterwarnings("error", message=".*path=.* is not available")
     try:
         decorate(task)()
     except (HydraException, OmegaConfBaseException, UserWarning) as error:
-        reasons = [str(e).split("\n\n")[0] for e in (error, error.__cause__) if e is not None]
-        raise UserError(" ".join(" ".join(reasons).split()) + _missing_extra(reasons[0])) from None
-
-
-def _missing_extra(reason: str) -> str:
-    """The remedy where Hydra cannot find a launcher that comes with an extra."""
-    for name, extra in (("submitit", "slurm"), ("ray", "ray")):
-        if f"hydra/launcher/{name}" in reason or f"hydra/launcher={name}" in reason:
-            return f"; it comes with pip install 'gansweep[{extra}]'"
-    return ""
+        raise UserError(explained(error)) from None
+    except Exception as error:
+        if not raised_by_hydra(error):
+            raise
+        raise UserError(f"Hydra cannot read this command line: {explained(error)}") from None
 
 
 def task(cfg: DictConfig) -> None:
@@ -101,8 +57,9 @@ def task(cfg: DictConfig) -> None:
 
     from gansweep.config import validate
     from gansweep.launch.task import SweepTask
+    from gansweep.planning.compose import make_config
     from gansweep.planning.identity import check_root, plan_run
-    from gansweep.planning.plan import Preparer, make_config
+    from gansweep.planning.plan import Preparer
     from gansweep.store.run import check_planned
     from gansweep.terminal.console import console
     from gansweep.training import stop
@@ -131,8 +88,8 @@ def task(cfg: DictConfig) -> None:
             try:
                 with stop.on_signals():
                     execute(run, f"data={data.name}")
-            except Diverged as error:
-                console.print(f"{error} (log: {run.log})")
+            except Diverged:
+                console.print(run.told_failure())
                 raise SystemExit(1) from None
             except (stop.Stopped, KeyboardInterrupt) as stopped:
                 console.print(f"{stopped or 'interrupted'}: type the command again to go on")

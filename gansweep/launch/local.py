@@ -1,4 +1,4 @@
-"""`hydra/launcher=local`, and how a cluster's job trains its run: Hydra's side of a sweep."""
+"""`hydra/launcher=gansweep_local`, and how the job of a cluster trains its run."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn, JobStatus
 
 from gansweep.launch import processes
+from gansweep.launch.names import GRID, LAUNCHER, SEARCH
 from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import SweepTask
 from gansweep.store.errors import UserError
@@ -24,8 +25,8 @@ def prepare(task: Any) -> SweepTask:
     """Take a sweep's task, and let the server import meanwhile. Raises UserError for others'."""
     if not isinstance(task, SweepTask):
         raise UserError(
-            "hydra/launcher=local trains what gansweep's own sweepers plan; "
-            "leave hydra/sweeper alone, or choose another launcher"
+            f"hydra/launcher={LAUNCHER} trains what gansweep's own sweepers plan; "
+            f"leave out hydra/sweeper, or choose {GRID} or {SEARCH}"
         )
     processes.warm_up()
     return task

@@ -19,6 +19,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from gansweep.launch.names import LAUNCHER
 from gansweep.store.errors import Held, UserError
 from gansweep.training import stop
 
@@ -65,8 +66,12 @@ class Ended:
 
 def warm_up(preload: str = PRELOAD) -> None:
     """Start the server now: it imports while the caller goes on. Raises UserError on Windows."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        raise UserError("hydra/launcher=local needs fork; here use hydra/launcher=basic")
+    known = multiprocessing.get_all_start_methods()
+    if "forkserver" not in known:
+        raise UserError(f"hydra/launcher={LAUNCHER} needs fork; here use hydra/launcher=basic")
+    if multiprocessing.get_start_method(allow_none=True) not in (None, *known):
+        # A worker of joblib's has a method of its own, which the server's jobs would not know.
+        multiprocessing.set_start_method("forkserver", force=True)
     _adopt_orphans()
     multiprocessing.set_forkserver_preload([preload])
     keep_warm()

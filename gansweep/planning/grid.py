@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gansweep.launch.local import IsolatedTask
+from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.compose import command_of, composer
 from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Plan, make_plan
+from gansweep.planning.search_path import choices_of
 from gansweep.plugins import METRICS
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import manifest_path
@@ -35,8 +37,8 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         chosen = master.hydra.runtime.choices["hydra/launcher"]
         plan = _plan(arguments, master, context)
         for name in ("fail_fast", "jobs_per_device"):
-            if chosen != "local" and getattr(plan.settings, name):
-                raise UserError(f"{name} is for hydra/launcher=local, not for {chosen}")
+            if chosen != LAUNCHER and getattr(plan.settings, name):
+                raise UserError(f"{name} is for hydra/launcher={LAUNCHER}, not for {chosen}")
         todo = _todo(plan)
         if plan.settings.plan:
             _preview(plan, todo, chosen)
@@ -66,7 +68,9 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
 def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Plan:
     compose, command = composer(master, context), command_of(arguments, master)
     profile = master.hydra.runtime.choices["profile"]
-    return make_plan(read_axes(arguments, multirun=True), compose, profile, command)
+    choices = choices_of(master, context)
+    axes = read_axes(arguments, multirun=True, choices=choices)
+    return make_plan(axes, compose, profile, command, choices)
 
 
 def _todo(plan: Plan) -> list[PlannedRun]:
@@ -121,11 +125,11 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     _announce(plan, todo)
     records = {job.run.id: record for job, record in zip(plan.jobs, plan.records, strict=True)}
     task = _task(plan)
-    if launcher != "local":  # the devices are somewhere else
+    if launcher != LAUNCHER:  # the devices are somewhere else
         task = replace(task, device="cpu")
     pool = make_pool(task)
     estimates = make_estimates(task, pool)
-    most = pool.most_jobs() if launcher == "local" else 1
+    most = pool.most_jobs() if launcher == LAUNCHER else 1
     times = []
     for job in todo:
         record = records[job.run.id]
@@ -143,7 +147,7 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
         f"duplicate {plan.doubles}, invalid {invalid}"
     )
     if todo:
-        where = _count(most, "slot") if launcher == "local" else "one job after the other"
+        where = _count(most, "slot") if launcher == LAUNCHER else "one job after the other"
         total = total_seconds(times, most)
         known = sum(seconds is not None for seconds in times)
         console.print(
@@ -179,7 +183,7 @@ def _launcher(plan: Plan, chosen: str, master: DictConfig, context: HydraContext
     from hydra.core.plugins import Plugins
 
     task = _task(plan)
-    if chosen not in ("basic", "local"):  # a cluster's
+    if chosen not in ("basic", LAUNCHER):  # a cluster's
         task = IsolatedTask(**vars(task))
     return Plugins.instance().instantiate_launcher(
         hydra_context=context, task_function=task, config=master
@@ -197,7 +201,7 @@ def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
     try:
         returns = launcher.launch(runs, initial_job_idx=0)
     except Exception as error:
-        if chosen in ("local", "basic") or isinstance(error, UserError | OSError):
+        if chosen in ("basic", LAUNCHER) or isinstance(error, UserError | OSError):
             raise  # a bug of ours, or what the user can mend
         first = one_line(error)[:300]
         console.print(f"the launcher gave up: {type(error).__name__}: {first}")
@@ -232,7 +236,7 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
 
 def _tell_failure(run: Run, title: str) -> None:
     failure = read_json(run.failure) or {}
-    console.print(f"{title}  {run.why_failed()} (log: {run.log})")
+    console.print(f"{title}  {run.told_failure()}")
     if failure.get("cause") in ("killed", "crashed"):  # what it said itself is all there is
         for line in failure.get("log", []):
             console.print(f"    {line}")

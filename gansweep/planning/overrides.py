@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,7 +20,8 @@ from gansweep.config import (
     is_text,
     unknown_parameter,
 )
-from gansweep.planning.resources import choices
+from gansweep.planning.resources import packaged_choices
+from gansweep.planning.search_path import Choices
 from gansweep.store.errors import UserError, choices_hint
 
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ GROUPS = ("data", "profile")
 # Which group of conf/ a name is chosen from.
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 
+MOST_VALUES = 100_000  # of one parameter in a grid
 LISTS = ("rows", "search", "warm_start")  # whose commas are no sweep
 REPLICATED = ("data", "seed")  # whose values are columns and replicates of one row
 # Hydra would make these.
-HYDRAS_FOLDERS = ("hydra.run.dir", "hydra.sweep.dir", "hydra.sweep.subdir", "hydra.output_subdir")
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,24 @@ class Axis:
     values: tuple[Any, ...]
 
 
-def read_axes(arguments: list[str], *, multirun: bool) -> list[Axis]:
+def read_axes(
+    arguments: list[str], *, multirun: bool, choices: Choices = packaged_choices
+) -> list[Axis]:
     """The axes of a command line, in its order; Hydra's own overrides are left out.
 
-    Raises UserError for bad syntax, unknown names and invalid values, and for several values of
-    one parameter or a row list without `-m`.
+    choices: those of the groups on this command line's search path. Raises UserError for bad
+    syntax, unknown names and invalid values, and for several values of one parameter or a row list
+    without `-m`.
     """
     axes: dict[str, Axis] = {}
     for argument in arguments:
         override = parse(argument)
-        key = override.get_key_element().lstrip("+~")
-        if key in HYDRAS_FOLDERS:
-            raise UserError(f"{argument}: Hydra writes nothing here; out=FOLDER is where runs are")
-        if key.split("/")[0].split(".")[0] == "hydra":
+        name = override.get_key_element().lstrip("+~")
+        if name == "hydra":
+            raise UserError(f"{argument}: hydra has settings of its own: write hydra.NAME=…")
+        if name.split("/")[0].split(".")[0] == "hydra":
             continue
-        axis = _axis(override, argument)
+        axis = _axis(override, argument, choices)
         if axis.name in REPLICATED and len(set(axis.values)) < len(axis.values):
             raise UserError(f"{argument}: a value stands there twice; write each once")
         if not multirun and len(axis.values) > 1:
@@ -105,20 +110,24 @@ def items(text: str | None) -> list[str]:
     return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
 
 
-def _axis(override: Override, argument: str) -> Axis:
+def _axis(override: Override, argument: str, choices: Choices) -> Axis:
     name = override.get_key_element()
     if override.is_add() or override.is_delete():
         name = name.lstrip("+~")
         if name not in PARAMS and name not in GROUPS:
-            raise unknown_parameter(name)
+            near = str(unknown_parameter(name))
+            raise UserError(
+                f"{near}; a named set of parameters is a profile: DIR/profile/NAME.yaml, "
+                "--config-dir DIR profile=NAME"
+            )
         raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
     if name in LISTS:  # its commas are a list, not a sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
-    values = values_of(override, argument)
+    values = values_of(override, argument, choices)
     if name in CHOSEN_FROM:
-        valid = _names(name)
+        valid = _names(name, choices)
         for value in values:
-            if name == "data" and "/" in str(value):
+            if name == "data" and "/" in str(value) and value not in valid:
                 raise UserError(
                     f"{argument}: for your own pictures write data=images data.root={value}"
                 )
@@ -130,20 +139,23 @@ def _axis(override: Override, argument: str) -> Axis:
     return Axis(name, tuple(check(name, value) for value in values))
 
 
-def values_of(override: Override, argument: str) -> list[Any]:
+def values_of(override: Override, argument: str, choices: Choices = packaged_choices) -> list[Any]:
     """The value or values that an override gives, as Hydra reads them."""
-    from hydra.core.override_parser.types import Glob, QuotedString
+    from hydra.core.override_parser.types import Glob, QuotedString, RangeSweep
 
     name, value = override.get_key_element(), override.value()
     if isinstance(value, Glob):
-        names = _names(name)
+        names = _names(name, choices)
         values: list[Any] = value.filter(names)
         if not names:
             raise UserError(f"{argument}: {name} has no names to choose from; write {name}=a,b,c")
         if not values:
             raise UserError(f"{argument} matches none of {', '.join(names)}")
     elif override.is_discrete_sweep():
+        _check_range(value, argument)
         values = [_rounded(v) for v in override.sweep_iterator()]
+        if isinstance(value, RangeSweep):  # Hydra adds up floats, and may just not reach the end
+            values = [v for v in values if v != value.stop]
     elif override.is_sweep_override():
         if name == "seed":
             raise UserError(f"{argument}: a seed has no interval; write seed=range(1,6)")
@@ -160,12 +172,32 @@ def values_of(override: Override, argument: str) -> list[Any]:
     return plain
 
 
+def _check_range(value: Any, argument: str) -> None:
+    """Raises UserError for a range without values, or with more than anybody trains."""
+    from hydra.core.override_parser.types import RangeSweep
+
+    if not isinstance(value, RangeSweep):
+        return
+    assert value.start is not None
+    assert value.stop is not None
+    if value.step == 0:
+        raise UserError(f"{argument}: the step of a range is not 0")
+    span = (value.stop - value.start) / value.step
+    if not math.isfinite(span):
+        raise UserError(f"{argument}: the ends of a range are numbers")
+    count = math.ceil(span)
+    if count < 1:
+        raise UserError(f"{argument} has no values: write range(start,stop,step) from low to high")
+    if count > MOST_VALUES:
+        raise UserError(f"{argument} has {count:,} values; {MOST_VALUES:,} are the most")
+
+
 def _rounded(value: Any) -> Any:
     """range(0.1,0.5,0.1) means 0.3, not 0.30000000000000004."""
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
-def _names(name: str) -> list[str]:
+def _names(name: str, choices: Choices) -> list[str]:
     """The choices of a group or a parameter."""
     if name in CHOSEN_FROM:
         return choices(CHOSEN_FROM[name])

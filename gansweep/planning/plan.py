@@ -4,43 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import itertools
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gansweep.config import (
     DEFAULTS,
-    HYPERPARAMETERS,
     PARAMS,
     SEARCH_SETTINGS,
     SHARED,
     Config,
-    check,
     effective,
 )
+from gansweep.launch.names import SEARCH
 from gansweep.launch.task import PlannedRun
-from gansweep.params import DataConfig
-from gansweep.planning.compose import Compose
+from gansweep.planning.compose import Compose, make_config
+from gansweep.planning.expand import Cell, Expander
 from gansweep.planning.identity import check_root, fault_of, plan_run
 from gansweep.planning.overrides import Axis, as_arguments
-from gansweep.planning.row_list import ROLES, Recipe, read_recipe, select_rows
+from gansweep.planning.resources import packaged_choices
+from gansweep.planning.row_list import Recipe, read_recipe, select_rows
+from gansweep.planning.search_path import Choices
 from gansweep.plugins import GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json, was_edited
 from gansweep.terminal.console import console
-from gansweep.training.data import Prepared, at_hand, find_source, prepare
+from gansweep.training.data import Prepared, find_source, prepare
 from gansweep.training.metrics.registered import PUBLISHED
 
-
-@dataclass
-class _Cell:
-    """One run of a row. column: its data set; shown: what tells it from its neighbours."""
-
-    config: Config
-    column: dict[str, Any]
-    shown: dict[str, Any]
+MANY_ROWS = 2_000  # take seconds to plan
+MOST_ROWS = 1_000_000
 
 
 @dataclass
@@ -73,26 +66,6 @@ def keep_record(run: Run, record: dict[str, Any]) -> None:
         run.plan(record)
 
 
-def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) -> Config:
-    """The typed configuration: what Hydra composed, then `values` (`data.root` and such too).
-
-    Raises UserError for a value that is not valid, whichever file it came from.
-    """
-    merged = {name: check(name, composed[name]) for name in PARAMS}
-    data = {key: check(f"data.{key}", value) for key, value in composed["data"].items()}
-    config = Config(**merged, data=DataConfig(**data))
-    return with_values(config, values) if values else config
-
-
-def with_values(config: Config, values: dict[str, Any]) -> Config:
-    """`config` with some typed values replaced."""
-    nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
-    flat = {k: v for k, v in values.items() if k in PARAMS}
-    if nested:
-        flat["data"] = dataclasses.replace(config.data, **nested)
-    return dataclasses.replace(config, **flat)
-
-
 class Preparer:
     """Prepares each data set once for all runs that share it, and sees to the judge's weights."""
 
@@ -123,26 +96,33 @@ class Preparer:
         return self._labels[key]
 
 
-def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: str) -> Plan:
+def make_plan(
+    axes: list[Axis],
+    compose: Compose,
+    profile: str,
+    command_line: str,
+    choices: Choices = packaged_choices,
+) -> Plan:
     """Expand the axes (over a row list, if there is one) into runs; writes nothing but the cache.
 
-    compose: group choices → the composed parameters. Raises UserError if no chosen row can be
-    trained; rows that cannot are in the manifest, with the reason.
+    compose: group choices → the composed parameters; choices: of the groups. Raises UserError if no
+    chosen row can be trained; rows that cannot are in the manifest, with the reason.
     """
     settings = settings_of(axes)
     for name in SEARCH_SETTINGS:
         if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]:
             raise UserError(f"{name}={settings[name]} is for searches: add search=lr,beta1 or such")
     listed = settings.get("sweep")
-    recipe = None if listed is None else read_recipe(listed)
+    recipe = None if listed is None else read_recipe(listed, choices)
     if recipe is not None and recipe.search:
-        raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper=optuna")
+        raise UserError(f"sweep={recipe.name} is a search: add hydra/sweeper={SEARCH}")
     if settings.get("rows") is not None and recipe is None:
         raise UserError("rows=… chooses from a row list: name it with sweep=…")
     chosen = select_rows(settings.get("rows"), len(recipe.rows)) if recipe else None
     profile = profile_of(axes, recipe, profile)
     expander = Expander(axes, recipe, compose, profile)
     prepared = Preparer()
+    _announce_size(expander.count())
     expanded = list(expander.rows())
     check_root(cell.config for _, _, cells in expanded for cell in cells)
 
@@ -203,7 +183,15 @@ def make_plan(axes: list[Axis], compose: Compose, profile: str, command_line: st
     )
 
 
-def _labels(cells: list[_Cell], prepared: Preparer) -> list[str]:
+def _announce_size(rows: int) -> None:
+    """Say that a large plan takes a while. Raises UserError for one that nobody can train."""
+    if rows > MOST_ROWS:
+        raise UserError(f"{rows:,} rows; a sweep has at most {MOST_ROWS:,}")
+    if rows > MANY_ROWS:
+        console.print(f"planning {rows:,} rows")
+
+
+def _labels(cells: list[Cell], prepared: Preparer) -> list[str]:
     """The picture column of each cell; what two data sets share is told apart."""
     labels = [prepared.label(cell.config) for cell in cells]
     columns: dict[str, list[dict[str, Any]]] = {}
@@ -235,108 +223,6 @@ def settings_of(axes: list[Axis]) -> dict[str, Any]:
     if name is not None and (not name.strip(". ") or set(name) & set('/\\:*?"<>|')):
         raise UserError(f"name={name} cannot name a folder; use letters, digits, - and _")
     return values
-
-
-class Expander:
-    """The product of the axes, split into rows, picture columns (data) and replicates (seed)."""
-
-    def __init__(
-        self,
-        axes: list[Axis],
-        recipe: Recipe | None,
-        compose: Compose,
-        profile: str,
-        roles: Sequence[str] = ROLES,
-    ) -> None:
-        self.recipe = recipe
-        self.roles = recipe.data if recipe else roles
-        self.profile = profile
-        free = [a for a in axes if a.name not in SHARED or a.name in ROLES]
-        self.data_axes = [a for a in free if a.name == "data" or a.name.startswith("data.")]
-        self.seed_axes = [a for a in free if a.name == "seed"]
-        self.row_axes = [a for a in free if a not in self.data_axes and a not in self.seed_axes]
-        self._out = {a.name: a.values[0] for a in axes if a.name == "out"}
-        self._stand_ins = next((a.values[0] for a in axes if a.name == "stand_ins"), None)
-        self._compose = compose
-        self._composed: dict[tuple[str, str | None], Config] = {}
-        self._stood_in: set[str] = set()
-
-    def overridden(self) -> bool:
-        """Does the command line say anything that can change a run's numbers?"""
-        axes = (*self.data_axes, *self.seed_axes, *self.row_axes)
-        names = {a.name for a in axes}
-        return any(n not in PARAMS or n in ROLES or n in HYPERPARAMETERS for n in names)
-
-    def varying(self) -> list[str]:
-        return [a.name for a in self.row_axes if len(a.values) > 1]
-
-    def rows(self) -> Iterator[tuple[int, dict[str, Any], list[_Cell]]]:
-        """(place in the row list, what varies, the row's runs) of each row."""
-        listed = self.recipe.rows if self.recipe else [{}]
-        for source, row in enumerate(listed):
-            for values in _product(self.row_axes):
-                given = {k: v for k, v in self._given(row, values).items() if k in row}
-                shown = {k: v for k, v in {**given, **values}.items() if self._differs(k)}
-                yield source, shown, list(self._cells(row, values))
-
-    def _differs(self, name: str) -> bool:
-        listed = self.recipe is not None and any(name in row for row in self.recipe.rows)
-        return listed or name in self.varying()
-
-    def _given(self, row: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """What the row list says of a row; what it says of the profile comes last."""
-        if self.recipe is None:
-            return {}
-        of_profile = self.recipe.profiles.get(values.get("profile", self.profile), {})
-        return {**self.recipe.common, **row, **of_profile}
-
-    def _cells(self, row: dict[str, Any], values: dict[str, Any]) -> Iterator[_Cell]:
-        profile = values.get("profile", self.profile)
-        given = self._given(row, values)
-        several = [a.name for a in (*self.data_axes, *self.seed_axes) if len(a.values) > 1]
-        for column in self._columns(profile, values):
-            base = self._base(profile, column.get("data"))
-            for seed in _product(self.seed_axes):
-                config = with_values(base, {**given, **values, **column, **seed, **self._out})
-                told = {k: v for k, v in {**column, **seed}.items() if k in several}
-                yield _Cell(config, column, {"data": config.data.name, **told})
-
-    def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        """The data sets: those of the command line, else the profile's digits and faces."""
-        axes = list(self.data_axes)
-        if not any(axis.name == "data" for axis in axes):
-            base = self._base(profile, None)
-            names = dict.fromkeys(
-                values.get(role) or self._data_of(role, base) for role in self.roles
-            )
-            axes.insert(0, Axis("data", tuple(names)))
-        return list(_product(axes))
-
-    def _data_of(self, role: str, base: Config) -> str:
-        """The profile's digits or faces, or what stands in for them."""
-        wanted: str = getattr(base, role)
-        if not (base.stand_ins if self._stand_ins is None else self._stand_ins):
-            return wanted
-        roots = [axis.values[0] for axis in self.data_axes if axis.name == "data.root"]
-        spec = dataclasses.replace(base.data, root=roots[0] if roots else base.data.root)
-        name = at_hand(spec, wanted)
-        if name != wanted and wanted not in self._stood_in:
-            self._stood_in.add(wanted)
-            console.print(f"data: {wanted} is not at hand (data.root=FOLDER): {name} stands in")
-        return name
-
-    def _base(self, profile: str, data: str | None) -> Config:
-        key = (profile, data)
-        if key not in self._composed:
-            groups = {"profile": profile} | ({"data": data} if data else {})
-            self._composed[key] = make_config(self._compose(groups))
-        return self._composed[key]
-
-
-def _product(axes: list[Axis]) -> Iterator[dict[str, Any]]:
-    names = [axis.name for axis in axes]
-    for values in itertools.product(*(axis.values for axis in axes)):
-        yield dict(zip(names, values, strict=True))
 
 
 def shown_params(config: Config) -> dict[str, Any]:

@@ -22,6 +22,6 @@ def sweeps_folder() -> Path:
     return _folder("sweeps")
 
 
-def choices(group: str) -> list[str]:
-    """The choices of a group in conf/, `data` or `profile`."""
+def packaged_choices(group: str) -> list[str]:
+    """The choices of a group, `data` or `profile`, that come with gansweep."""
     return sorted(path.stem for path in (conf_folder() / group).glob("*.yaml"))

@@ -20,11 +20,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, check
-from gansweep.planning.resources import choices, sweeps_folder
+from gansweep.planning.resources import packaged_choices, sweeps_folder
+from gansweep.planning.search_path import Choices
 from gansweep.report.table.columns import RESULTS
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Table
@@ -66,40 +68,59 @@ def find_recipe(name: str) -> Path:
     raise UserError(f"sweep={name}: no such list or file; {choices_hint(name, known)}")
 
 
-def read_recipe(name: str) -> Recipe:
-    """Raises UserError, naming the file and the place in it, for anything that is wrong."""
-    import yaml
+def read_recipe(name: str, choices: Choices = packaged_choices) -> Recipe:
+    """The row list of this name. choices: those of the groups.
 
+    Raises UserError, naming the file and the place in it, for anything that is wrong.
+    """
     path = find_recipe(name)
     try:
-        record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not readable as YAML ({reason})") from None
-    try:
-        return _recipe(path.stem, record)
+        return _recipe(path.stem, _load(path), choices("profile"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: it is nested too deeply") from None
 
 
 def is_search(name: str) -> bool:
     """Is this a search? What is wrong with it, or missing, is said by whoever reads it next."""
     try:
-        return bool(read_recipe(name).search)
+        record = _load(find_recipe(name))
     except UserError:
         return False
+    return isinstance(record, dict) and bool(record.get("search"))
 
 
-def _recipe(name: str, record: Any) -> Recipe:
+def _load(path: Path) -> Any:
+    """What the YAML of a file says. Raises UserError if it is not readable."""
+    try:
+        return _load_text(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"not readable as YAML ({error})") from None
+
+
+@lru_cache(maxsize=1)
+def _load_text(text: str) -> Any:
+    """Cached, as one command line reads its row list several times, and large ones take seconds."""
+    import yaml
+
+    try:
+        return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"not readable as YAML ({reason})") from None
+
+
+def _recipe(name: str, record: Any, known: list[str]) -> Recipe:
     _mapping(record, "a row list", KEYS)
     recipe = Recipe(
         name=name,
         title=str(record.get("title", name)),
-        profile=_profile(record.get("profile")),
+        profile=_profile(record.get("profile"), known),
         data=_roles(record.get("data", list(ROLES))),
         common=_checked(record.get("set") or {}, "set"),
     )
-    profiles = _mapping(record.get("profiles") or {}, "profiles", choices("profile"))
+    profiles = _mapping(record.get("profiles") or {}, "profiles", known)
     recipe.profiles = {p: _checked(values, f"profiles: {p}") for p, values in profiles.items()}
     if "search" in record:
         searched = _mapping(record["search"], "search", COLUMNS)
@@ -138,9 +159,9 @@ def _list(value: Any, what: str) -> list[Any]:
     return value
 
 
-def _profile(name: Any) -> str | None:
-    if name is not None and name not in choices("profile"):
-        raise UserError(f"profile: {name}: {choices_hint(str(name), choices('profile'))}")
+def _profile(name: Any, known: list[str]) -> str | None:
+    if name is not None and name not in known:
+        raise UserError(f"profile: {name}: {choices_hint(str(name), known)}")
     return None if name is None else str(name)
 
 
@@ -148,6 +169,8 @@ def _roles(roles: Any) -> list[str]:
     for role in _list(roles, "data"):
         if role not in ROLES:
             raise UserError(f"data: {role}: {choices_hint(str(role), ROLES)}")
+    if not roles:
+        raise UserError(f"data: [] leaves nothing to train on; valid: {', '.join(ROLES)}")
     return list(roles)
 
 
@@ -201,8 +224,6 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
 
 def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
     """Cells to typed parameters; `n/a` leaves a parameter at what the network has: nothing."""
-    import yaml
-
     values = {}
     for column, cell in zip(columns, cells, strict=True):
         names = column.split(" / ")
@@ -212,8 +233,19 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
             raise UserError(f"{column}: {cell!r} does not have {len(names)} parts")
         for name, part in zip(names, parts, strict=True):
             if part != NOT_APPLICABLE:
-                values[name] = check(name, _number(yaml.safe_load(part) if merged else part))
+                values[name] = check(name, _number(_part(column, part) if merged else part))
     return values
+
+
+def _part(column: str, text: str) -> Any:
+    """One of the values of a cell that holds several."""
+    import yaml
+
+    with suppress(yaml.YAMLError, RecursionError):
+        value = yaml.safe_load(text)
+        if not isinstance(value, list | dict):
+            return value
+    raise UserError(f"{column}: {text!r} is not a single value")
 
 
 def _number(value: Any) -> Any:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import Config
 from gansweep.launch.task import PlannedRun
+from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
-from gansweep.planning.plan import (
-    keep_record,
-    with_values,
-)
+from gansweep.planning.plan import keep_record
 from gansweep.plugins import SAMPLERS
 from gansweep.report.stored_study import ERROR
 from gansweep.search.objectives import second_objective

@@ -1,4 +1,4 @@
-"""`hydra/sweeper=optuna`: from a command line to a study, trained trials and their report."""
+"""`hydra/sweeper=gansweep_search`: from a command line to a study, its trials and the report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import SweepTask
 from gansweep.planning.overrides import items
 from gansweep.report.stored_study import RUNS, counted
@@ -38,10 +39,10 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
     """Search, then write the report. Exit codes are those of a sweep."""
     with one_line_errors():
         chosen = master.hydra.runtime.choices["hydra/launcher"]
-        if chosen != "local":
+        if chosen != LAUNCHER:
             raise UserError(
-                "a search trains on this machine's slots (hydra/launcher=local); several machines "
-                "may work on one study: give each the same command and storage=URL"
+                f"a search trains on this machine's slots (hydra/launcher={LAUNCHER}); several "
+                "machines may work on one study: give each the same command and storage=URL"
             )
         plan = read_plan(arguments, master, context)
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)

@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, SHARED, Config
-from gansweep.planning.compose import command_of, composer
+from gansweep.launch.names import SEARCH
+from gansweep.planning.compose import command_of, composer, make_config, with_values
+from gansweep.planning.expand import Expander
 from gansweep.planning.identity import fault_of
 from gansweep.planning.overrides import items, read_axes
-from gansweep.planning.plan import (
-    Expander,
-    Preparer,
-    make_config,
-    profile_of,
-    settings_of,
-    with_values,
-)
+from gansweep.planning.plan import Preparer, profile_of, settings_of
 from gansweep.planning.row_list import read_recipe
+from gansweep.planning.search_path import choices_of
 from gansweep.report.stored_study import counted
 from gansweep.search.objectives import check_objective, quality
 from gansweep.search.space import DECIDING, Space, has_effect, is_searched, read_space
@@ -62,19 +58,20 @@ class SearchPlan:
 def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -> SearchPlan:
     """Raises UserError for anything that cannot be searched."""
     searched = [a for a in arguments if is_searched(a)]
-    axes = read_axes([a for a in arguments if a not in searched], multirun=True)
+    choices = choices_of(master, context)
+    axes = read_axes([a for a in arguments if a not in searched], multirun=True, choices=choices)
     values = settings_of(axes)
     several = [a.name for a in axes if len(a.values) > 1 and a.name.split(".")[0] != "data"]
     if several:
         hint = "seeds_per_trial=N trains each setting several times" if "seed" in several else ""
         raise UserError(f"{', '.join(several)}: one value each in a search; {hint}".rstrip("; "))
     listed = values.get("sweep")
-    recipe = None if listed is None else read_recipe(listed)
+    recipe = None if listed is None else read_recipe(listed, choices)
     names = items(values.get("search"))
     if recipe is not None:
         if not recipe.search:
             raise UserError(
-                f"sweep={recipe.name} is a list of rows: leave out hydra/sweeper=optuna"
+                f"sweep={recipe.name} is a list of rows: leave out hydra/sweeper={SEARCH}"
             )
         given = {a.split("=")[0] for a in (*searched, *arguments)} | set(names)
         searched += [f"{n}={text}" for n, text in recipe.search.items() if text and n not in given]

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, Config, check, effective, validate
+from gansweep.launch.names import SEARCH
 from gansweep.planning.overrides import LISTS, parse, values_of
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError, choices_hint
@@ -190,7 +191,7 @@ def is_searched(argument: str) -> bool:
 
 
 def with_sweeper(overrides: list[str]) -> list[str]:
-    """The overrides of a sweep; those of a search choose Optuna's sweeper, if none is chosen."""
+    """The overrides of a sweep; those of a search choose its sweeper, if none is chosen."""
     from hydra.core.override_parser.types import IntervalSweep
 
     from gansweep.planning.row_list import is_search
@@ -204,7 +205,7 @@ def with_sweeper(overrides: list[str]) -> list[str]:
             or (name == "sweep" and is_search(value))
             or ("interval(" in value and isinstance(parse(override).value(), IntervalSweep))
         ):
-            return [*overrides, "hydra/sweeper=optuna"]
+            return [*overrides, f"hydra/sweeper={SEARCH}"]
     return overrides
 
 

@@ -31,9 +31,14 @@ class FailedElsewhere(UserError):
 def choices_hint(value: str, choices: Iterable[str]) -> str:
     """`did you mean 'alpha'?` when something is near, and all the valid choices."""
     choices = list(choices)
-    near = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
-    meant = f"did you mean {near[0]!r}? " if near else ""
+    near = nearest(value, choices)
+    meant = f"did you mean {near!r}? " if near else ""
     return f"{meant}valid: {', '.join(choices)}"
+
+
+def nearest(value: str, choices: Iterable[str]) -> str | None:
+    """The choice that `value` is probably a misspelling of."""
+    return next(iter(difflib.get_close_matches(value, list(choices), n=1, cutoff=0.6)), None)
 
 
 def printable(text: str) -> str:

@@ -196,6 +196,11 @@ class Run:
         error = str(failure.get("error", "unknown"))
         return error if failure.get("cause") == "diverged" else f"failed: {error}"
 
+    def told_failure(self) -> str:
+        """Why it failed, and the log, if it has written one."""
+        log = f" (log: {self.log})" if self.log.exists() else ""
+        return f"{self.why_failed()}{log}"
+
     def complete(self) -> bool:
         """Done, with everything a table needs: nothing to train or to draw again."""
         return self.status() == "done" and _whole_png(self.picture)

@@ -1,7 +1,8 @@
 """What Hydra insists on finding under `hydra_plugins`: classes and their config, no logic.
 
 Hydra imports this at the start of every Hydra app in the environment: nothing heavy here.
-It does so outside `sys.modules`, where dataclasses cannot resolve postponed annotations.
+It does so outside `sys.modules`, where dataclasses cannot resolve postponed annotations. The names
+that are registered here are seen by all these apps too, so each begins with `gansweep_`.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from omegaconf import DictConfig
 
 @dataclass
 class GridSweeperConfig:
-    """`hydra/sweeper=grid`"""
+    """`hydra/sweeper=gansweep_grid`"""
 
     _target_: str = "hydra_plugins.gansweep.GridSweeper"
 
@@ -38,13 +39,13 @@ class GridSweeper(Sweeper):
 
 
 @dataclass
-class OptunaSweeperConfig:
-    """`hydra/sweeper=optuna`"""
+class SearchSweeperConfig:
+    """`hydra/sweeper=gansweep_search`"""
 
-    _target_: str = "hydra_plugins.gansweep.OptunaSweeper"
+    _target_: str = "hydra_plugins.gansweep.SearchSweeper"
 
 
-class OptunaSweeper(Sweeper):
+class SearchSweeper(Sweeper):
     """Searches with Optuna; see gansweep/search."""
 
     def setup(
@@ -60,7 +61,7 @@ class OptunaSweeper(Sweeper):
 
 @dataclass
 class LocalLauncherConfig:
-    """`hydra/launcher=local`"""
+    """`hydra/launcher=gansweep_local`"""
 
     _target_: str = "hydra_plugins.gansweep.LocalLauncher"
 
@@ -84,11 +85,11 @@ class LocalLauncher(Launcher):
 
 
 ConfigStore.instance().store(
-    group="hydra/launcher", name="local", node=LocalLauncherConfig, provider="gansweep"
+    group="hydra/launcher", name="gansweep_local", node=LocalLauncherConfig, provider="gansweep"
 )
 ConfigStore.instance().store(
-    group="hydra/sweeper", name="optuna", node=OptunaSweeperConfig, provider="gansweep"
+    group="hydra/sweeper", name="gansweep_search", node=SearchSweeperConfig, provider="gansweep"
 )
 ConfigStore.instance().store(
-    group="hydra/sweeper", name="grid", node=GridSweeperConfig, provider="gansweep"
+    group="hydra/sweeper", name="gansweep_grid", node=GridSweeperConfig, provider="gansweep"
 )

@@ -81,13 +81,13 @@ def _roots(root: str | None) -> list[str | None]:
     return [part for part in root.split(os.pathsep) if part] or [root]
 
 
-def at_hand(spec: DataConfig, name: str) -> str:
-    """`name`, or its stand-in if its files are not where `spec` says. Reads no picture."""
-    stand_in = DATASETS[name].stand_in
+def at_hand(spec: DataConfig) -> str:
+    """Its name, or its stand-in's if its files are not where `spec` says. Reads no picture."""
+    stand_in = DATASETS[spec.name].stand_in
     if stand_in is None:
-        return name
+        return spec.name
     try:
-        find_source(replace(spec, name=name), 28)
+        find_source(spec, 28)
     except UserError:
         return str(stand_in)
-    return name
+    return spec.name

@@ -1,0 +1,135 @@
+"""The product of a command line's values: rows, their data sets, their seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gansweep.config import HYPERPARAMETERS, PARAMS, SHARED, Config
+from gansweep.planning.compose import Compose, make_config, with_values
+from gansweep.planning.overrides import Axis
+from gansweep.planning.row_list import ROLES, Recipe
+from gansweep.terminal.console import console
+from gansweep.training.data import at_hand
+
+
+@dataclass
+class Cell:
+    """One run of a row. column: its data set; shown: what tells it from its neighbours."""
+
+    config: Config
+    column: dict[str, Any]
+    shown: dict[str, Any]
+
+
+class Expander:
+    """The product of the axes, split into rows, picture columns (data) and replicates (seed)."""
+
+    def __init__(
+        self,
+        axes: list[Axis],
+        recipe: Recipe | None,
+        compose: Compose,
+        profile: str,
+        roles: Sequence[str] = ROLES,
+    ) -> None:
+        self.recipe = recipe
+        self.roles = recipe.data if recipe else roles
+        self.profile = profile
+        free = [a for a in axes if a.name not in SHARED or a.name in ROLES]
+        self.data_axes = [a for a in free if a.name == "data" or a.name.startswith("data.")]
+        self.seed_axes = [a for a in free if a.name == "seed"]
+        self.row_axes = [a for a in free if a not in self.data_axes and a not in self.seed_axes]
+        self._out = {a.name: a.values[0] for a in axes if a.name == "out"}
+        self._stand_ins = next((a.values[0] for a in axes if a.name == "stand_ins"), None)
+        self._compose = compose
+        self._composed: dict[tuple[str, str | None], Config] = {}
+        self._stood_in: set[str] = set()
+
+    def overridden(self) -> bool:
+        """Does the command line say anything that can change a run's numbers?"""
+        axes = (*self.data_axes, *self.seed_axes, *self.row_axes)
+        names = {a.name for a in axes}
+        return any(n not in PARAMS or n in ROLES or n in HYPERPARAMETERS for n in names)
+
+    def varying(self) -> list[str]:
+        return [a.name for a in self.row_axes if len(a.values) > 1]
+
+    def count(self) -> int:
+        """How many rows there are."""
+        listed = self.recipe.rows if self.recipe else [{}]
+        return len(listed) * math.prod(len(axis.values) for axis in self.row_axes)
+
+    def rows(self) -> Iterator[tuple[int, dict[str, Any], list[Cell]]]:
+        """(place in the row list, what varies, the row's runs) of each row."""
+        listed = self.recipe.rows if self.recipe else [{}]
+        for source, row in enumerate(listed):
+            for values in _product(self.row_axes):
+                given = {k: v for k, v in self._given(row, values).items() if k in row}
+                shown = {k: v for k, v in {**given, **values}.items() if self._differs(k)}
+                yield source, shown, list(self._cells(row, values))
+
+    def _differs(self, name: str) -> bool:
+        listed = self.recipe is not None and any(name in row for row in self.recipe.rows)
+        return listed or name in self.varying()
+
+    def _given(self, row: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """What the row list says of a row; what it says of the profile comes last."""
+        if self.recipe is None:
+            return {}
+        of_profile = self.recipe.profiles.get(values.get("profile", self.profile), {})
+        return {**self.recipe.common, **row, **of_profile}
+
+    def _cells(self, row: dict[str, Any], values: dict[str, Any]) -> Iterator[Cell]:
+        profile = values.get("profile", self.profile)
+        given = self._given(row, values)
+        several = [a.name for a in (*self.data_axes, *self.seed_axes) if len(a.values) > 1]
+        for column in self._columns(profile, values):
+            base = self._base(profile, column.get("data"))
+            for seed in _product(self.seed_axes):
+                config = with_values(base, {**given, **values, **column, **seed, **self._out})
+                told = {k: v for k, v in {**column, **seed}.items() if k in several}
+                yield Cell(config, column, {"data": column["data"], **told})
+
+    def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+        """The data sets: those of the command line, else the profile's digits and faces."""
+        axes = list(self.data_axes)
+        if not any(axis.name == "data" for axis in axes):
+            names = dict.fromkeys(
+                values.get(role) or self._data_of(role, profile) for role in self.roles
+            )
+            axes.insert(0, Axis("data", tuple(names)))
+        return list(_product(axes))
+
+    def _data_of(self, role: str, profile: str) -> str:
+        """The profile's digits or faces, or what stands in for them."""
+        base = self._base(profile, None)
+        wanted: str = getattr(base, role)
+        if not (base.stand_ins if self._stand_ins is None else self._stand_ins):
+            return wanted
+        roots = [axis.values[0] for axis in self.data_axes if axis.name == "data.root"]
+        spec = self._base(profile, wanted).data
+        name = at_hand(dataclasses.replace(spec, root=roots[0]) if roots else spec)
+        if name == spec.name:
+            return wanted
+        if wanted not in self._stood_in:
+            self._stood_in.add(wanted)
+            console.print(f"data: {wanted} is not at hand (data.root=FOLDER): {name} stands in")
+        return name
+
+    def _base(self, profile: str, data: str | None) -> Config:
+        key = (profile, data)
+        if key not in self._composed:
+            groups = {"profile": profile} | ({"data": data} if data else {})
+            self._composed[key] = make_config(self._compose(groups))
+        return self._composed[key]
+
+
+def _product(axes: list[Axis]) -> Iterator[dict[str, Any]]:
+    names = [axis.name for axis in axes]
+    for values in itertools.product(*(axis.values for axis in axes)):
+        yield dict(zip(names, values, strict=True))
