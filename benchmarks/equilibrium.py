@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 
 from benchmarks import charts, measure
 from gansweep.report.plots.curves import smoothed
-from gansweep.report.plots.evolution import sample_steps, spaced
+from gansweep.report.plots.evolution import spaced
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, read_json
 
@@ -196,7 +196,9 @@ def _panel(axes: Any, case: Case, seen: dict[int, int]) -> None:
 def sheets(folder: Path) -> None:
     """Pictures to label, in random order, and which is which in key.json."""
     pictures = [
-        (case.run, step) for case in cases() for step in spaced(sample_steps(case.run), TIMES)
+        (case.run, step)
+        for case in cases()
+        for step in spaced(list(case.run.sample_pictures()), TIMES)
     ]
     random.Random(7).shuffle(pictures)
     folder.mkdir(parents=True, exist_ok=True)

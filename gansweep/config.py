@@ -97,6 +97,11 @@ def _typed(name: str, value: Any, hint: Any, valid: str) -> Any:
     return kind(value)
 
 
+def kind_of(name: str) -> type:
+    """The declared type of a parameter, `data.root` and the like included."""
+    return _split_optional(_HINTS[name])[0]
+
+
 def check(name: str, value: Any) -> Any:
     """`value` in the declared type of parameter `name` (`data.root` and the like included).
 
@@ -171,6 +176,8 @@ def effective(config: Config) -> dict[str, Any]:
 
 def validate(config: Config) -> None:
     """Check what concerns several parameters at once. Raises UserError."""
+    if config.early_stop and config.judge == "false":
+        raise UserError("early_stop=true goes by the judge's distances: leave out judge=false")
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
     if generator.image_size != discriminator.image_size:
         fitting = [d.name for d in DISCRIMINATORS if d.image_size == generator.image_size]

@@ -1,8 +1,8 @@
 """The hyperparameters of a run, each declared once: type, default, valid range, help and label.
 
 From here a parameter reaches the command line, Hydra's type check, the run folder, the optimizers,
-the table's columns and the searches. The order is that of the documents' own columns. What can not
-change a run's numbers stands in settings.py.
+the table's columns and the searches. The order is that of the documents' own columns. What is no
+part of a run's id stands in settings.py.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class DataConfig:
 
 @dataclass
 class Hyperparameters:
-    """What can change the numbers of a run: its identity, apart from the seed."""
+    """What decides the numbers of a run, but for rounding: its identity, apart from the seed."""
 
     gen: str = param("1", "generator implementation", "gen impl", choices=GENERATORS)
     disc: str = param("1", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)

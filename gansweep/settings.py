@@ -1,4 +1,8 @@
-"""Settings that do not change a run's numbers: of a run, of a sweep, of a search."""
+"""Settings that are not in a run's id: of a run, of a sweep, of a search.
+
+Runs that differ in nothing else take each other's place. Device and threads change the last bits of
+the numbers all the same, as another machine does: sums are taken in another order.
+"""
 
 from __future__ import annotations
 

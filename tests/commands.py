@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import atexit
 import json
-import multiprocessing.util
 import os
 import runpy
 import select
@@ -191,7 +190,7 @@ def _command(folder: str, words: list[str], env: dict[str, str], session: bool) 
     os.environ.clear()
     os.environ.update(env)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    multiprocessing.util.spawnv_passfds = _fork_instead  # type: ignore[attr-defined]
+    sys.modules["gansweep.launch.forkserver"].start = Forked  # type: ignore[attr-defined]
     if env.get("GANSWEEP_FAULT"):
         faults = runpy.run_path(str(FAULTS / "sitecustomize.py"))
         faults["install"](sys.modules["gansweep.training.gan"])
@@ -200,14 +199,33 @@ def _command(folder: str, words: list[str], env: dict[str, str], session: bool) 
     runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
-def _fork_instead(path: bytes, arguments: list[Any], passed: Collection[int]) -> int:
-    """multiprocessing starts its servers as `python -c CODE`: here a fork runs their code."""
-    pid = os.fork()
-    if pid == 0:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        _be_a_process(lambda: exec(os.fsdecode(arguments[-1]), {}), passed)
-    return pid
+class Forked:
+    """A sweep's fork server as a fork of the sweep, in the place of a new interpreter.
+
+    It has what the sweep needs of a `subprocess.Popen`.
+    """
+
+    def __init__(self, number: int, preload: str) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            for ending in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(ending, signal.SIG_DFL)
+            serve = sys.modules["gansweep.launch.forkserver"].serve
+            _be_a_process(lambda: serve(number, preload), [number])
+
+    def poll(self, options: int = os.WNOHANG) -> int | None:
+        if self.returncode is None:
+            pid, how = os.waitpid(self.pid, options)
+            self.returncode = os.waitstatus_to_exitcode(how) if pid else None
+        return self.returncode
+
+    def wait(self) -> int | None:
+        return self.poll(0)
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
 
 
 def _be_a_process(work: Callable[[], object], passed: Collection[int] = ()) -> NoReturn:

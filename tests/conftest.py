@@ -11,13 +11,18 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from commands import run
 from PIL import Image
 
+from gansweep.config import Config
 from gansweep.params import DataConfig
+from gansweep.planning.identity import plan_run
+from gansweep.planning.plan import keep_record
+from gansweep.store.run import Run
 from gansweep.training.data import prepare
 from gansweep.training.data.toyfaces import draw
 
@@ -82,6 +87,15 @@ def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
     return lambda fault: functools.partial(run, tmp_path, fault=fault)
 
 
+def plan_small(out: Path, **params: Any) -> Run:
+    """A planned run of 20 steps on digits; checkpoints and pictures at steps 10 and 20."""
+    settings = {"steps": 20, "sample_every": 10, "log_every": 5, "threads": 1, **params}
+    config = Config(**settings, out=str(out))
+    run, record = plan_run(config, prepare(DataConfig("mnist5k"), 28))
+    keep_record(run, record)
+    return run
+
+
 def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 120) -> None:
     """Until so many files are there."""
     wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
@@ -103,9 +117,9 @@ def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def revive(folder: Path) -> None:
+def revive(folder: Path, out: str = "outputs") -> None:
     """Take the flags off all finished runs: a few steps make nothing that is alive."""
-    for path in folder.glob("outputs/runs/*/result.json"):
+    for path in folder.glob(f"{out}/runs/*/result.json"):
         result = json.loads(path.read_text())
         result["judge"]["flags"] = []
         path.write_text(json.dumps(result))

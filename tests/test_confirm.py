@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Cli, one_line_error, revive
@@ -50,7 +51,32 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     )
     assert "4 done, 0 to train" in cli(*again, module="gansweep.confirm").stdout
     resumed = cli("g-confirm", module="gansweep.resume")
-    assert "goes on by its own command: python -m gansweep confirm g" in one_line_error(resumed)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "python -m gansweep confirm g --top 2 --seeds 2" in resumed.stdout
+    assert "4 done, 0 to train" in resumed.stdout
+    wider = cli("g-confirm", "width=1", module="gansweep.resume")
+    assert "a confirmation goes on as it was begun: leave out width=1" in one_line_error(wider)
+
+
+def test_a_confirmation_trains_again_what_failed_if_it_is_asked_to(
+    cli: Cli, faulty_cli: Any, tmp_path: Path
+) -> None:
+    places = ("--out", "o", "--reports", "r")
+    grid = ("-m", "lr=1e-3", "data=mnist5k", "steps=6", "name=g", "out=o", "reports=r")
+    assert cli(*grid).returncode == 0
+    revive(tmp_path, "o")
+    again = ("g", "--top", "1", "--seeds", "2", *places)
+    assert faulty_cli("do=raise step=3")(*again, module="gansweep.confirm").returncode == 1
+    left = cli(*again, module="gansweep.confirm")
+    assert "0 done, 2 failed before (retry=failed trains them again), 0 to train" in left.stdout
+    assert left.returncode == 1
+    # The recorded command knows the folders.
+    done = cli("g-confirm", "retry=failed", "--out", "o", module="gansweep.resume")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "confirm g --top 1 --seeds 2 --out o --reports r retry=failed" in done.stdout
+    assert "0 done, 2 to train" in done.stdout
+    assert (tmp_path / "r/g-confirm/README.md").exists()
+    assert not (tmp_path / "outputs").exists()
 
 
 def test_the_best_rows_are_trained_again_in_wider_networks(cli: Cli, tmp_path: Path) -> None:

@@ -438,3 +438,26 @@ def test_prepare_on_the_command_line_refuses_a_wrong_name_before_any_work(cli: C
     done = cli("toyfaces", "minst", module="gansweep.data")
     assert "no data set 'minst': did you mean 'mnist'?" in one_line_error(done)
     assert done.stdout == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells of its memory")
+def test_processes_share_the_memory_of_a_data_set(tmp_path: Path) -> None:
+    """64 MB of images are nobody's own memory; writing to them leaves the file as it is."""
+    np.save(tmp_path / "images.npy", np.ones((64, 1, 1024, 1024), np.uint8))
+    code = (
+        "import sys, torch\n"
+        "from pathlib import Path\n"
+        "from gansweep.training.data import Prepared\n"
+        "def own():\n"
+        "    lines = Path('/proc/self/status').read_text().splitlines()\n"
+        "    return next(int(line.split()[1]) >> 10 for line in lines if 'RssAnon' in line)\n"
+        "data = Prepared('x', 'X', Path(sys.argv[1]), 64, 1, 1024, '')\n"
+        "before = own()\n"
+        "images = torch.from_numpy(data.array()).to('cpu')\n"
+        "assert int(images.sum()) == 1 << 26\n"
+        "assert own() - before < 16, own() - before\n"
+        "images[0] = 2\n"
+        "assert int(torch.from_numpy(data.array())[0, 0, 0, 0]) == 1\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], stderr=-1)
+    assert done.returncode == 0, done.stderr.decode()

@@ -9,11 +9,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Cli, one_line_error
+import torch
+from conftest import Cli, one_line_error, plan_small
 from PIL import Image
 
 from gansweep.store.run import Run
-from gansweep.training.judge_callback import schedule, sizes
+from gansweep.training import judge_callback
+from gansweep.training.gan import GAN
+from gansweep.training.job import execute
+from gansweep.training.judge_callback import Judging, schedule, sizes
+from gansweep.training.metrics import pyramid
+from gansweep.training.metrics.evaluate import Judge
 
 GRID = ("-m", "lr=2e-4,1e-4", "data=mnist5k", "steps=400", "name=j")
 
@@ -154,3 +160,161 @@ def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) 
     )
     assert "| 18 hours | epoch 1630 | hair, eyes, nose, chin; too much noise |" in row
     assert re.search(r"images/row0-clean\.png\) \| !\[.*images/row0-dirty\.png\) \|", row)
+
+
+def measure_as(distances: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the evaluations of a run find these distances; it is evaluated every 5 steps."""
+    found = iter(distances)
+    monkeypatch.setattr(judge_callback, "PER_LOOK", 160)
+    monkeypatch.setattr(
+        Judge, "look", lambda self, sample, z: {"n": len(z), self.primary: next(found)}
+    )
+
+
+def test_the_score_is_generated_where_the_run_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning leaves the networks on the CPU. There a score takes minutes, on a GPU seconds."""
+    happened: list[Any] = []
+    to, cpu, verdict_of = GAN.to, GAN.cpu, Judging.verdict
+
+    def moved(self: GAN, device: Any) -> GAN:
+        happened.append(torch.device(device))
+        return to(self, device)
+
+    def moved_away(self: GAN) -> GAN:
+        happened.append("Lightning has ended")
+        return cpu(self)
+
+    def judged(self: Judging, gan: GAN, per_epoch: int) -> dict[str, Any]:
+        happened.append("judged")
+        return verdict_of(self, gan, per_epoch)
+
+    monkeypatch.setattr(GAN, "to", moved)
+    monkeypatch.setattr(GAN, "cpu", moved_away)
+    monkeypatch.setattr(Judging, "verdict", judged)
+    execute(plan_small(tmp_path), "run")
+    assert happened[-3:] == ["Lightning has ended", torch.device("cpu"), "judged"]
+
+
+def test_the_second_opinion_is_computed_on_the_device_of_the_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """torch's fake tensors refuse to mix devices, and need no GPU."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    devices: list[str] = []
+
+    def sorted_on(projections: torch.Tensor) -> np.ndarray:
+        devices.append(projections.device.type)
+        return np.zeros(1)
+
+    monkeypatch.setattr(pyramid, "_sorted", sorted_on)
+    with FakeTensorMode():
+        real = torch.zeros(8, 3, 28, 28, dtype=torch.uint8)
+        fake = torch.zeros(8, 3, 28, 28, dtype=torch.uint8, device="cuda")
+        assert pyramid.sliced_wasserstein(real, fake) == 0
+    assert devices == ["cuda"] * 4  # real and generated, on two levels
+
+
+def test_early_stopping_between_two_pictures_ends_with_a_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure_as([100.0, 10, 10, 10, 10, 50, 50, 50, 50], monkeypatch)
+    run = plan_small(tmp_path, steps=60, sample_every=50, log_every=1000, early_stop=True)
+    result = execute(run, "run")
+    assert result["steps"] == 40
+    assert "diverged" in result["judge"]["flags"]
+    assert run.complete()
+    assert list(run.sample_pictures()) == [40]
+    assert [line["step"] for line in run.read_metrics()] == [40]
+    assert result["loss_d"] > 0
+
+
+def test_early_stopping_needs_the_judge(cli: Cli) -> None:
+    error = one_line_error(cli("early_stop=true", "judge=false"))
+    assert "early_stop=true goes by the judge's distances: leave out judge=false" in error
+
+
+def test_a_run_begun_unjudged_is_judged_from_its_checkpoint_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan_small(tmp_path, judge="false")
+    step = GAN.step
+
+    def fails(self: GAN, *arguments: Any) -> None:
+        step(self, *arguments)
+        if self.steps_done == 17:
+            raise MemoryError("injected")
+
+    monkeypatch.setattr(GAN, "step", fails)
+    with pytest.raises(MemoryError):
+        execute(run, "first")
+    monkeypatch.setattr(GAN, "step", step)
+    plan_small(tmp_path, judge="true")
+    measure_as([30.0, 20.0, 10.0], monkeypatch)
+    said: list[str] = []
+    judge = execute(run, "second", tell=said.append)["judge"]
+    assert "second  was trained with judge=false until step 10: it is judged from there on" in said
+    assert [look["step"] for look in run.read_evaluations()] == [10, 15, 20]
+    assert judge["equilibrium"]["step"] > 10
+
+
+def test_a_run_trained_unjudged_and_killed_before_its_result_is_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan_small(tmp_path, judge="false")
+
+    def fails(self: Run, result: dict[str, Any]) -> None:
+        raise MemoryError("injected")
+
+    with monkeypatch.context() as patched, pytest.raises(MemoryError):
+        patched.setattr(Run, "finish", fails)
+        execute(run, "first")
+    plan_small(tmp_path, judge="true")
+    judge = execute(run, "second")["judge"]
+    assert [look["step"] for look in run.read_evaluations()] == [20]
+    assert judge["score"]["step"] == 20
+    assert judge["equilibrium"]["label"] == "judged at its end alone"
+
+
+def test_finished_runs_of_judge_false_are_judged_without_training(cli: Cli, tmp_path: Path) -> None:
+    grid = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=10", "threads=1", "name=j")
+    assert cli(*grid, "judge=false").returncode == 0
+    weights = {run.id: run.final.stat().st_mtime_ns for run in runs(tmp_path)}
+    assert "2 done, 0 to train\n" in cli(*grid, "judge=false").stdout
+    plan = cli(*grid, "plan=true").stdout
+    assert "to run 0, 2 to judge by their final weights, done 0" in plan
+    done = cli(*grid)
+    assert done.returncode == 0, done.stderr
+    assert "0 done, 0 to train, 2 to judge by their final weights" in done.stdout
+    assert done.stdout.count("was trained with judge=false: judged by its final weights") == 2
+    assert "2 of 2 runs trained or judged in" in done.stdout
+    for run in runs(tmp_path):
+        assert run.final.stat().st_mtime_ns == weights[run.id]
+        assert sum(event["event"] == "started" for event in run.read_history()) == 1
+        judge = verdict(run)
+        assert judge["score"]["step"] == judge["equilibrium"]["step"] == 10
+        assert judge["equilibrium"]["label"] == "judged at its end alone"
+        assert torch.load(run.best)["step"] == 10
+        assert run.nearest.exists()
+    text = (tmp_path / "reports/j/README.md").read_text()
+    assert text.count("judged at its end alone") == 2
+    assert "2 done, 0 to train\n" in cli(*grid).stdout
+
+
+def test_too_few_real_images_are_refused_before_training(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "few").mkdir()
+    for i in range(5):
+        Image.new("L", (28, 28), i).save(tmp_path / "few" / f"{i}.png")
+    few = ("data=images", "data.root=few", "batch_size=2", "steps=2", "width=0.0625")
+    says = "data=images: 5 images are too few for the judge, which needs 6; add judge=false"
+    assert says in one_line_error(cli(*few))
+    assert says in one_line_error(cli("-m", "lr=1e-3", *few))
+    done = cli(*few, "judge=false")
+    assert done.returncode == 0, done.stderr
+    (run,) = runs(tmp_path)
+    refused = one_line_error(cli(run.id, module="gansweep.judge"))
+    assert "data=images: 5 real images are too few for a distance; 6 at least" in refused
+    Image.new("L", (28, 28), 9).save(tmp_path / "few" / "6.png")
+    assert cli(*few).returncode == 0

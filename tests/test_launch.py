@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Cli, one_line_error
 
-from gansweep.launch import processes
+from gansweep.launch import devices, processes
+from gansweep.launch.child import Ended
 from gansweep.launch.devices import Device, cpu_cores, find_devices
 from gansweep.launch.pool import Job, Place, Pool, Running
-from gansweep.launch.processes import Ended
 from gansweep.store.errors import UserError
 from gansweep.store.estimate import total_seconds
+from gansweep.store.run import Run, read_json
 from gansweep.training import stop
 
 CPU = Device("cpu", "", "cpu", "CPU", cores=2, free_mib=8000)
@@ -120,7 +122,8 @@ def test_a_killed_server_costs_no_job(pool: Pool) -> None:
     pool.submit(Job("a", act, ("wait",)))
     pool.submit(Job("b", act, ("wait",)))
     pool.wait(0.5)
-    server = multiprocessing_server()
+    server = processes.server_pid()
+    assert server is not None
     os.kill(server, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
@@ -134,15 +137,8 @@ def test_a_killed_server_costs_no_job(pool: Pool) -> None:
     assert ended["a"].how() == "killed by SIGKILL", "the exit code of an orphan is known"
     assert isinstance(ended["b"].error, stop.Stopped)
     assert ended["c"].returned
-    assert multiprocessing_server() != server
+    assert processes.server_pid() != server
     assert not Path(f"/proc/{server}").exists(), "no zombie"
-
-
-def multiprocessing_server() -> int:
-    from multiprocessing import forkserver
-
-    server: Any = forkserver._forkserver
-    return server._forkserver_pid
 
 
 def running(key: str, device: Device, slot: int, **facts: Any) -> Running:
@@ -235,6 +231,7 @@ def fake_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gpus_are_found_and_given_to_jobs(
     fake_gpus: None, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(devices, "torch_sees_gpus", lambda: True)
     found = find_devices()
     assert [(d.label, d.free_mib) for d in found] == [("gpu0", 80000), ("gpu1", 40000)]
     for visible, labels in (("1", ["gpu1"]), ("GPU-aaa", ["gpu0"]), ("MIG-x", ["gpu0"]), ("", [])):
@@ -248,6 +245,91 @@ def test_gpus_are_found_and_given_to_jobs(
     for key in "ab":
         pool.submit(Job(key, act, ("environment",)))
     assert sorted(how.result for how in drain(pool).values()) == ["GPU-aaa", "GPU-bbb"]
+
+
+def test_without_a_torch_that_can_use_them_gpus_are_left_alone(
+    fake_gpus: None, cli: Cli, tmp_path: Path
+) -> None:
+    if devices.torch_sees_gpus():
+        pytest.skip("PyTorch can use a GPU here")
+    grid = ("-m", "data=mnist5k", "steps=2", "width=0.0625", "judge=false", "name=g")
+    done = cli(*grid, "lr=1e-3,2e-3")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert said.count("nvidia-smi lists 2 GPUs, but PyTorch can use none (it is built") == 1
+    for folder in (tmp_path / "outputs/runs").iterdir():
+        run = Run(tmp_path / "outputs", folder.name)
+        assert run.read_history()[0]["slot"].startswith("cpu:")
+        assert (read_json(run.environment) or {})["device"] == "cpu"
+    error = one_line_error(cli(*grid, "lr=3e-3", "device=cuda"))
+    assert "device=cuda, but PyTorch can use none" in error
+    assert "use device=cpu or auto" in error
+
+
+def test_slots_are_numbered_on_each_device(pool: Pool) -> None:
+    pool.devices = [GPU, Device("cuda", "GPU-1", "gpu1", "a GPU", cores=16, free_mib=10_000)]
+    pool.jobs_per_device = 2
+    for key in "abcd":
+        pool.submit(Job(key, act, ("return",)))
+    slots = {how.result[1]["slot"] for how in drain(pool).values()}
+    assert slots == {"gpu0:0", "gpu0:1", "gpu1:0", "gpu1:1"}
+
+
+def test_a_sweep_needs_no_call_that_macos_lacks(tmp_path: Path) -> None:
+    """`waitid` is new in its Python 3.13; there is no `prctl`, and no affinity of processes."""
+    code = (
+        "import ctypes, os, runpy, sys\n"
+        "del os.waitid, os.sched_getaffinity\n"
+        "ctypes.CDLL = lambda name: object()\n"
+        "sys.argv = ['gansweep', *sys.argv[1:]]\n"
+        "runpy.run_module('gansweep', run_name='__main__')\n"
+    )
+    grid = ("-m", "lr=1e-3", "data=mnist5k", "steps=2", "width=0.0625", "judge=false")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *grid], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 run trained" in done.stdout
+
+
+def test_a_server_may_be_killed_where_nobody_adopts_its_jobs(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "waitid")
+    server = processes.server_pid()
+    assert server is not None
+    os.kill(server, signal.SIGKILL)
+    pool.submit(Job("a", act, ("return",)))
+    assert drain(pool)["a"].returned
+    processes.reap_strays(set())
+
+
+def test_somebody_elses_children_are_not_reaped(pool: Pool) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
+    pool.submit(Job("a", act, ("return",)))
+    while processes.server_pid() and child.pid and not _ended(child.pid):
+        time.sleep(0.05)
+    processes.reap_strays(set())
+    drain(pool)
+    assert child.wait() == 7
+
+
+def _ended(pid: int) -> bool:
+    """Is it a zombie?"""
+    found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found is not None
+
+
+@pytest.mark.parametrize("module", ["gansweep", "gansweep.status"])
+def test_windows_is_refused_in_one_line(module: str) -> None:
+    code = (
+        "import runpy, sys\n"
+        "sys.modules['fcntl'] = None\n"
+        "sys.platform = 'win32'\n"
+        f"runpy.run_module({module!r}, run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "Windows is not supported, as jobs are forked; use WSL" in one_line_error(done)
 
 
 def test_gpus_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,9 +355,9 @@ def test_every_job_is_a_fork_of_the_warm_server_and_leaves_no_file_open(pool: Po
             pool.submit(Job(str(i), act, ("return",)))
         return {how.result[2] for how in drain(pool).values()}
 
-    assert parents(2) == {multiprocessing_server()}
+    assert parents(2) == {processes.server_pid()}
     before = open_files()
-    assert parents(40) == {multiprocessing_server()}
+    assert parents(40) == {processes.server_pid()}
     assert open_files() == before
 
 

@@ -93,3 +93,36 @@ def test_bf16_follows_fp32(cli: Cli, tmp_path: Path) -> None:
         means[chosen] = [fmean(line[name] for line in lines[40:]) for name in ("loss_d", "loss_g")]
     for reference, other in zip(means["fp32"], means["bf16"], strict=True):
         assert other == pytest.approx(reference, rel=0.1)
+
+
+def test_thousands_of_rows_look_for_devices_once(
+    own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    find = precision.find_devices
+    monkeypatch.setattr(
+        precision, "find_devices", lambda wanted: asked.append(wanted) or find("cpu")
+    )
+    monkeypatch.setattr(
+        precision, "_measure_apart", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
+    )
+    for _ in range(100):
+        assert precision.resolve(Config(precision="auto")).precision == "bf16"
+        assert precision.resolve(Config(precision="auto", device="cpu")).precision == "bf16"
+    assert asked == ["auto", "cpu"]
+
+
+def test_a_cluster_is_told_where_precision_was_measured(
+    own_cache: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
+    monkeypatch.setattr(
+        precision, "_measure_apart", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
+    )
+    precision.choice("cpu")
+    grid = ("-m", "lr=1e-3", "data=mnist5k", "steps=1", "device=cpu", "plan=true")
+    there = "hydra/launcher=submitit_local"
+    said = "precision=auto was measured on this machine"
+    assert said in cli(*grid, there, "precision=auto").stdout
+    assert said not in cli(*grid, "precision=auto").stdout
+    assert said not in cli(*grid, there, "precision=bf16").stdout

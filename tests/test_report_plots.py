@@ -14,7 +14,7 @@ from PIL import Image
 from gansweep.report.plots.by_parameter import draw_quality
 from gansweep.report.plots.canvas import open_picture, scaled, shortened, text_width, wrapped
 from gansweep.report.plots.curves import draw_curves
-from gansweep.report.plots.evolution import draw_strips, sample_steps, spaced, write_animation
+from gansweep.report.plots.evolution import draw_strips, spaced, write_animation
 from gansweep.report.plots.plots import write_plots
 from gansweep.report.plots.thumbnail_map import draw_map
 from gansweep.report.table.collect import Reader, Results, collect
@@ -435,7 +435,7 @@ def test_no_animation_of_a_single_picture_or_of_another_kind(tmp_path: Path) -> 
     run = trained(tmp_path, "aa-s1", 5.0)
     with pytest.raises(ValueError, match=r"\.webp or \.gif"):
         write_animation(run, tmp_path / "a.mp4")
-    for step in sample_steps(run)[1:]:
+    for step in list(run.sample_pictures())[1:]:
         run.sample(step).unlink()
     assert not write_animation(run, tmp_path / "a.gif")
     assert not write_animation(Run(tmp_path, "none-s1"), tmp_path / "a.gif")

@@ -119,6 +119,16 @@ def test_what_is_not_alive_is_not_among_the_best(
     assert numbers(report(tmp_path, best=1)) != [best]
 
 
+def test_dead_faces_do_not_drop_a_row_from_the_best_by_its_digits(
+    tmp_path: Path, sweep: Manifest
+) -> None:
+    (best,) = numbers(report(tmp_path, best=1, on="Number Output"))
+    for run_id in sweep.rows[best].runs["Drawn Face Output"]:
+        set_flags(tmp_path, run_id, "collapse")
+    assert numbers(report(tmp_path, best=1, on="Number Output")) == [best]
+    assert best not in numbers(report(tmp_path, best=19, on="Drawn Face Output"))
+
+
 def test_a_column_in_which_nothing_is_alive_says_so_and_has_no_best(
     tmp_path: Path, sweep: Manifest
 ) -> None:

@@ -12,10 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from commands import Command
-from conftest import Cli, one_line_error, wait_for, wait_until
+from conftest import Cli, one_line_error, plan_small, wait_for, wait_until
 
+from gansweep.commands import status
+from gansweep.commands.status import sweep_progress
+from gansweep.launch.sweep import LocalSweep
+from gansweep.launch.task import SweepTask
+from gansweep.store.estimate import Estimates
 from gansweep.store.run import Run
+from gansweep.training import judge_callback
+from gansweep.training.gan import GAN
+from gansweep.training.job import execute
+from gansweep.training.metrics.evaluate import Judge
 from testing.synthetic import write_sweep
 
 JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
@@ -73,6 +83,48 @@ def test_a_killed_run_goes_on_bit_for_bit(
     assert events(other, "started") == [0]
     for run in (killed, other):
         same_as(run, next(u for u in undisturbed if u.id == run.id))
+
+
+def test_best_weights_of_after_the_checkpoint_are_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a GPU a resumed run is not equal bit for bit: a later step need not be the best again.
+
+    The run is judged at steps 0, 5, 10, 15 and 20; it ends for want of memory at 17, after its
+    checkpoint of step 10.
+    """
+    monkeypatch.setattr(judge_callback, "PER_LOOK", 160)
+    run = plan_small(tmp_path)
+    distances = iter([100.0, 50.0, 30.0, 10.0])
+    monkeypatch.setattr(
+        Judge, "look", lambda self, sample, z: {"n": len(z), self.primary: next(distances)}
+    )
+    step = GAN.step
+
+    def fails(self: GAN, *arguments: Any) -> None:
+        step(self, *arguments)
+        if self.steps_done == 17:
+            raise MemoryError("injected")
+
+    monkeypatch.setattr(GAN, "step", fails)
+    with pytest.raises(MemoryError):
+        execute(run, "first")
+    assert torch.load(run.best)["step"] == 15
+    checkpoint = torch.load(run.last)
+    assert checkpoint["step"] == 10
+    best_picture = run.best_picture.read_bytes()
+
+    monkeypatch.setattr(GAN, "step", step)
+    distances = iter([60.0, 60.0])  # now steps 15 and 20 are worse than 10
+    judge = execute(run, "second")["judge"]
+    assert [event["step"] for event in run.read_history() if event["event"] == "started"] == [0, 10]
+    assert judge["equilibrium"]["step"] == judge["score"]["step"] == 10
+    best = torch.load(run.best)
+    assert best["step"] == 10
+    for name, weight in best["generator"].items():
+        assert torch.equal(weight, checkpoint["weights"][f"generator.{name}"]), name
+    assert run.best_picture.read_bytes() != best_picture
+    assert run.best_picture.read_bytes() == run.sample(10).read_bytes()
 
 
 def test_a_preempted_run_goes_on_from_where_it_was(faulty_cli: Any, tmp_path: Path) -> None:
@@ -363,6 +415,39 @@ def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
     finally:
         process.kill()
         process.communicate()
+
+
+def test_finished_runs_are_not_read_again_at_every_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status --watch` looks every second; 300 finished runs are 900 files."""
+    manifest = write_sweep(tmp_path, 2, pictures=1)
+    run = Run(tmp_path, next(iter(manifest.titles)))
+    run.result.unlink()
+    run.metrics.unlink()
+    learned: list[str] = []
+    learn = Estimates.learn
+    monkeypatch.setattr(
+        Estimates, "learn", lambda self, run: learned.append(run.id) or learn(self, run)
+    )
+    monkeypatch.setattr(status, "AGAIN", 1e9)
+    with run.owned():
+        for _ in range(3):
+            assert len(sweep_progress(manifest, tmp_path).running) == 1
+    assert len(learned) == 3, "once each"
+
+
+def test_a_clusters_job_reads_no_finished_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = write_sweep(tmp_path, 2, pictures=1).titles
+    learned: list[str] = []
+    monkeypatch.setattr(Estimates, "learn", lambda self, run: learned.append(run.id))
+    task = SweepTask(out=str(tmp_path), device="cpu")
+    LocalSweep(task, [first])
+    assert learned == []
+    LocalSweep(task, [first, second])
+    assert len(learned) == 4
 
 
 def test_a_corrupted_checkpoint_is_told_and_not_gone_on_from(tmp_path: Path, cli: Cli) -> None:

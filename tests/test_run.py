@@ -304,6 +304,37 @@ def test_a_stranger_among_the_samples_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in run.samples.iterdir()] == ["step_abc.png"]
 
 
+def test_only_our_own_sample_pictures_are_listed_in_order_of_their_steps(tmp_path: Path) -> None:
+    run = Run(tmp_path, "0123456789-s1")
+    assert run.sample_pictures() == {}
+    run.samples.mkdir(parents=True)
+    for name in ("step_1000000.png", "step_000005.png", "step_7.png", "step_².png", "x_000006.png"):
+        (run.samples / name).write_bytes(b"")
+    assert list(run.sample_pictures().items()) == [
+        (5, run.sample(5)), (1_000_000, run.sample(1_000_000)),
+    ]  # fmt: skip
+
+
+def test_the_checkpoint_goes_when_the_result_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut in between must not take both."""
+    run = make_run(tmp_path)
+    run.last.write_bytes(b"weights")
+    synced: list[tuple[int, bool]] = []  # the file's number; is the checkpoint there?
+    fsync = os.fsync
+
+    def record(handle: int) -> None:
+        fsync(handle)
+        synced.append((os.fstat(handle).st_ino, run.last.exists()))
+
+    monkeypatch.setattr(os, "fsync", record)
+    run.finish({"status": "done"})
+    assert synced == [(run.result.stat().st_ino, True), (run.folder.stat().st_ino, True)]
+    assert not run.last.exists()
+    assert run.status() == "done"
+
+
 def test_an_empty_object_for_a_result_has_a_remedy_that_works(tmp_path: Path) -> None:
     """A sweep takes it for done: only when it is gone is the run trained."""
     write_sweep(tmp_path / "out", 1, pictures=0)

@@ -547,10 +547,9 @@ def test_a_search_ends_with_its_trials_though_another_dies(tmp_path: Path) -> No
     assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: 1}
 
 
-def test_runs_of_judge_false_fail_a_trial_not_the_search(cli: Cli) -> None:
+def test_a_search_judges_a_finished_run_of_judge_false(cli: Cli) -> None:
     run = ("lr=0.0002", "steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8")
     assert cli(*run, "judge=false").returncode == 0
     done = cli("-m", "lr=choice(0.0002,0.0003)", "hydra/sweeper=gansweep_search", *TINY, "trials=2")
-    assert done.returncode == 1
-    assert "trained before with judge=false" in done.stdout
-    assert "1 trials complete, 0 pruned, 1 failed" in done.stdout
+    assert done.returncode == 0, done.stderr
+    assert "2 trials complete, 0 pruned, 0 failed" in done.stdout

@@ -296,6 +296,17 @@ def test_headings_and_quoted_columns_are_texts(tmp_path: Path) -> None:
     assert recipe.quotes == [{"hours": "18"}, {"hours": "9"}]
 
 
+def test_quoted_cells_are_the_names_and_numbers_that_they_look_like(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "set: {data.root: '7', epochs: '3', gen_opt: sgd}\n"
+        "tables: [{columns: [gen, disc, batch_size, lr], rows: [['5', \"4\", '64', '1e-3']]}]"
+    )
+    recipe = read_recipe(str(path))
+    assert recipe.common == {"data.root": "7", "epochs": 3, "gen_opt": "sgd"}
+    assert recipe.rows == [{"gen": "5", "disc": "4", "batch_size": 64, "lr": 0.001}]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"), [("0-2,5", {0, 1, 2, 5}), ("[7]", {7}), (None, set(range(9)))]
 )

@@ -3,7 +3,15 @@
 Training, `gansweep name=value …`, is the one without a name of its own: train.py.
 """
 
+import sys
 from typing import NamedTuple
+
+if sys.platform == "win32":  # before anything asks for what Windows has not: fork, file locks
+    print(
+        "gansweep: error: Windows is not supported, as jobs are forked; use WSL, Linux or macOS",
+        file=sys.stderr,
+    )
+    raise SystemExit(2)
 
 
 class Command(NamedTuple):

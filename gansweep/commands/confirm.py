@@ -15,7 +15,7 @@ from statistics import fmean
 from typing import Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record
-from gansweep.launch.task import SweepTask
+from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
 from gansweep.planning.overrides import as_arguments, read_axes
@@ -28,6 +28,8 @@ from gansweep.store.manifest import Manifest, Row, Table, read_manifest
 from gansweep.store.run import Run, now, read_json
 from gansweep.terminal.console import console
 from gansweep.training.metrics.equilibrium import alive
+
+RETRY = "retry=failed"
 
 
 @dataclass
@@ -50,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("sweep", help="the sweep's or the search's name")
     parser.add_argument(
         "overrides", nargs="*", metavar="name=value",
-        help="parameters to train them with instead, as in width=1",
+        help="parameters to train them with instead, as in width=1; retry=failed: also train again "
+        "what failed before",
     )  # fmt: skip
     parser.add_argument("--top", type=int, default=3, help="best rows (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="fresh seeds (default %(default)s)")
@@ -63,7 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_intermixed_args(argv)
     with one_line_errors():
-        args.values = _values(args.overrides)
+        args.retry = RETRY in args.overrides
+        args.values = _values([word for word in args.overrides if word != RETRY])
         for name, least in (("top", 1), ("seeds", 2)):
             if getattr(args, name) < least:
                 raise UserError(f"--{name} {getattr(args, name)} is too few; {least} or more")
@@ -136,11 +140,15 @@ def _train(
             titles[run.id] = f"row {candidate.row} seed={seed}"
     name = _name(manifest, args)
     runs = [run for candidate in candidates for run in candidate.runs]
-    todo = [run.id for run in runs if not run.complete() and not run.failed()]
+    judged = [PlannedRun(run, titles[run.id], judged=True) for run in runs]
+    missing = [job.run for job in judged if not job.complete()]
+    todo = [run.id for run in missing if args.retry or not run.failed()]
+    failed = len(missing) - len(todo)
+    left = f", {failed} failed before ({RETRY} trains them again)" if failed else ""
     _manifest(manifest, candidates, args, column, titles).write(args.out)
     console.print(
         f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds, "
-        f"{len(runs) - len(todo)} done, {len(todo)} to train"
+        f"{len(runs) - len(missing)} done{left}, {len(todo)} to train"
     )
     if not todo:
         return False
@@ -221,6 +229,9 @@ def _manifest(
     )
     words = [manifest.name, *as_arguments(args.values), "--top", args.top, "--seeds", args.seeds]
     words += ["--on", args.on] if args.on else []
+    for name in ("out", "reports"):
+        if getattr(args, name) != DEFAULTS[name]:
+            words += [f"--{name}", getattr(args, name)]
     changed = "".join(f", {word}" for word in as_arguments(args.values))
     return Manifest(
         name=_name(manifest, args),

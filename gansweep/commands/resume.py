@@ -34,8 +34,9 @@ def main(argv: list[str] | None = None) -> None:
         if module != "gansweep":
             arguments = [module.removeprefix("gansweep."), *arguments]
         confirmed = arguments[:1] == ["confirm"]
-        if confirmed and args.override:
-            raise UserError(f"a confirmation goes on as it was begun: leave out {args.override[0]}")
+        other = [word for word in args.override if word != confirm.RETRY]
+        if confirmed and other:
+            raise UserError(f"a confirmation goes on as it was begun: leave out {other[0]}")
     given = {word.split("=")[0] for word in args.override}
     arguments = [a for a in arguments if a.split("=")[0] not in given] + args.override
     console.print(shlex.join(["python", "-m", "gansweep", *arguments]))

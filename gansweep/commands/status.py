@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from gansweep.store.run import FAILED, Run, read_json
 from gansweep.terminal.console import console
 
 EVERY = 1.0  # seconds between two looks with --watch
+AGAIN = 60.0  # seconds after which finished runs are read again for the time that is left
 IDLE = 15  # looks at a sweep in which nothing runs, after which nobody seems to train it
 
 
@@ -84,7 +86,8 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
         progress.note = f"{interrupted} of them interrupted" if interrupted else ""
         return progress
     line = progress.running[0]
-    estimates = Estimates(out, "cpu" if line.slot.startswith("cpu") else "cuda", line.threads or 1)
+    kind = "cpu" if line.slot.startswith("cpu") else "cuda"
+    estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / AGAIN))
     left: list[float | None] = [line.left for line in progress.running]
     for run in waiting:
         record = read_json(run.config) or {}
@@ -93,6 +96,12 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
     whole = [run.whole for run in progress.running if run.whole is not None]
     progress.left = total_seconds(left, len(progress.running), whole)
     return progress
+
+
+@functools.lru_cache(maxsize=8)
+def _estimates(out: str | Path, kind: str, threads: int, _period: int) -> Estimates:
+    """What finished runs cost, read once in a period: that takes up to 900 files."""
+    return Estimates(out, kind, threads)
 
 
 def _print_failures(manifest: Manifest, out: str | Path) -> None:

@@ -56,10 +56,11 @@ def task(cfg: DictConfig) -> None:
     from omegaconf import OmegaConf
 
     from gansweep.config import validate
-    from gansweep.launch.task import SweepTask
+    from gansweep.launch.task import PlannedRun, SweepTask
+    from gansweep.planning.changed import report_changed_networks
     from gansweep.planning.compose import make_config
     from gansweep.planning.identity import check_root, plan_run
-    from gansweep.planning.plan import Preparer
+    from gansweep.planning.plan import Preparer, keep_record
     from gansweep.store.run import check_planned
     from gansweep.terminal.console import console
     from gansweep.training import stop
@@ -80,10 +81,11 @@ def task(cfg: DictConfig) -> None:
         validate(config)
         data = Preparer()(config)
         run, record = plan_run(config, data)
-        if run.complete():
+        if PlannedRun(run, "", judged=config.judge != "false").complete():
             console.print(f"run {run.id} is done already")
+            report_changed_networks([(run, config)])
         else:
-            run.plan(record)
+            keep_record(run, record)
             console.print(f"run {run.id}: {record['identity']['steps']} steps on {data.name}")
             try:
                 with stop.on_signals():

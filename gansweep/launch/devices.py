@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from gansweep.store.errors import UserError
+from gansweep.terminal.console import console
 
 # A process on a GPU holds this much beside what torch counts: the CUDA context and libraries.
 CONTEXT_MIB = 600
@@ -17,6 +20,7 @@ MOST_PER_GPU = 8
 # What a run on the CPU is taken to need until one like it was measured.
 ASSUMED_MIB = 1024
 HEADROOM = 0.9  # the share of the free memory that is given away
+UNUSABLE = "PyTorch can use none (it is built for CPUs, or the driver is too old)"
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,34 @@ class Device:
 def find_devices(wanted: str = "auto") -> list[Device]:
     """All GPUs that may be used here, or the CPU. wanted: `auto`, `cpu` or `cuda`.
 
-    Raises UserError if GPUs are wanted and there are none.
+    Raises UserError if GPUs are wanted and there are none, or PyTorch cannot use them.
     """
     gpus = [] if wanted == "cpu" else _gpus()
     if wanted == "cuda" and not gpus:
         raise UserError("device=cuda, but nvidia-smi tells of no GPU; use device=cpu or auto")
+    if gpus and not torch_sees_gpus():
+        if wanted == "cuda":
+            raise UserError(f"device=cuda, but {UNUSABLE}; use device=cpu or auto")
+        _say_unusable(len(gpus))
+        gpus = []
     return gpus or [Device("cpu", "", "cpu", "CPU", cpu_cores(), _free_memory())]
+
+
+@functools.cache
+def torch_sees_gpus() -> bool:
+    """Can PyTorch use a GPU here? The driver's tool does not know how PyTorch was built.
+
+    It is asked in a process of its own: nothing here imports torch, and the fork server must not
+    touch CUDA. That process imports while the server does.
+    """
+    code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
+
+
+@functools.cache
+def _say_unusable(count: int) -> None:
+    gpus = "a GPU" if count == 1 else f"{count} GPUs"
+    console.print(f"nvidia-smi lists {gpus}, but {UNUSABLE}: training on the CPU")
 
 
 def _gpus() -> list[Device]:

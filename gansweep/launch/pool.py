@@ -13,8 +13,9 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+from gansweep.launch.child import Ended
 from gansweep.launch.devices import HEADROOM, Device
-from gansweep.launch.processes import Ended, Process, keep_warm
+from gansweep.launch.processes import Process, keep_warm
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Job:
 
 @dataclass
 class Place:
-    """Where a job runs. slot: its number on the screen; threads: CPU threads it may use."""
+    """Where a job runs. slot: its number on its device; threads: CPU threads it may use."""
 
     slot: int
     device: Device
@@ -126,7 +127,7 @@ class Pool:
             if device is None:
                 return
             self.waiting.remove(job)
-            taken = {r.place.slot for r in self.running}
+            taken = {r.place.slot for r in self._on(device)}
             slot = min(set(range(len(taken) + 1)) - taken)
             place = Place(slot, device, self.threads)
             process = Process(

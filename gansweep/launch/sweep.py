@@ -11,14 +11,14 @@ from typing import Any, Protocol
 from rich.live import Live
 
 from gansweep.launch import processes
+from gansweep.launch.child import Ended
 from gansweep.launch.devices import find_devices
 from gansweep.launch.pool import Job, Pool, Running
-from gansweep.launch.processes import Ended
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.launch.stop_request import StopRequest
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.store.errors import FailedElsewhere, Held, UserError
-from gansweep.store.estimate import Cost, Estimates, cost_of, total_seconds
+from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
 from gansweep.store.run import FAILED, Run, read_json
 from gansweep.terminal.console import console
 from gansweep.training import stop
@@ -46,9 +46,9 @@ def make_pool(task: SweepTask) -> Pool:
     return Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
 
 
-def make_estimates(task: SweepTask, pool: Pool) -> Estimates:
-    """What runs cost in these slots."""
-    return Estimates(task.out, pool.devices[0].kind, pool.threads)
+def make_estimates(task: SweepTask, pool: Pool, latest: int = LATEST) -> Estimates:
+    """What runs cost in these slots, by so many finished ones."""
+    return Estimates(task.out, pool.devices[0].kind, pool.threads, latest)
 
 
 class Feed(Protocol):
@@ -97,7 +97,9 @@ class LocalSweep:
         self._pruned: set[str] = set()
         self.name = task.name
         self.pool = make_pool(task)
-        self.estimates = make_estimates(task, self.pool)
+        # The only run takes a slot of its own whatever it costs, as those of clusters do.
+        alone = feed is None and len(run_ids) == 1
+        self.estimates = make_estimates(task, self.pool, 0 if alone else LATEST)
         self.outcomes: dict[str, str] = {}
         self.elsewhere: dict[str, Job] = {}
         self.fault: UserError | None = None
@@ -324,7 +326,11 @@ class LocalSweep:
         """What the live view shows."""
         counts = list(self.outcomes.values())
         running = []
-        for r in sorted(self.pool.running, key=lambda r: r.place.slot):
+        devices = self.pool.devices
+        order = sorted(
+            self.pool.running, key=lambda r: (devices.index(r.place.device), r.place.slot)
+        )
+        for r in order:
             line = run_progress(Run(self.task.out, r.job.key), self._title(r.job.key))
             line.slot = r.place.describe()["slot"]  # its history may still tell of an earlier one
             running.append(line)

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class PlannedRun:
-    """A run that is planned. title: what the screen calls it."""
+    """A run that is planned. title: what the screen calls it; judged: must it have a distance?"""
 
     run: Run
     title: str
+    judged: bool = False
+
+    def complete(self) -> bool:
+        """Is nothing left to train, to draw or to judge?"""
+        return self.run.complete() and (self.run.judged() or not self.judged)
 
 
 @dataclass

@@ -7,9 +7,11 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gansweep.config import from_record
 from gansweep.launch.local import IsolatedTask
 from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import PlannedRun, SweepTask
+from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import command_of, composer
 from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Plan, make_plan
@@ -39,12 +41,18 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         for name in ("fail_fast", "jobs_per_device"):
             if chosen != LAUNCHER and getattr(plan.settings, name):
                 raise UserError(f"{name} is for hydra/launcher={LAUNCHER}, not for {chosen}")
+        if plan.measured and chosen not in (LAUNCHER, "basic"):
+            console.print(
+                "precision=auto was measured on this machine: if the jobs' machines are of another "
+                "kind, write precision=bf16 or precision=fp32"
+            )
         todo = _todo(plan)
         if plan.settings.plan:
             _preview(plan, todo, chosen)
             return
         launcher = _launcher(plan, chosen, master, context) if todo else None
         _announce(plan, todo)
+        verb = "trained or judged" if _finished(todo) else "trained"
         plan.write()
         started = time.monotonic()
         interrupted = False
@@ -54,12 +62,12 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         except KeyboardInterrupt:
             interrupted = True
             console.print("\ninterrupted: what is finished is kept")
-        _report(plan, todo, time.monotonic() - started)
+        _report(plan, todo, verb, time.monotonic() - started)
     if interrupted:
         again = " retry=failed" if plan.settings.retry else ""
         console.print(f"to go on: {plan.manifest.command}{again}")
         raise SystemExit(INTERRUPTED)
-    if not all(job.run.complete() for job in plan.jobs):
+    if not all(job.complete() for job in plan.jobs):
         if any(job.run.status() in ("planned", "interrupted") for job in plan.jobs):
             console.print(f"to go on: {plan.manifest.command}")
         raise SystemExit(1)
@@ -76,8 +84,17 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
 def _todo(plan: Plan) -> list[PlannedRun]:
     """What is not done; what failed before only if it is asked for."""
     again = plan.settings.retry == "failed"
-    missing = [job for job in plan.jobs if not job.run.complete()]
+    missing = [job for job in plan.jobs if not job.complete()]
     return [job for job in missing if again or not job.run.failed()]
+
+
+def _finished(todo: list[PlannedRun]) -> list[PlannedRun]:
+    """Those that are trained already, with judge=false, and only lack their distance."""
+    return [job for job in todo if job.run.complete()]
+
+
+def _to_judge(finished: list[PlannedRun]) -> str:
+    return f", {len(finished)} to judge by their final weights" if finished else ""
 
 
 def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
@@ -85,13 +102,14 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
     rows = _count(len(manifest.rows), "row")
     if len(plan.chosen) < len(manifest.rows):
         rows = f"{len(plan.chosen)} of {rows}"
-    missing = [job for job in plan.jobs if not job.run.complete()]
+    missing = [job for job in plan.jobs if not job.complete()]
     failed = len(missing) - len(todo)
+    finished = _finished(todo)
     left = f", {failed} failed before (retry=failed trains them again)" if failed else ""
     console.print(
         f"sweep {manifest.name}: {rows}, {_count(len(plan.jobs), 'run')} "
         f"({', '.join(manifest.pictures)}), {len(plan.jobs) - len(missing)} done{left}, "
-        f"{len(todo)} to train"
+        f"{len(todo) - len(finished)} to train{_to_judge(finished)}"
     )
     earlier = read_json(manifest_path(plan.settings.out, manifest.name)) or {}
     if earlier.get("command", manifest.command) != manifest.command and not plan.settings.plan:
@@ -104,13 +122,19 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
             console.print(f"  {job.run.result} is damaged: the run is trained again")
     if (judge := plan.settings.judge) in PUBLISHED:
         metric = PUBLISHED[judge]
-        done = [read_json(job.run.result) or {} for job in plan.jobs if job.run.complete()]
-        without = sum(metric not in (result.get("judge") or {}).get("score", {}) for result in done)
+        results = [read_json(job.run.result) or {} for job in plan.jobs if job.complete()]
+        without = sum(metric not in (r.get("judge") or {}).get("score", {}) for r in results)
         if without:
             console.print(
                 f"  {_count(without, 'finished run')} without {METRICS[metric].label}: "
                 f"python -m gansweep judge RUN --{judge} scores it"
             )
+    done = [
+        (job.run, from_record(record["params"]))
+        for job, record in zip(plan.jobs, plan.records, strict=True)
+        if job.run.complete()
+    ]
+    report_changed_networks(done)
     for i, row in enumerate(manifest.rows):
         for why in dict.fromkeys(row.invalid.values()):
             console.print(f"  row {i} is left out: {why}")
@@ -131,7 +155,11 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     estimates = make_estimates(task, pool)
     most = pool.most_jobs() if launcher == LAUNCHER else 1
     times = []
-    for job in todo:
+    finished = _finished(todo)
+    for job in finished:
+        console.print(f"  {job.run.id}  {job.title}  to judge")
+    to_train = [job for job in todo if not job.run.complete()]
+    for job in to_train:
         record = records[job.run.id]
         seconds = estimates.seconds(cost_of(record), record["identity"]["steps"])
         times.append(seconds)
@@ -140,19 +168,19 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
         about = f"  about {clock(seconds)}" if seconds is not None else ""
         console.print(f"  {job.run.id}  {job.title}  {state}{about}")
     statuses = Counter(job.run.status() for job in plan.jobs)
-    done = sum(job.run.complete() for job in plan.jobs)
+    done = sum(job.complete() for job in plan.jobs)
     invalid = sum(len(plan.manifest.rows[i].invalid) for i in plan.chosen)
     console.print(
-        f"to run {len(todo)}, done {done}, failed {statuses['failed']}, "
+        f"to run {len(to_train)}{_to_judge(finished)}, done {done}, failed {statuses['failed']}, "
         f"duplicate {plan.doubles}, invalid {invalid}"
     )
-    if todo:
+    if to_train:
         where = _count(most, "slot") if launcher == LAUNCHER else "one job after the other"
         total = total_seconds(times, most)
         known = sum(seconds is not None for seconds in times)
         console.print(
             f"estimated time: {clock(total)} in {where}, "
-            f"from earlier runs like {known} of the {len(todo)}"
+            f"from earlier runs like {known} of the {len(to_train)}"
             if total is not None
             else f"estimated time: unknown, no earlier run is like these ({where})"
         )
@@ -213,7 +241,7 @@ def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
             console.print(f"{job.title}  was lost: {one_line(returned._return_value)[:300]}")
 
 
-def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
+def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> None:
     from gansweep.report import write_report
     from gansweep.report.render.terminal import print_table
 
@@ -225,10 +253,10 @@ def _report(plan: Plan, todo: list[PlannedRun], seconds: float) -> None:
         thumbnail=settings.thumbnail,
     )
     print_table(report.results.tables, rows=plan.chosen)
-    done = [job for job in todo if job.run.complete()]
+    done = [job for job in todo if job.complete()]
     failed = [job for job in plan.jobs if job.run.failed()]
     if todo:
-        console.print(f"{len(done)} of {_count(len(todo), 'run')} trained in {seconds:.0f} s")
+        console.print(f"{len(done)} of {_count(len(todo), 'run')} {verb} in {seconds:.0f} s")
     for job in failed:
         _tell_failure(job.run, job.title)
     report.announce()

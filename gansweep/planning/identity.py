@@ -23,6 +23,7 @@ from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
 from gansweep.training.data import Prepared
+from gansweep.training.metrics.distances import Neighbourhood
 
 # Declared when ids were first given out: they are hashed whatever their value. A parameter that was
 # declared later is hashed only where it differs from its default, so that a new one changes no id.
@@ -40,9 +41,20 @@ def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
         validate(config)
         if data is not None:
             total_steps(config, data.images)
+            _check_judge(config, data)
     except UserError as error:
         return error
     return None
+
+
+def _check_judge(config: Config, data: Prepared) -> None:
+    """Refuse to judge by fewer real images than the nearest-neighbour measures need."""
+    least = Neighbourhood.K + 1
+    if config.judge != "false" and data.reals < least:
+        raise UserError(
+            f"data={data.name}: {data.reals} images are too few for the judge, which needs "
+            f"{least}; add judge=false"
+        )
 
 
 def check_root(configs: Iterable[Config]) -> None:
@@ -62,6 +74,7 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
     Raises UserError if the configuration does not fit together or to the data.
     """
     validate(config)
+    _check_judge(config, data)
     values: dict[str, Any] = {
         name: value
         for name, value in effective(config).items()

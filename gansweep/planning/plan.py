@@ -41,7 +41,8 @@ class Plan:
     """A manifest, its chosen rows, and their jobs: each run once, in the order of the rows.
 
     records: what the run folders are to say, in the order of the jobs; doubles: how often a
-    chosen row asks for a run that an earlier one has.
+    chosen row asks for a run that an earlier one has; measured: was a precision chosen by a
+    measurement on this machine?
     """
 
     manifest: Manifest
@@ -50,6 +51,7 @@ class Plan:
     records: list[dict[str, Any]]
     settings: Config
     doubles: int = 0
+    measured: bool = False
 
     def write(self) -> None:
         """Write the manifest and every run's configuration."""
@@ -59,11 +61,21 @@ class Plan:
 
 
 def keep_record(run: Run, record: dict[str, Any]) -> None:
-    """Write a run's configuration; what a finished or a running one says of itself stays."""
+    """Write a run's configuration; what a finished or a running one says of itself stays.
+
+    But a finished one that has no distance is to be judged now, if `record` wants it.
+    """
     known = read_json(run.config)
-    edited = known is None or was_edited(run.id, known)
-    if edited or (known != record and run.status() not in ("done", "running")):
+    if known is None or was_edited(run.id, known):
         run.plan(record)
+    if known is None or known == record:
+        return
+    status = run.status()
+    if status not in ("done", "running"):
+        run.plan(record)
+    elif status == "done" and record["params"]["judge"] != "false" and not run.judged():
+        asked = {name: record["params"][name] for name in ("judge", "judge_weights")}
+        run.plan({**known, "params": {**known["params"], **asked}})
 
 
 class Preparer:
@@ -154,7 +166,8 @@ def make_plan(
                     continue
                 records[run.id] = record
                 parts = as_arguments({**values, **cell.shown})
-                jobs[run.id] = PlannedRun(run, " ".join(parts))
+                judged = cell.config.judge != "false"
+                jobs[run.id] = PlannedRun(run, " ".join(parts), judged)
         rows.append(row)
         sources.append(source)
     if not jobs and refused:
@@ -180,6 +193,7 @@ def make_plan(
         list(records.values()),
         make_config(compose({"profile": profile}), settings),
         doubles,
+        any(cell.config.precision == "auto" for _, _, cells in expanded for cell in cells),
     )
 
 

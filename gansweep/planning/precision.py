@@ -7,6 +7,7 @@ which.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import platform
 import subprocess
@@ -36,9 +37,13 @@ def resolve(config: Config) -> Config:
 
 def choice(wanted: str = "auto") -> str:
     """The recorded choice for a device (`auto`, `cpu` or `cuda`), measured if there is none."""
+    return _choice(wanted, cache_folder() / "precision.json")
+
+
+@functools.cache  # thousands of rows ask
+def _choice(wanted: str, path: Path) -> str:
     device = find_devices(wanted)[0]
     key = f"{device.kind}, {processor() if device.kind == 'cpu' else device.name}, {_torch()}"
-    path = cache_folder() / "precision.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         known = read_json(path) or {}

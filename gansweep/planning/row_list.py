@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, check
+from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, check, kind_of
 from gansweep.planning.resources import packaged_choices, sweeps_folder
 from gansweep.planning.search_path import Choices
 from gansweep.report.table.columns import RESULTS
@@ -176,7 +176,7 @@ def _roles(roles: Any) -> list[str]:
 
 def _checked(values: Any, what: str) -> dict[str, Any]:
     mapping = _mapping(values, what, {*COLUMNS, *DATA_PARAMS})
-    return {name: check(name, _number(value)) for name, value in mapping.items()}
+    return {name: check(name, _number(name, value)) for name, value in mapping.items()}
 
 
 def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
@@ -233,7 +233,7 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
             raise UserError(f"{column}: {cell!r} does not have {len(names)} parts")
         for name, part in zip(names, parts, strict=True):
             if part != NOT_APPLICABLE:
-                values[name] = check(name, _number(_part(column, part) if merged else part))
+                values[name] = check(name, _number(name, _part(column, part) if merged else part))
     return values
 
 
@@ -248,11 +248,13 @@ def _part(column: str, text: str) -> Any:
     raise UserError(f"{column}: {text!r} is not a single value")
 
 
-def _number(value: Any) -> Any:
-    """1e-3 is a number to everybody but YAML 1.1."""
-    if isinstance(value, str):
-        with suppress(ValueError):
-            return float(value)
+def _number(name: str, value: Any) -> Any:
+    """1e-3 is a number to everybody but YAML 1.1, and so is a quoted number, but not the name of a
+    network."""
+    if isinstance(value, str) and kind_of(name) in (int, float):
+        for number in (int, float):
+            with suppress(ValueError):
+                return number(value)
     return value
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import Config
 from gansweep.launch.task import PlannedRun
+from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
 from gansweep.planning.plan import keep_record
@@ -38,6 +39,7 @@ class GanPlanner:
         self.metric = primary_and_second(plan.bases[0].data.name)[0]
         self.second = second_objective(plan.settings.objective)
         self.models = SAMPLERS[plan.settings.sampler].model
+        self._reported: set[str] = set()  # of networks that have changed
         self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())  # of the design
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -74,7 +76,9 @@ class GanPlanner:
             keep_record(run, record)
             parts = [f"data={data.name}"] if len(self.bases) > 1 else []
             parts += [f"seed={config.seed}"] if self.seeds > 1 else []
-            runs.append(PlannedRun(run, " ".join(parts)))
+            runs.append(PlannedRun(run, " ".join(parts), judged=True))
+            if not self._reported & {f"gen={config.gen}", f"disc={config.disc}"} and run.complete():
+                self._reported |= set(report_changed_networks([(run, config)]))
         return runs
 
     def measure(self, results: list[dict[str, Any]]) -> list[float]:

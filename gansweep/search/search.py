@@ -201,7 +201,7 @@ class Search:
             self._forget(trial, f"proposes what trial {twin.number} has")
             return None
         self._asked[trial.number] = asked
-        todo = [p for p in asked.runs if not p.run.complete()]
+        todo = [p for p in asked.runs if not p.complete()]
         for planned in todo:
             planned.title = asked.title + _which(planned.title)
             self._of[planned.run.id] = asked
@@ -271,7 +271,7 @@ class Search:
             asked.trial.set_user_attr("flags", found)
         values = self.planner.measure(results)
         if not values:
-            self._tell(asked, "trained before with judge=false, or without the metric: no value")
+            self._tell(asked, "another sweep trained it with judge=false, or without the metric")
             return
         mark_dead(asked.trial, 0.0 if alive(found) else self._violation(values[0]))
         self.planner.illustrate(asked.trial, [planned.run for planned in asked.runs])

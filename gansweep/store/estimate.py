@@ -24,14 +24,14 @@ Cost = tuple[Any, ...]
 
 class Estimates:
     """Costs per step of finished runs. out: the folder of runs; kind, threads: where the runs to
-    come will be trained."""
+    come will be trained; latest: how many finished ones are read at first."""
 
-    def __init__(self, out: str | Path, kind: str, threads: int) -> None:
+    def __init__(self, out: str | Path, kind: str, threads: int, latest: int = LATEST) -> None:
         self.kind = kind
         self.threads = threads
         self._paces: dict[Cost, deque[tuple[float, float]]] = defaultdict(lambda: deque(maxlen=9))
         self._memory: dict[Cost, int] = {}
-        for run in _latest(out):
+        for run in _latest(out, latest):
             self.learn(run)
 
     def learn(self, run: Run) -> None:
@@ -69,14 +69,16 @@ def cost_of(record: dict[str, Any]) -> Cost:
     )
 
 
-def _latest(out: str | Path) -> list[Run]:
-    found = []
+def _latest(out: str | Path, count: int) -> list[Run]:
+    found: list[tuple[float, str, Run]] = []
+    if not count:
+        return []
     with suppress(OSError), os.scandir(Path(out) / "runs") as folders:
         for folder in folders:
             with suppress(OSError):
                 run = Run(out, folder.name)
                 found.append((run.result.stat().st_mtime, folder.name, run))
-    return [run for _, _, run in heapq.nlargest(LATEST, found)]
+    return [run for _, _, run in heapq.nlargest(count, found)]
 
 
 def total_seconds(

@@ -76,7 +76,21 @@ def write_if_new(path: Path, content: str | bytes) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, allow_nan=True) + "\n")
+    write_text(path, _as_json(value))
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, allow_nan=True) + "\n"
+
+
+def _sync(folder: Path) -> None:
+    """Let the names in `folder` be on the disk; some file systems know no such thing."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -171,6 +185,12 @@ class Run:
         """The sample picture of one step."""
         return self.samples / f"step_{step:06d}.png"
 
+    def sample_pictures(self) -> dict[int, Path]:
+        """The sample pictures that exist, by step, in order. Other files are left out."""
+        numbers = (path.stem[5:] for path in self.samples.glob("step_*.png"))
+        paths = {int(text): self.sample(int(text)) for text in numbers if text.isdecimal()}
+        return {step: path for step, path in sorted(paths.items()) if path.is_file()}
+
     def status(self) -> str:
         """`done`, `running`, `failed`, `diverged`, `interrupted` or `planned` (nothing trained).
 
@@ -204,6 +224,10 @@ class Run:
     def complete(self) -> bool:
         """Done, with everything a table needs: nothing to train or to draw again."""
         return self.status() == "done" and _whole_png(self.picture)
+
+    def judged(self) -> bool:
+        """Done, and measured by the judge."""
+        return bool((read_json(self.result) or {}).get("judge"))
 
     def _owned(self) -> bool:
         """Does a living process hold it? Asked with a shared lock: two who ask do not meet."""
@@ -251,23 +275,32 @@ class Run:
     def rewind(self, step: int) -> None:
         """Take back what an unfinished attempt wrote after `step`; 0: everything.
 
-        The history and the log stay: they tell of all attempts.
+        The best weights and their picture are taken back too: nobody knows here of which step they
+        are, and the checkpoint has those of its own time. The history and the log stay: they tell
+        of all attempts.
         """
-        stale = [self.final, self.result, self.failure]
-        samples = (p for p in self.samples.glob("step_*.png") if p.stem[5:].isdecimal())
-        stale += [p for p in samples if int(p.stem[5:]) > step]
+        stale = [self.final, self.result, self.failure, self.best, self.best_picture]
+        stale += [path for number, path in self.sample_pictures().items() if number > step]
         # Half-written neighbours that a killed process left: hidden, and the lock is not one.
         stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
-            stale += [self.evaluations, self.best, self.best_picture, self.nearest]
-            stale += [self.dirty, self.clean]
+            stale += [self.evaluations, self.nearest, self.dirty, self.clean]
         for path in stale:
             path.unlink(missing_ok=True)
         for stream in (self.metrics, self.evaluations):
             if stream.exists():
                 kept = [line for line in _read_lines(stream) if line.get("step", 0) <= step]
                 write_text(stream, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Write the result; once it is on the disk, remove the checkpoint, which has done its part.
+
+        A power cut leaves one of the two.
+        """
+        write_bytes(self.result, _as_json(result).encode())
+        _sync(self.folder)
+        self.last.unlink(missing_ok=True)
 
     def append_metrics(self, line: dict[str, float]) -> None:
         """Add a line to the stream; what is not finite is null, as JSON has no NaN."""

@@ -26,18 +26,26 @@ class _Writer(pl.Callback):
         self.run = run
         self.every = every
         self.total = total
+        self.written = -1  # the step at which it wrote
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(gan, GAN)
         if self.due(gan.steps_done):
-            self.write(trainer, gan)
+            self.write(gan)
+            self.written = gan.steps_done
+
+    def finish(self, gan: GAN) -> None:
+        """Write at the end of a run: early stopping may put it between two steps that are due."""
+        if self.written != gan.steps_done:
+            self.write(gan)
+            self.written = gan.steps_done
 
     def due(self, step: int) -> bool:
         return step % self.every == 0 or step == self.total
 
-    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
+    def write(self, gan: GAN) -> None:
         raise NotImplementedError
 
 
@@ -75,7 +83,7 @@ class Metrics(_Writer):
         """Trained so far, earlier attempts included."""
         return self._before + time.perf_counter() - self._started
 
-    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
+    def write(self, gan: GAN) -> None:
         step = gan.steps_done
         self.latest = {name: value.item() for name, value in gan.losses.items()}
         line: dict[str, float] = {"step": step, "epoch": round(step / self.steps_per_epoch, 4)}
@@ -89,7 +97,7 @@ class Metrics(_Writer):
 class Samples(_Writer):
     """A picture of the fixed latents, in step with the checkpoints."""
 
-    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
+    def write(self, gan: GAN) -> None:
         images = gan.sample(fixed_latents(gan.z_dim))
         save_grid(images, self.run.sample(gan.steps_done))
         save_grid(images, self.run.picture)
@@ -104,7 +112,6 @@ class Checkpoints(_Writer):
         super().__init__(run, every, total)
         self.metrics = metrics
         self._saved = time.monotonic()
-        self._step = -1
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -112,16 +119,15 @@ class Checkpoints(_Writer):
         assert isinstance(gan, GAN)
         stopped = stop.requested() and gan.steps_done < self.total
         if stopped or time.monotonic() - self._saved > self.SECONDS:
-            self.write(trainer, gan)
+            self.write(gan)
         else:
             super().on_train_batch_end(trainer, gan, outputs, batch, batch_idx)
         if stopped:
             raise stop.Stopped(f"stopped at step {gan.steps_done} of {self.total}")
 
-    def write(self, trainer: pl.Trainer, gan: GAN) -> None:
-        if gan.steps_done != self._step:
-            save_checkpoint(self.run, gan, self.metrics.seconds())
-            self._saved, self._step = time.monotonic(), gan.steps_done
+    def write(self, gan: GAN) -> None:
+        save_checkpoint(self.run, gan, self.metrics.seconds())
+        self._saved = time.monotonic()
 
 
 class Bar(pl.Callback):

@@ -1,8 +1,9 @@
 """A checkpoint: all that an interrupted run needs to go on as if nothing had happened.
 
 Weights, both optimizers, the step (which is also the place in the data: its order depends on
-seed and epoch alone) and the state of the dice. On a CPU, with the same number of threads, the
-run that goes on ends with the very bits of the one that was never interrupted.
+seed and epoch alone), the state of the dice, and the best weights so far with their picture. On a
+CPU, with the same number of threads, the run that goes on ends with the very bits of the one that
+was never interrupted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 
-from gansweep.store.run import Run
+from gansweep.store.run import Run, write_bytes
 from gansweep.training.gan import GAN
 from gansweep.training.metrics.files import load, save
 
@@ -21,7 +22,8 @@ from gansweep.training.metrics.files import load, save
 @dataclass
 class Checkpoint:
     """step: batches done; seconds: trained so far; losses: the latest; threads: of the CPU;
-    watched: steps since the judge's last look, and how many of them were saturated."""
+    watched: steps since the judge's last look, and how many of them were saturated; best: the
+    bytes of the run's `best.ckpt` and `best.png` by name; None in an older file, without them."""
 
     step: int
     seconds: float
@@ -31,6 +33,12 @@ class Checkpoint:
     optimizers: list[dict[str, Any]]
     watched: list[int]
     dice: dict[str, torch.Tensor]
+    best: dict[str, torch.Tensor] | None = None
+
+    def put_back_best(self, run: Run) -> None:
+        """Write the best weights and their picture again, as they were at this checkpoint."""
+        for name, data in (self.best or {}).items():
+            write_bytes(run.folder / name, data.numpy().tobytes())
 
     def restore(self, gan: GAN) -> None:
         """Put `gan`, its optimizers and the dice where they were."""
@@ -65,9 +73,25 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
         "optimizers": [optimizer.state_dict() for optimizer in _optimizers(gan)],
         "watched": [gan.watched, int(gan.saturated)],
         "dice": dice,
+        "best": _best_files(run),
     }
 
     save(run.last, state)
+
+
+def _best_files(run: Run) -> dict[str, torch.Tensor]:
+    """The bytes of the best weights and of their picture, by the names of their files."""
+    paths = [path for path in (run.best, run.best_picture) if path.exists()]
+    return {p.name: torch.frombuffer(bytearray(p.read_bytes()), dtype=torch.uint8) for p in paths}
+
+
+def _older_best_files(run: Run, step: int) -> dict[str, torch.Tensor]:
+    """The files that are there, unless they were written after `step`."""
+    try:
+        best = load(run.best)
+        return _best_files(run) if best["step"] <= step else {}
+    except Exception:  # missing, or damaged
+        return {}
 
 
 def load_checkpoint(run: Run) -> Checkpoint | None:
@@ -79,7 +103,10 @@ def load_checkpoint(run: Run) -> Checkpoint | None:
             broken = archive.testzip()
         if broken is not None:
             raise ValueError(f"the checksum of {broken} is another")
-        return Checkpoint(**load(run.last))
+        found = Checkpoint(**load(run.last))
+        if found.best is None:
+            found.best = _older_best_files(run, found.step)
+        return found
     except (OSError, MemoryError):  # not the file's fault: it may be read another time
         raise
     except Exception as error:  # whatever is wrong with the file, training anew is the remedy

@@ -21,6 +21,7 @@ from gansweep.store.run import Run, now, read_json, was_edited, write_json
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.data import Prepared, prepare
+from gansweep.training.network_source import changed_networks
 
 if TYPE_CHECKING:
     from gansweep.training.checkpoint import Checkpoint
@@ -59,13 +60,13 @@ def execute(
     """
     with run.owned(wait):
         result = read_json(run.result)
-        if result is not None and run.complete():
+        if result is not None and run.complete() and not _unjudged(run):
             return result
         failure = read_json(run.failure)
         if planned and failure is not None and failure.get("time", "") > planned:
             raise FailedElsewhere(f"failed in another sweep: {failure.get('error')}")
         with _recorded(run):
-            return _train_or_redraw(run, title, result, place or {}, tell)
+            return _train_or_mend(run, title, result, place or {}, tell)
 
 
 @contextmanager
@@ -118,7 +119,13 @@ def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
     write_json(run.failure, record)
 
 
-def _train_or_redraw(
+def _unjudged(run: Run) -> bool:
+    """Is it to be judged, and has it no distance?"""
+    record = read_json(run.config) or {}
+    return record.get("params", {}).get("judge") != "false" and not run.judged()
+
+
+def _train_or_mend(
     run: Run,
     title: str,
     result: dict[str, Any] | None,
@@ -130,36 +137,72 @@ def _train_or_redraw(
         config = replace(config, device=place.get("device", "auto"))
     if config.threads is None:
         config = replace(config, threads=place.get("threads"))
-    # Imported here: until a job trains, planning and help need no torch.
-    from gansweep.training.train import redraw, train
-
     if result is not None:
-        try:
-            redraw(run, config, data)
-        except Exception as error:
-            why = f"{run.final.name} cannot be read ({one_line(error)})"
-            tell(f"{title}  its picture is missing and {why}: training it again")
-        else:
-            tell(f"{title}  its picture was missing: drawn again from the final weights")
-            return result
-    start = None if result is not None else _checkpoint(run, title, tell)
+        mended = _mend(run, config, data, title, result, tell)
+        if mended is not None:
+            return mended
+    # Imported here: until a job trains, planning and help need no torch.
+    from gansweep.training.train import train
+
+    start = None if result is not None else _checkpoint(run, config, title, tell)
     step = start.step if start else 0
     run.rewind(step)
-    if step:
+    if start is not None:
+        start.put_back_best(run)
         tell(f"{title}  goes on from step {step}")
     run.record("started", step=step, **place)
+    if step and config.judge != "false" and not run.read_evaluations():
+        tell(f"{title}  was trained with judge=false until step {step}: it is judged from there on")
     result = train(run, config, data, title, start)
     tell(f"{title}  {summary(result)}")
     return result
 
 
-def _checkpoint(run: Run, title: str, tell: Callable[[str], object]) -> Checkpoint | None:
+def _mend(
+    run: Run,
+    config: Config,
+    data: Prepared,
+    title: str,
+    result: dict[str, Any],
+    tell: Callable[[str], object],
+) -> dict[str, Any] | None:
+    """Give a finished run what it lacks, its picture or its distance, without training.
+
+    Returns its result; None if its final weights cannot be read.
+    """
+    from gansweep.training.train import judge_finished, load_finished, redraw
+
+    whole = run.complete()
+    try:
+        if changed := changed_networks(run, config):
+            raise ValueError(f"{changed[0]} had other code")
+        gan = load_finished(run, config, data)
+    except Exception as error:
+        lacking = "distance" if whole else "picture"
+        why = f"{run.final.name} cannot be read ({one_line(error)})"
+        tell(f"{title}  its {lacking} is missing and {why}: training it again")
+        return None
+    if not whole:
+        redraw(run, gan)
+        tell(f"{title}  its picture was missing: drawn again from the final weights")
+    if _unjudged(run):
+        result = judge_finished(run, config, data, gan, result)
+        tell(f"{title}  was trained with judge=false: judged by its final weights")
+    return result
+
+
+def _checkpoint(
+    run: Run, config: Config, title: str, tell: Callable[[str], object]
+) -> Checkpoint | None:
     """Where an interrupted run goes on; None to begin at the beginning, as after a failure."""
     from gansweep.training.checkpoint import load_checkpoint
 
     failure = read_json(run.failure)
     if failure is not None and failure.get("cause") not in ("killed", "out of memory"):
         return None  # going on from a divergence or a bug would meet it again
+    if run.last.exists() and (changed := changed_networks(run, config)):
+        tell(f"{title}  was begun with other code of {changed[0]}: training it from the start")
+        return None
     try:
         return load_checkpoint(run)
     except ValueError as error:

@@ -77,8 +77,7 @@ class Judging(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
         assert isinstance(gan, GAN)
-        if gan.steps_done == 0:
-            self._look(gan)
+        self.evaluate_if_never(gan)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -89,6 +88,11 @@ class Judging(pl.Callback):
         self._look(gan)
         if self.ended_early():
             trainer.should_stop = True
+
+    def evaluate_if_never(self, gan: GAN) -> None:
+        """Evaluate a run that was never evaluated: one that begins, or was begun unjudged."""
+        if not self.tracker.evaluations:
+            self._look(gan)
 
     def due(self, step: int) -> bool:
         return step in self.steps

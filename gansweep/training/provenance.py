@@ -13,6 +13,7 @@ import torch
 
 from gansweep import __version__
 
+PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "mlxtend")
 
 
@@ -36,15 +37,18 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout gansweep runs from, `+` for local changes; None elsewhere."""
-    here = Path(__file__).parent
+    """The commit of the checkout gansweep runs from, `+` for local changes; None elsewhere.
+
+    Read once, when the code is imported (preload.py): a sweep goes on with that code, whatever is
+    committed meanwhile.
+    """
     try:
-        root = _git(here, "rev-parse", "--show-toplevel")
+        root = _git(PACKAGE, "rev-parse", "--show-toplevel")
         # An installed copy may lie inside somebody else's checkout (a .venv in it).
-        if Path(root) != here.parent:
+        if Path(root) != PACKAGE.parent:
             return None
-        dirty = "+" if _git(here, "status", "--porcelain", "--", ".") else ""
-        return _git(here, "rev-parse", "--short", "HEAD") + dirty
+        dirty = "+" if _git(PACKAGE, "status", "--porcelain", "--", ".") else ""
+        return _git(PACKAGE, "rev-parse", "--short", "HEAD") + dirty
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -11,10 +11,11 @@ from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
-from gansweep.training.data import prepare
+from gansweep.training.data import Prepared, prepare
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import SCORE_LATENTS, load_best
 from gansweep.training.latents import latents
+from gansweep.training.metrics.distances import Neighbourhood
 from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.files import load
 from gansweep.training.metrics.published import PublishedFeatures
@@ -56,6 +57,7 @@ def _of_run(
     run: Run, checkpoint: Path | None, count: int, published: PublishedFeatures | None
 ) -> dict[str, dict[str, Any]]:
     config, data = load_plan(run)
+    _check_reals(data)
     judge = Judge(data, published=published)
     gan = build_gan(config, data.channels)
     wanted = [checkpoint] if checkpoint else [run.best, run.final]
@@ -78,12 +80,21 @@ def _of_run(
     return scores
 
 
+def _check_reals(data: Prepared) -> None:
+    if data.reals <= Neighbourhood.K:
+        raise UserError(
+            f"data={data.name}: {data.reals} real images are too few for a distance; "
+            f"{Neighbourhood.K + 1} at least"
+        )
+
+
 def _of_folder(
     folder: Path, real: DataConfig, size: int, published: PublishedFeatures | None
 ) -> dict[str, dict[str, Any]]:
     data = prepare(real, size)
+    _check_reals(data)
     pictures = prepare(DataConfig("images", root=str(folder), channels=data.channels), size)
-    images = torch.from_numpy(pictures.array().copy())
+    images = torch.from_numpy(pictures.array())
     if len(images) < FEWEST:
         raise UserError(
             f"{folder}: {len(images)} pictures are too few for a distance; {FEWEST} at least"

@@ -1,4 +1,10 @@
-"""One run, from its configuration to its result, in this process."""
+"""One run, from its configuration to its result, in this process.
+
+Lightning's Trainer is still used for this: it moves the networks to the device, makes the
+optimizers, enters the precision (`bf16-mixed`) around the steps and calls the callbacks. Its
+loggers, checkpoints, progress bar and epochs are switched off: a run resumes bit for bit and writes
+its own files, and a turn of Lightning's loop costs as much as a step of a narrow network: spans.py.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +36,7 @@ from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import NETS, published_features
+from gansweep.training.network_source import codes
 from gansweep.training.networks import build_discriminator, build_generator
 from gansweep.training.networks.parametrization import layer_rates
 from gansweep.training.networks.stack import MEMORY_FORMATS
@@ -60,10 +67,11 @@ def train(
     pl.seed_everything(config.seed, verbose=False)
 
     started = time.perf_counter()
-    images = torch.from_numpy(data.array().copy()).to(device)
+    images = torch.from_numpy(data.array()).to(device)
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
-    write_json(run.environment, environment(device) | {"rates": learning_rates(gan, config)})
+    record = {"networks": codes(config), "rates": learning_rates(gan, config)}
+    write_json(run.environment, environment(device) | record)
     first = start.step if start else 0
     batches = Batches(
         images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first
@@ -91,15 +99,20 @@ def train(
     if start is not None and (first >= steps or (judging and judging.ended_early())):
         # Killed between its last step and its result.
         gan.load_state_dict(start.weights)
-        trained, done = start.seconds, first
+        gan.steps_done = metrics.written = first
+        trained = start.seconds
     else:
         with _gpus_hidden(device):
             _fit(trainer, gan, Spans(batches, gan, lambda step: any(w.due(step) for w in writers)))
-        trained, done = metrics.seconds(), gan.steps_done
-
+        trained = metrics.seconds()
+    done = gan.steps_done
     save(run.final, gan.state_dict())
+    gan.to(device)  # Lightning has moved it to the CPU, where judging would take minutes
+    for writer in (metrics, samples):
+        writer.finish(gan)
     if judging is not None:
         trained -= judging.seconds
+        judging.evaluate_if_never(gan)
     result: dict[str, Any] = {
         "status": "done",
         "steps": done,
@@ -118,8 +131,7 @@ def train(
     if judging is not None:
         result["judge"] = judging.verdict(gan, batches.per_epoch)
         result["seconds"] = round(result["seconds"] + judging.scoring_seconds, 3)
-    write_json(run.result, result)
-    run.last.unlink(missing_ok=True)  # three times the weights, and nothing goes on from here
+    run.finish(result)
     return result
 
 
@@ -167,11 +179,39 @@ def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
         raise KeyboardInterrupt from None
 
 
-def redraw(run: Run, config: Config, data: Prepared) -> None:
-    """Draw the sample picture of a finished run again, from its final weights."""
+def load_finished(run: Run, config: Config, data: Prepared) -> GAN:
+    """The networks of a finished run with their final weights, on the CPU."""
     gan = build_gan(config, data.channels)
     gan.load_state_dict(load(run.final))
+    return gan
+
+
+def redraw(run: Run, gan: GAN) -> None:
+    """Draw the sample picture of a finished run again, from its final weights in `gan`."""
     save_grid(gan.sample(fixed_latents(gan.z_dim)), run.picture)
+
+
+def judge_finished(
+    run: Run, config: Config, data: Prepared, gan: GAN, result: dict[str, Any]
+) -> dict[str, Any]:
+    """Judge a finished run by its final weights in `gan`. Returns the result with what was found.
+
+    Nobody knows whether it was better before: its label says so.
+    """
+    device = resolve_device(config.device)
+    torch.set_num_threads(config.threads or ALL_THREADS)
+    judge = make_judge(config, data, device)
+    assert judge is not None
+    steps = total_steps(config, data.images)
+    judging = Judging(run, judge, config.z_dim, steps, config.batch_size, early_stop=False)
+    gan.to(device)
+    gan.steps_done = result["steps"]
+    judging.evaluate_if_never(gan)
+    verdict = judging.verdict(gan, data.images // config.batch_size)
+    seconds = round(result["seconds"] + verdict["judging_seconds"], 3)
+    result = {**result, "judge": verdict, "seconds": seconds}
+    run.finish(result)
+    return result
 
 
 def build_gan(config: Config, channels: int) -> GAN:

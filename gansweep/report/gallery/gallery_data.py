@@ -139,9 +139,9 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
     target.mkdir(parents=True, exist_ok=True)
     full = link_picture(run.picture, target / "samples.png") if run.picture else False
     steps = {
-        int(path.stem[5:]): f"{_url(run.run_id)}/{path.name}"
-        for path in source.samples.glob("step_*.png")
-        if path.stem[5:].isdigit() and link_picture(path, target / path.name)
+        step: f"{_url(run.run_id)}/{path.name}"
+        for step, path in source.sample_pictures().items()
+        if link_picture(path, target / path.name)
     }
     equilibrium = (run.judge.get("equilibrium") or {}).get("step")
     if equilibrium and link_picture(source.best_picture, target / "best.png"):

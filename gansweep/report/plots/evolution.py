@@ -24,13 +24,6 @@ SECONDS, HELD = 5.0, 1.5  # from first to last; the last one's own
 BAR, CAPTION = 4, 20  # pixels of height
 
 
-def sample_steps(run: Run) -> list[int]:
-    """The steps of which a run has sample pictures, in order."""
-    numbers = (path.stem.rpartition("_")[2] for path in run.samples.glob("*.png"))
-    steps = {int(text) for text in numbers if text.isdecimal()}
-    return sorted(step for step in steps if run.sample(step).is_file())
-
-
 def spaced(steps: Sequence[int], count: int) -> list[int]:
     """At most so many of them, evenly chosen, the first and the last among them."""
     if len(steps) <= count:
@@ -102,7 +95,7 @@ def _nearest(column: PictureColumn, row: ReportRow, steps: list[int]) -> int | N
 def _chosen(column: PictureColumn, row: ReportRow) -> dict[int, Image]:
     """Pictures by step, evenly chosen; the one nearest the equilibrium is among them."""
     run = column.run(column.shown(row))
-    steps = sample_steps(run)
+    steps = list(run.sample_pictures())
     chosen = spaced(steps, PICTURES)
     best = _nearest(column, row, steps) if steps else None
     if best is not None and best not in chosen:
@@ -121,7 +114,7 @@ def write_animation(run: Run, path: Path, size: int = 224) -> bool:
     form = {".webp": "WEBP", ".gif": "GIF"}.get(path.suffix.lower())
     if form is None:
         raise ValueError(f"{path.name}: .webp or .gif")
-    steps = spaced(sample_steps(run), FRAMES)
+    steps = spaced(list(run.sample_pictures()), FRAMES)
     pictures = [(step, p) for step in steps if (p := open_picture(run.sample(step)))]
     if len(pictures) < 2:
         return False

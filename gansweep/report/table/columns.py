@@ -59,7 +59,7 @@ def epochs_trained(run: Outcome) -> float | None:
 
 @RESULTS.register("training_time", heading="training time", text=format_seconds)
 def training_time(run: Outcome) -> float | None:
-    """Seconds, judging included"""
+    """Seconds of training, without judging"""
     return run.result.get("training_seconds")
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Selection:
     """where: a condition, as in `lr<1e-4 and gen==1`; sort: columns, as in `fd_lenet,lr:desc`;
-    columns: those to show; best: so many rows, the best first; on: the picture column that ranks
-    rows and gives the values of results."""
+    columns: those to show; best: so many rows, the best first, without those that are dead in the
+    picture column that ranks them; on: that column, which gives the values of results too."""
 
     where: str | None = None
     sort: str | None = None
@@ -95,11 +95,17 @@ def _sorted(tables: list[ReportTable], results: Results, selection: Selection) -
         known.sort(key=_order(column, known), reverse=falling)
         rows = known + [row for row in rows if column.value(row) is None]
     if selection.best is not None:
-        good = [row for row in rows if all(run.alive for run in row.runs())]
+        on = selection.on or next(iter(results.pictures), "")
+        good = [row for row in rows if _alive(row, on)]
         rows = good[: selection.best]
     columns = {column.name: column for table in tables for column in table.columns}
     singles = dict.fromkeys(heading for table in tables for heading in table.singles)
     return ReportTable("", list(columns.values()), rows, list(singles), results.pictures)
+
+
+def _alive(row: ReportRow, picture: str) -> bool:
+    """Are its runs of one picture column alive? Faces that collapsed do not tell of digits."""
+    return all(run.alive for run in row.cells[picture].runs) if picture in row.cells else True
 
 
 def _order(column: Column, rows: list[ReportRow]) -> Callable[[ReportRow], Any]:

@@ -55,8 +55,16 @@ class Prepared:
     held_sha256: str = ""
     own_test: bool = False
 
+    @property
+    def reals(self) -> int:
+        """Number of the real images that generated ones are compared with."""
+        return self.held or self.images
+
     def array(self) -> np.ndarray:
-        """The pictures to train on, uint8 N×C×H×W, mapped from the file."""
+        """The pictures to train on, uint8 N×C×H×W, mapped from the file.
+
+        Processes share its memory. Who writes to the array has a copy; the file stays as it is.
+        """
         return _load(self.folder / TRAINED)
 
     def held_out(self) -> np.ndarray:
@@ -131,7 +139,7 @@ def _load(path: Path) -> np.ndarray:
     import numpy as np
 
     try:
-        return np.load(path, mmap_mode="r")
+        return np.load(path, mmap_mode="c")
     except ValueError:
         array: np.ndarray = np.load(path)
         if array.size:

@@ -50,7 +50,8 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """Where a run was best. label: `still improving`, `plateau` or `degraded after`."""
+    """Where a run was best. label: `still improving`, `plateau`, `degraded after` or, of a run that
+    was trained without the judge, `judged at its end alone`."""
 
     step: int
     value: float
@@ -106,7 +107,9 @@ class Tracker:
         finite = [level for level in levels if math.isfinite(level)]
         lowest = min(finite)
         near = [s for s, v in zip(steps, levels, strict=True) if v <= lowest * (1 + TOLERANCE)]
-        if not levels[-1] < RISEN * lowest:
+        if len(levels) == 1:
+            label = "judged at its end alone"
+        elif not levels[-1] < RISEN * lowest:
             label = "degraded after"
         elif steps[levels.index(lowest)] >= 0.9 * steps[-1]:
             label = "still improving"

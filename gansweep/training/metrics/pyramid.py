@@ -24,8 +24,10 @@ SCALE = 1000  # values are told in thousandths, as in the paper
 def sliced_wasserstein(real: Tensor, fake: Tensor, seed: int = 0) -> float:
     """The mean over the levels of two Laplacian pyramids; uint8 N×C×H×W each, less is better.
 
-    As many images of each as there are of the fewer, 500 at most.
+    As many images of each as there are of the fewer, 500 at most. It computes on the device of
+    `fake`, with the same random numbers on every device.
     """
+    real = real.to(fake.device)
     count = min(len(real), len(fake), MOST)
     dice = torch.Generator().manual_seed(seed)
     levels = zip(_laplacian(real[:count]), _laplacian(fake[:count]), strict=True)
@@ -49,7 +51,7 @@ def _laplacian(images: Tensor) -> list[Tensor]:
 
 def _smooth(images: Tensor) -> Tensor:
     """With the binomial filter 1 4 6 4 1."""
-    line = torch.tensor([1.0, 4, 6, 4, 1]) / 16
+    line = torch.tensor([1.0, 4, 6, 4, 1], device=images.device) / 16
     channels = images.shape[1]
     kernel = torch.outer(line, line).expand(channels, 1, 5, 5)
     return F.conv2d(F.pad(images, (2, 2, 2, 2), mode="reflect"), kernel, groups=channels)
@@ -62,6 +64,7 @@ def _patches(level: Tensor, dice: torch.Generator) -> Tensor:
     image = torch.arange(n).repeat_interleave(PATCHES)
     row = torch.randint(height - PATCH + 1, (n * PATCHES,), generator=dice)
     column = torch.randint(width - PATCH + 1, (n * PATCHES,), generator=dice)
+    image, row, column = (place.to(level.device) for place in (image, row, column))
     patches = unfolded[image, :, row, column]  # N·PATCHES × C × PATCH × PATCH
     mean = patches.mean((0, 2, 3), keepdim=True)
     deviation = patches.std((0, 2, 3), keepdim=True)
@@ -71,11 +74,11 @@ def _patches(level: Tensor, dice: torch.Generator) -> Tensor:
 def _distance(a: Tensor, b: Tensor, dice: torch.Generator) -> float:
     """Sliced Wasserstein-1: the mean distance of sorted projections on random directions."""
     directions = torch.randn(a.shape[1], DIRECTIONS, generator=dice)
-    directions /= directions.norm(dim=0)
+    directions = (directions / directions.norm(dim=0)).to(a.device)
     one, other = _sorted(a @ directions), _sorted(b @ directions)
     return float(np.abs(one - other).mean())
 
 
 def _sorted(projections: Tensor) -> np.ndarray:
     """N×DIRECTIONS → DIRECTIONS×N, each row sorted: by NumPy, four times as fast as torch."""
-    return np.sort(projections.T.contiguous().numpy(), axis=1)
+    return np.sort(projections.T.contiguous().cpu().numpy(), axis=1)

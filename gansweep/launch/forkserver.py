@@ -1,0 +1,160 @@
+"""The fork server: a process that imports once, and forks a child for every job.
+
+multiprocessing has one too, but no public way to end it, to know which process it is, or to learn
+how its children ended once it was killed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+
+from gansweep.launch.child import run_job
+
+_PID = struct.Struct("q")
+_EXIT = struct.Struct("i")  # a child's exit code as in `subprocess`, negative for a signal
+# The path of `-c` begins with the folder of the user: a json.py in it is not Python's.
+_CODE = (
+    "import sys; sys.path = [p for p in sys.path if p]; "
+    "import json; settings = json.load(sys.stdin); "
+    "sys.path, sys.argv = settings['path'], settings['argv']; "
+    "from gansweep.launch.forkserver import serve; serve(settings['socket'], settings['preload'])"
+)
+
+
+class ForkServer:
+    """The parent's end. preload: the module that the server imports before it forks anything."""
+
+    def __init__(self, preload: str) -> None:
+        self._socket, theirs = socket.socketpair()
+        # Ctrl-C is for the sweep alone: it is blocked, so for the server too, until it ignores it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process = start(theirs.fileno(), preload)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Does it run? Reaps it if it does not."""
+        return self._process.poll() is None
+
+    def fork(self) -> tuple[int, Connection, int]:
+        """A new child: its process, a connection to it, and the pipe that `exit_code` reads.
+
+        Waits until the server has imported. Raises OSError if it was killed.
+        """
+        ours, theirs = multiprocessing.Pipe()
+        end, ends = os.pipe()
+        try:
+            socket.send_fds(self._socket, [b"."], [theirs.fileno(), ends])
+            answer = self._socket.recv(_PID.size)
+            if len(answer) < _PID.size:
+                raise ConnectionResetError("the fork server has ended")
+        except BaseException:
+            ours.close()
+            os.close(end)
+            self.close()  # it may be about to answer, and nobody would listen
+            raise
+        finally:
+            theirs.close()
+            os.close(ends)
+        return _PID.unpack(answer)[0], ours, end
+
+    def close(self) -> None:
+        """End it at once, though it may still import. Its children go on."""
+        self._process.kill()
+        self._process.wait()
+        self._socket.close()
+
+
+def start(number: int, preload: str) -> subprocess.Popen[bytes]:
+    """A new interpreter that runs `serve`."""
+    settings = {"socket": number, "preload": preload, "path": sys.path, "argv": sys.argv}
+    options = ["-B"] if sys.dont_write_bytecode else []
+    process = subprocess.Popen(
+        [sys.executable, *options, "-c", _CODE], pass_fds=[number], stdin=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    with suppress(OSError), process.stdin as stdin:  # it was killed at once
+        stdin.write(json.dumps(settings).encode())
+    return process
+
+
+def exit_code(end: int, seconds: float) -> int | None:
+    """The exit code that the server reports of a child; None if the server was killed before."""
+    if not wait([end], seconds):
+        return None
+    code = os.read(end, _EXIT.size)
+    return _EXIT.unpack(code)[0] if len(code) == _EXIT.size else None
+
+
+def serve(number: int, preload: str) -> None:
+    """In the server: import, then fork whenever the parent asks, until it is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    importlib.import_module(preload)
+    parent = socket.socket(fileno=number)
+    wake, woken = os.pipe()  # a byte for every child that ends
+    os.set_blocking(wake, False)
+    os.set_blocking(woken, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+    ends: dict[int, int] = {}  # the pipe of each child that gets its exit code
+    while True:
+        ready = select.select([number, wake], [], [])[0]
+        if wake in ready:
+            with suppress(BlockingIOError):
+                os.read(wake, 4096)
+            _report_ends(ends)
+        if number in ready:
+            try:
+                _, files, _, _ = socket.recv_fds(parent, 1, 2)
+            except OSError:
+                files = []
+            if not files:  # the parent has ended
+                return
+            pid = os.fork()
+            if pid == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for file in (number, wake, woken, files[1], *ends.values()):
+                    os.close(file)
+                try:
+                    run_job(Connection(files[0]))
+                finally:  # nothing of this loop may run in a job
+                    os._exit(1)
+            os.close(files[0])
+            ends[pid] = files[1]
+            with suppress(OSError):
+                parent.sendall(_PID.pack(pid))
+
+
+def _report_ends(ends: dict[int, int]) -> None:
+    """Reap the children that have ended, and report their exit codes."""
+    while ends:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if not pid:
+            return
+        end = ends.pop(pid, None)
+        if end is not None:
+            with suppress(OSError):  # nobody waits for it any more
+                os.write(end, _EXIT.pack(os.waitstatus_to_exitcode(status)))
+            os.close(end)
