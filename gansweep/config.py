@@ -40,6 +40,10 @@ DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Config
 DATA_DEFAULTS: dict[str, Any] = {
     f"data.{f.name}": f.default for f in dataclasses.fields(DataConfig)
 }
+KNOWN = {*PARAMS, *DATA_PARAMS}
+RENAMED = {"inception_weights": "judge_weights"}
+# What runs did before there was such a parameter, where that is not what they do by default now.
+BEFORE: dict[str, Any] = {"parametrization": "standard", "data.holdout": 0.0}
 _HINTS: dict[str, Any] = {
     **typing.get_type_hints(Config),
     **{f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()},
@@ -56,14 +60,20 @@ def as_record(config: Config) -> dict[str, Any]:
 
 
 def from_record(params: dict[str, Any]) -> Config:
-    """The configuration that a run's folder keeps; `as_record` of an older or newer version too.
+    """The configuration that a run's folder keeps: `as_record`, of an older or newer version too.
 
-    A parameter that it lacks has its default, which trains as runs were trained before there was
-    such a parameter. One that this version does not know is left out.
+    A parameter that it lacks has the value with which runs were trained before there was such a
+    parameter: its default, or the one in BEFORE. One that this version does not know is left out.
+    Raises UserError for a value that this version does not know.
     """
-    data = {k: v for k, v in params.get("data", {}).items() if f"data.{k}" in DATA_PARAMS}
-    known = {k: v for k, v in params.items() if k in PARAMS}
-    return Config(**known, data=DataConfig(**data))
+    given = {RENAMED.get(k, k): v for k, v in params.items() if k != "data"}
+    nested = params.get("data")
+    if isinstance(nested, dict):
+        given |= {f"data.{name}": value for name, value in nested.items()}
+    values = {k: check(k, v) for k, v in {**BEFORE, **given}.items() if k in KNOWN}
+    data = {k[5:]: v for k, v in values.items() if k in DATA_PARAMS}
+    flat = {k: v for k, v in values.items() if k in PARAMS}
+    return Config(**flat, data=DataConfig(**data))
 
 
 def _split_optional(hint: Any) -> tuple[type, bool]:

@@ -10,9 +10,10 @@ import importlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.records import OLD_DISTANCES, Score
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,10 @@ class Registry:
 Features = Literal["judge", "lenet", "random", "inception", "dinov2", "pixels"]
 Direction = Literal["minimize", "maximize"]
 # What a score says besides its metrics: no metric may have one of these names.
-FACTS = {
-    "n", "reals", "held_out", "own_test", "shared", "step", "net", "published", "published_net",
-    "modes", "distinct", "variety", "class_distance", "missing_classes", "class_shares",
-    "nearest_ratio", "copied",
-}  # fmt: skip
+FACTS = get_type_hints(Score).keys()
+
+
+FOREIGN = "a metric that this version of gansweep does not know"
 
 
 class Metrics(Registry):
@@ -143,11 +143,25 @@ class Metrics(Registry):
         }  # fmt: skip
         return self._add(name, facts)
 
+    def entry(self, name: str) -> Entry:
+        """The metric in a result. One of another version, or of a plugin that is absent, goes by
+        its own name."""
+        if name in self:
+            return self[name]
+        facts = {"label": name, "digits": 1, "direction": "minimize", "help": FOREIGN}
+        return Entry(name, lambda: None, facts)
+
+    def ranks(self, name: str) -> bool:
+        """Is it known which of its values are better?"""
+        return name in self or name in OLD_DISTANCES
+
     def sign(self, name: str) -> int:
         """1 if less is better, -1 if more is: sorted by sign × value, the best comes first."""
-        return -1 if self[name].direction == "maximize" else 1
+        return -1 if self.entry(name).direction == "maximize" else 1
 
     def better(self, name: str) -> str:
+        if not self.ranks(name):
+            return "so that no row is called the best"
         return "more is better" if self.sign(name) < 0 else "less is better"
 
     def loss(self, name: str, value: float) -> float:

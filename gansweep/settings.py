@@ -113,7 +113,7 @@ class SweepSettings:
     )
     retry: str | None = param(
         None,
-        "also train again what failed before",
+        "also train again what failed before, or has left a damaged result",
         choices=("failed",),
         null="failed runs are left alone",
         group="sweeps: how they run",

@@ -86,6 +86,7 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
         result = {"status": "done", "value": value, "began": began, "ended": time.time()}
         # What the line of a finished run shows.
         result |= {"images_per_second": 0.0, "seconds": 0.0, "loss_d": 0.0, "loss_g": 0.0}
+        result |= {"training_seconds": 0.0, "epochs": 1.0}
         write_json(run.result, result)
         run.picture.write_bytes(b"IEND\xaeB`\x82")
     return [f"{title} played"]
@@ -108,7 +109,12 @@ class ToyPlanner:
     def plan(self, values: Values) -> list[PlannedRun]:
         identity = {"values": values, "steps": STEPS, "toy": self.toy}
         run = Run(self.out, Run.make_id(identity, 1))
-        record = {"identity": {"steps": STEPS}, "toy": self.toy, "values": values}
+        identity = {
+            "steps": STEPS, "batch_size": 1, "precision": "fp32", "gen_width": 1, "disc_width": 1,
+            "data": {"images": 1},
+        }  # fmt: skip
+        data = {"name": self.toy, "images": 1, "size": 1}
+        record = {"identity": identity, "data": data, "toy": self.toy, "values": values}
         run.plan({**record, "seconds": self.seconds(values)})
         return [PlannedRun(run, "")]
 

@@ -335,13 +335,15 @@ def test_the_checkpoint_goes_when_the_result_is_on_the_disk(
     assert run.status() == "done"
 
 
-def test_an_empty_object_for_a_result_has_a_remedy_that_works(tmp_path: Path) -> None:
-    """A sweep takes it for done: only when it is gone is the run trained."""
+def test_an_empty_object_for_a_result_has_a_remedy(tmp_path: Path) -> None:
+    """A sweep takes it for done: test_damage.py has it trained again."""
     write_sweep(tmp_path / "out", 1, pictures=0)
     folder = next((tmp_path / "out/runs").iterdir())
     (folder / "result.json").write_text("{}")
-    note = read_outcome(Run(tmp_path / "out", folder.name)).note
-    assert "result.json damaged: delete it and run the sweep again" in note
+    assert read_outcome(Run(tmp_path / "out", folder.name)).note == (
+        "result.json damaged (training_seconds is missing): run the sweep again with retry=failed "
+        "to train it anew"
+    )
 
 
 class Runs:

@@ -22,12 +22,14 @@ from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common
 from gansweep.plugins import METRICS
 from gansweep.report.table.judged import distance
+from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread
+from gansweep.store.check import number
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import Manifest, Row, Table, read_manifest
-from gansweep.store.run import Run, now, read_json
+from gansweep.store.run import Run, now
 from gansweep.terminal.console import console
-from gansweep.training.metrics.equilibrium import alive
+from gansweep.training.metrics.registered import primary_and_second
 
 RETRY = "retry=failed"
 
@@ -97,25 +99,46 @@ def _values(overrides: list[str]) -> dict[str, Any]:
 def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str, list[Candidate]]:
     """The metric, and the rows with the best mean score in one picture column, best first.
 
-    Rows that are not alive are left out. Raises UserError if no row is left.
+    Rows that are not alive are left out, and damaged ones, in a line each. Raises UserError if no
+    row is left.
     """
     found: list[Candidate] = []
     metric = ""
-    for number, row in enumerate(manifest.rows):
-        runs = [Run(out, run_id) for run_id in row.runs.get(column, [])]
-        judged = [(r, (read_json(r.result) or {}).get("judge")) for r in runs]
-        scores = []
-        for _, judge in judged:
-            if judge and alive(judge["flags"]):
-                metric = judge["primary"]
-                scores.append(judge["score"][metric])
-        params = (read_json(runs[0].config) or {}).get("params") if runs else None
-        if scores and params is not None:
-            config = replace(from_record(params), out=out)
-            found.append(Candidate(number, config, fmean(scores)))
+    foreign: set[str] = set()
+    for index, row in enumerate(manifest.rows):
+        runs = [read_outcome(Run(out, run_id)) for run_id in row.runs.get(column, [])]
+        for run in runs:
+            if " damaged" in run.note:
+                console.print(f"row {index} ({run.run_id}): {run.note}")
+        judged = [run for run in runs if run.value is not None and run.alive]
+        config = _config(index, judged[0], out) if judged else None
+        if config is None:
+            continue
+        expected = primary_and_second(config.data.name)[0]
+        scores = [run.value for run in judged if run.primary == expected and run.value is not None]
+        if scores:
+            metric = expected
+            found.append(Candidate(index, config, fmean(scores)))
+        foreign |= {run.primary for run in judged} - {expected}
+    if not found and foreign:
+        raise UserError(
+            f"sweep {manifest.name} was judged by another version ({', '.join(sorted(foreign))}), "
+            "whose distances fresh runs do not have; type its own command again to judge it anew"
+        )
     if not found:
         raise UserError(f"sweep {manifest.name} has no judged row that is alive in {column}")
     return metric, sorted(found, key=lambda c: METRICS.sign(metric) * c.before)[:top]
+
+
+def _config(index: int, run: Outcome, out: str) -> Config | None:
+    """What a row is trained with; None, and a line, if this version cannot train it."""
+    if run.config is None or "params" not in run.config:
+        return None
+    try:
+        return replace(from_record(run.config["params"]), out=out)
+    except UserError as error:
+        console.print(f"row {index} ({run.run_id}) cannot be trained by this version: {error}")
+        return None
 
 
 def _train(
@@ -183,8 +206,8 @@ def _report(
 
     label = METRICS[metric].label
     for candidate in candidates:
-        results = [read_json(run.result) or {} for run in candidate.runs]
-        candidate.after = [r["judge"]["score"][metric] for r in results if r.get("judge")]
+        outcomes = [read_outcome(run) for run in candidate.runs]
+        candidate.after = [v for o in outcomes if (v := number(o.score, metric)) is not None]
     sign = METRICS.sign(metric)
     candidates.sort(key=lambda c: sign * fmean(c.after) if c.after else math.inf)
     titles = {run.id: f"row {c.row} {run.id}" for c in candidates for run in c.runs}

@@ -10,6 +10,7 @@ from gansweep.config import DEFAULTS
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError, one_line_errors
+from gansweep.store.json_files import finite
 from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> None:
             size=args.size,
         )
     if args.json:
-        print(json.dumps(scores, indent=2))
+        print(json.dumps(finite(scores), indent=2))
         return
     for name, score in scores.items():
         shown = {k: v for k, v in score.items() if k not in ("class_shares", "modes", "distinct")}

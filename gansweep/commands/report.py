@@ -56,6 +56,10 @@ def main(argv: list[str] | None = None) -> None:
         help="also draw maps of thumbnails, quality by parameter, curves and pictures over time",
     )
     add(
+        "--storage", metavar="URL",
+        help="of a search whose database needs a password: no file keeps it",
+    )  # fmt: skip
+    add(
         "--thumbnail", choices=PARAMS["thumbnail"].names(), default=DEFAULTS["thumbnail"],
         help="whose pictures to show (default %(default)s)",
     )  # fmt: skip
@@ -82,6 +86,7 @@ def main(argv: list[str] | None = None) -> None:
             thumbnail=args.thumbnail,
             grouped=args.group_seeds,
             selection=Selection(args.where, args.sort, args.columns, args.best, args.on),
+            storage=args.storage,
         )
         changed = update_block(report, args.update) if args.update else False
     print_table(report.results.tables)

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS
-from gansweep.plugins import METRICS
 from gansweep.report.table.columns import RESULTS
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.text import format_param, format_value
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.find_run import WAYS, find_runs
+from gansweep.store.records import LayerRate
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.terminal.pictures import can_draw, draw
@@ -65,8 +65,10 @@ def show(run: Run, everything: bool, picture: bool) -> None:
             console.print(Text(f"{outcome.picture} cannot be read ({error})", style="yellow"))
     _section("parameters", parameters(outcome, everything))
     _section("result", results(outcome))
-    for net, layers in (outcome.environment.get("rates") or {}).items():
-        _section(f"learning rates of the {net}", rates(layers))
+    if outcome.environment and "rates" in outcome.environment:
+        of_nets = outcome.environment["rates"]
+        _section("learning rates of the generator", rates(of_nets["generator"]))
+        _section("learning rates of the discriminator", rates(of_nets["discriminator"]))
     _section("provenance", provenance(outcome))
     _section("attempts", _attempts(run))
     for line in outcome.log:
@@ -76,7 +78,7 @@ def show(run: Run, everything: bool, picture: bool) -> None:
 
 def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
     """Its parameters by label; without `everything`, those that differ from their defaults."""
-    params = outcome.config.get("params") or {}
+    params = outcome.config.get("params", {}) if outcome.config else {}
     chosen = {
         name: params[name]
         for name in PARAMS
@@ -85,8 +87,8 @@ def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
     if not everything:
         chosen = {name: v for name, v in chosen.items() if v != DEFAULTS[name]}
     found = {PARAMS[name].label or name: format_param(name, chosen) for name in chosen}
-    data = outcome.config.get("data")
-    if data:
+    if outcome.config:
+        data = outcome.config["data"]
         found["data"] = (
             f"{data['name']}, {data['images']:,} images of {data['size']}×{data['size']}"
         )
@@ -100,12 +102,10 @@ def results(outcome: Outcome) -> dict[str, str]:
         value = entry.build(outcome)
         if value is not None and entry.name != "status":
             found[entry.heading] = entry.text(value)
-    score = outcome.score
-    found |= {METRICS[n].label: f"{score[n]:.4g}" for n in METRICS.names() if n in score}
-    return found
+    return found | {label: f"{value:.4g}" for label, value in outcome.measured()}
 
 
-def rates(layers: list[dict[str, Any]]) -> dict[str, str]:
+def rates(layers: list[LayerRate]) -> dict[str, str]:
     """Each layer with the learning rate of its weights, and of its bias where that differs."""
     found = {}
     for layer in layers:
@@ -118,9 +118,9 @@ def rates(layers: list[dict[str, Any]]) -> dict[str, str]:
 
 def provenance(outcome: Outcome) -> dict[str, str]:
     """Where it comes from: the command that trains it, the machine, the versions."""
-    environment: dict[str, Any] = dict(outcome.environment)
+    environment: dict[str, Any] = {**(outcome.environment or {})}
     packages = environment.pop("packages", {})
-    found = {"command": str(outcome.config.get("command", ""))} if outcome.config else {}
+    found = {"command": outcome.config.get("command", "")} if outcome.config else {}
     found |= {k: str(v) for k, v in environment.items() if not isinstance(v, dict | list)}
     if packages:
         found["packages"] = ", ".join(f"{name} {version}" for name, version in packages.items())

@@ -15,7 +15,7 @@ from gansweep.launch.progress import SweepProgress, overall, render, run_progres
 from gansweep.store.errors import one_line_errors
 from gansweep.store.estimate import Estimates, cost_of, total_seconds
 from gansweep.store.manifest import Manifest, numbered, read_manifest
-from gansweep.store.run import FAILED, Run, read_json
+from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
 
 EVERY = 1.0  # seconds between two looks with --watch
@@ -90,8 +90,8 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
     estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / AGAIN))
     left: list[float | None] = [line.left for line in progress.running]
     for run in waiting:
-        record = read_json(run.config) or {}
-        steps = record.get("identity", {}).get("steps", 0)
+        record = run.read_config()
+        steps = record["identity"]["steps"] if record else 0
         left.append(estimates.seconds(cost_of(record), steps))
     whole = [run.whole for run in progress.running if run.whole is not None]
     progress.left = total_seconds(left, len(progress.running), whole)

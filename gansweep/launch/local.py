@@ -14,7 +14,8 @@ from gansweep.launch.names import GRID, LAUNCHER, SEARCH
 from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import SweepTask
 from gansweep.store.errors import UserError
-from gansweep.store.run import Run, read_json
+from gansweep.store.records import Result
+from gansweep.store.run import Run
 from gansweep.training import stop
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobR
 class IsolatedTask(SweepTask):
     """Trains in a process of its own, as our own launcher does: whatever happens is recorded."""
 
-    def __call__(self, cfg: DictConfig) -> dict[str, Any]:
+    def __call__(self, cfg: DictConfig) -> Result:
         return train_isolated(replace(self, out=cfg.out), cfg.run_id)
 
 
-def train_isolated(task: SweepTask, run_id: str) -> dict[str, Any]:
+def train_isolated(task: SweepTask, run_id: str) -> Result:
     """In a cluster's job: one run on the devices that the scheduler has given to this job.
 
     Raises RuntimeError if it failed, Stopped if it was asked to stop.
@@ -62,10 +63,11 @@ def train_isolated(task: SweepTask, run_id: str) -> dict[str, Any]:
         sweep.run()
     except KeyboardInterrupt:  # which would end this job without an answer
         raise stop.Stopped("was asked to stop") from None
-    result = read_json(Run(task.out, run_id).result)
+    run = Run(task.out, run_id)
+    result = run.read_result()
     if result is None:
-        failure = read_json(Run(task.out, run_id).failure) or {}
-        raise RuntimeError(failure.get("error", "it ended without a result"))
+        failure = run.read_failure() or {"error": "it ended without a result"}
+        raise RuntimeError(failure["error"])
     return result
 
 
@@ -76,10 +78,9 @@ def _value(overrides: Sequence[str], name: str) -> str:
 def _job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
     run = Run(task.out, _value(overrides, "run_id"))
     done = JobReturn(overrides=overrides, task_name=run.id)
-    result = read_json(run.result)
-    failure = read_json(run.failure)
+    result, failure = run.read_result(), run.read_failure()
     if result is not None:
         done.status, done.return_value = JobStatus.COMPLETED, result
     elif failure is not None:
-        done.status, done.return_value = JobStatus.FAILED, RuntimeError(failure.get("error"))
+        done.status, done.return_value = JobStatus.FAILED, RuntimeError(failure["error"])
     return done  # else unknown: it was not trained to its end

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gansweep.store.run import Run, read_json
+from gansweep.store.check import number
+from gansweep.store.run import Run
 
 
 @dataclass
@@ -46,9 +46,11 @@ class SweepProgress:
 
 def run_progress(run: Run, title: str) -> RunProgress:
     """How far a running run is, from its files."""
-    record = read_json(run.config) or {}
-    identity: dict[str, Any] = record.get("identity", {})
-    progress = RunProgress(title, steps=identity.get("steps", 0))
+    record = run.read_config()
+    steps_in_all, batch_size = (
+        (record["identity"]["steps"], record["identity"]["batch_size"]) if record else (0, 0)
+    )
+    progress = RunProgress(title, steps=steps_in_all)
     starts = [e for e in run.read_history() if e.get("event") == "started"]
     if starts:
         progress.slot = str(starts[-1].get("slot", ""))
@@ -57,11 +59,13 @@ def run_progress(run: Run, title: str) -> RunProgress:
     lines = run.latest_metrics(8)
     if lines:
         last, first = lines[-1], lines[0]
-        progress.step = max(progress.step, last.get("step", 0))
-        progress.losses = {k: v for k, v in last.items() if k.startswith("loss") and v is not None}
-        steps, seconds = last["step"] - first["step"], last["seconds"] - first["seconds"]
+        progress.step = max(progress.step, last["step"])
+        losses = {name: number(last, name) for name in ("loss_d", "loss_g")}
+        progress.losses = {name: loss for name, loss in losses.items() if loss is not None}
+        steps = last["step"] - first["step"]
+        seconds = (number(last, "seconds") or 0) - (number(first, "seconds") or 0)
         if steps > 0 and seconds > 0:
-            progress.rate = steps * identity.get("batch_size", 0) / seconds
+            progress.rate = steps * batch_size / seconds
             progress.whole = progress.steps * seconds / steps
             progress.left = (progress.steps - progress.step) * seconds / steps
     return progress

@@ -19,7 +19,7 @@ from gansweep.launch.stop_request import StopRequest
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.store.errors import FailedElsewhere, Held, UserError
 from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
-from gansweep.store.run import FAILED, Run, read_json
+from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.job import cause_of, execute, one_line, record_failure, summary
@@ -118,8 +118,8 @@ class LocalSweep:
         run = Run(self.task.out, run_id)
         arguments = (self.task.out, run_id, self._title(run_id), self.task.planned)
         job = Job(run_id, self.work, arguments, log=run.log)
-        record = read_json(run.config) or {}
-        steps = record.get("identity", {}).get("steps", 0)
+        record = run.read_config()
+        steps = record["identity"]["steps"] if record else 0
         self._costs[run_id] = cost_of(record)
         self._alike[self._costs[run_id]].append((job, steps))
         self.pool.submit(job)
@@ -214,7 +214,7 @@ class LocalSweep:
         title = self._title(run.id)
         error = ended.error
         if ended.returned or (error is None and run.complete()):
-            lines = ended.result or [f"{title}  {summary(read_json(run.result) or {})}"]
+            lines = ended.result or [f"{title}  {summary(run.read_result())}"]
             for line in lines[:-1] if self.feed else lines:  # a feed says more in fewer words
                 console.print(line)
             self._end(run, "done")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gansweep.store.errors import Diverged
 from gansweep.store.manifest import numbered, read_manifest
+from gansweep.store.records import Result
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
@@ -46,7 +47,7 @@ class SweepTask:
     device: str = "auto"
     threads: int | None = None
 
-    def __call__(self, cfg: DictConfig) -> dict[str, Any]:
+    def __call__(self, cfg: DictConfig) -> Result:
         run = Run(cfg.out, cfg.run_id)
         title = replace(self, out=cfg.out).titles().get(run.id, run.id)
         try:

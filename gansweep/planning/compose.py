@@ -15,6 +15,7 @@ from gansweep.params import DataConfig
 from gansweep.planning.search_path import PRIMARY
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
+from gansweep.store.passwords import without_password
 
 if TYPE_CHECKING:
     from hydra.types import HydraContext
@@ -64,7 +65,7 @@ def with_values(config: Config, values: dict[str, Any]) -> Config:
 
 
 def command_of(arguments: list[str], master: DictConfig) -> str:
-    """The command line that does the same again."""
+    """The command line that does the same again. It stands in files: without passwords."""
     # The launcher is part of the command, though Hydra keeps it from the sweeper.
     hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
     lasting = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
@@ -73,7 +74,8 @@ def command_of(arguments: list[str], master: DictConfig) -> str:
     options = [word for folder in folders for word in ("--config-dir", folder)]
     if master.hydra.job.config_name != PRIMARY:
         options += ["--config-name", master.hydra.job.config_name]
-    return shlex.join(["python", "-m", "gansweep", "-m", *options, *hydras, *lasting])
+    words = map(without_password, [*options, *hydras, *lasting])
+    return shlex.join(["python", "-m", "gansweep", "-m", *words])
 
 
 def _seen_from_here(folder: str) -> str:

@@ -19,7 +19,7 @@ from gansweep.planning.search_path import choices_of
 from gansweep.plugins import METRICS
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import manifest_path
-from gansweep.store.run import Run, damaged, now, read_json
+from gansweep.store.run import NO_JSON, Run, now, read_json
 from gansweep.terminal.console import console
 from gansweep.training.job import one_line
 from gansweep.training.metrics.registered import PUBLISHED
@@ -82,15 +82,15 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
 
 
 def _todo(plan: Plan) -> list[PlannedRun]:
-    """What is not done; what failed before only if it is asked for."""
+    """What is not done or not judged; what failed before or is damaged only if it is asked for."""
     again = plan.settings.retry == "failed"
-    missing = [job for job in plan.jobs if not job.complete()]
+    missing = [j for j in plan.jobs if not j.complete() or (again and j.run.read_result() is None)]
     return [job for job in missing if again or not job.run.failed()]
 
 
 def _finished(todo: list[PlannedRun]) -> list[PlannedRun]:
     """Those that are trained already, with judge=false, and only lack their distance."""
-    return [job for job in todo if job.run.complete()]
+    return [job for job in todo if job.run.complete() and job.run.read_result() is not None]
 
 
 def _to_judge(finished: list[PlannedRun]) -> str:
@@ -102,7 +102,8 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
     rows = _count(len(manifest.rows), "row")
     if len(plan.chosen) < len(manifest.rows):
         rows = f"{len(plan.chosen)} of {rows}"
-    missing = [job for job in plan.jobs if not job.complete()]
+    wanted = {job.run.id for job in todo}
+    missing = [job for job in plan.jobs if job.run.id in wanted or not job.complete()]
     failed = len(missing) - len(todo)
     finished = _finished(todo)
     left = f", {failed} failed before (retry=failed trains them again)" if failed else ""
@@ -118,12 +119,17 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
             "its runs are kept (name=… keeps both tables)"
         )
     for job in plan.jobs:
-        if damaged(job.run.result):
-            console.print(f"  {job.run.result} is damaged: the run is trained again")
+        _, fault = job.run.examine(job.run.result)
+        if fault:
+            again = job.run.id in wanted
+            what = "the run is trained again" if again else "retry=failed trains the run again"
+            why = "" if fault == NO_JSON else f" ({fault})"
+            console.print(f"  {job.run.result} is damaged{why}: {what}")
     if (judge := plan.settings.judge) in PUBLISHED:
         metric = PUBLISHED[judge]
-        results = [read_json(job.run.result) or {} for job in plan.jobs if job.complete()]
-        without = sum(metric not in (r.get("judge") or {}).get("score", {}) for r in results)
+        results = [job.run.read_result() for job in plan.jobs if job.complete()]
+        judges = [result.get("judge") for result in results if result is not None]
+        without = sum(judge is None or metric not in judge["score"] for judge in judges)
         if without:
             console.print(
                 f"  {_count(without, 'finished run')} without {METRICS[metric].label}: "
@@ -263,8 +269,9 @@ def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> No
 
 
 def _tell_failure(run: Run, title: str) -> None:
-    failure = read_json(run.failure) or {}
+    failure = run.read_failure()
     console.print(f"{title}  {run.told_failure()}")
-    if failure.get("cause") in ("killed", "crashed"):  # what it said itself is all there is
+    # What it said itself is all there is.
+    if failure and failure.get("cause") in ("killed", "crashed"):
         for line in failure.get("log", []):
             console.print(f"    {line}")

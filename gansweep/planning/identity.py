@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from gansweep import __version__
 from gansweep.config import (
@@ -21,6 +21,7 @@ from gansweep.planning.overrides import command
 from gansweep.planning.precision import resolve
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
+from gansweep.store.records import Identity, RunConfig
 from gansweep.store.run import Run
 from gansweep.training.data import Prepared
 from gansweep.training.metrics.distances import Neighbourhood
@@ -90,14 +91,14 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
     return values
 
 
-def plan_run(config: Config, data: Prepared) -> tuple[Run, dict[str, Any]]:
+def plan_run(config: Config, data: Prepared) -> tuple[Run, RunConfig]:
     """The run of one resolved configuration, and what its config.json says."""
     config = resolve(config)
     values = identity(config, data)
     run = Run(config.out, Run.make_id(values, config.seed))
-    record = {
+    record: RunConfig = {
         "id": run.id,
-        "identity": values,
+        "identity": cast("Identity", values),
         "params": as_record(config),
         "data": data.describe(),
         "command": command(config, values["steps"]),

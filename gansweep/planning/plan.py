@@ -27,7 +27,8 @@ from gansweep.planning.search_path import Choices
 from gansweep.plugins import GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
-from gansweep.store.run import Run, read_json, was_edited
+from gansweep.store.records import RunConfig
+from gansweep.store.run import Run, was_edited
 from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, find_source, prepare
 from gansweep.training.metrics.registered import PUBLISHED
@@ -48,7 +49,7 @@ class Plan:
     manifest: Manifest
     chosen: list[int]
     jobs: list[PlannedRun]
-    records: list[dict[str, Any]]
+    records: list[RunConfig]
     settings: Config
     doubles: int = 0
     measured: bool = False
@@ -60,15 +61,16 @@ class Plan:
         self.manifest.write(self.settings.out)
 
 
-def keep_record(run: Run, record: dict[str, Any]) -> None:
+def keep_record(run: Run, record: RunConfig) -> None:
     """Write a run's configuration; what a finished or a running one says of itself stays.
 
     But a finished one that has no distance is to be judged now, if `record` wants it.
     """
-    known = read_json(run.config)
+    known = run.read_config()
     if known is None or was_edited(run.id, known):
         run.plan(record)
-    if known is None or known == record:
+        return
+    if known == record:
         return
     status = run.status()
     if status not in ("done", "running"):
@@ -141,7 +143,7 @@ def make_plan(
     rows: list[Row] = []
     sources: list[int] = []  # of each row, its place in the row list
     jobs: dict[str, PlannedRun] = {}
-    records: dict[str, dict[str, Any]] = {}
+    records: dict[str, RunConfig] = {}
     doubles = 0
     refused: list[UserError] = []
     for source, values, cells in expanded:

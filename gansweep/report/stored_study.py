@@ -6,6 +6,8 @@ It is an ordinary study: anything that reads Optuna's storages reads it.
 from __future__ import annotations
 
 import inspect
+import json
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.plugins import METRICS
 from gansweep.report.table.text import format_measured
 from gansweep.store.errors import UserError
+from gansweep.store.passwords import without_password
 
 if TYPE_CHECKING:
     import optuna
@@ -35,8 +38,10 @@ def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
     try:
         return optuna.load_study(study_name=name, storage=open_storage(storage, manifest.parent))
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"study {name} cannot be read: {reason}") from None
+        reason = without_password(" ".join(str(error).split())[:200])
+        needs_password = storage is not None and "@" in storage
+        remedy = "; give its password with --storage URL" if needs_password else ""
+        raise UserError(f"study {name} cannot be read: {reason}{remedy}") from None
 
 
 def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]:
@@ -84,7 +89,14 @@ def open_storage(url: str | None, folder: Path) -> Any:
         folder.mkdir(parents=True, exist_ok=True)
         # Absolute: the lock is a link to it, which a relative path would leave dangling.
         path = str(folder.resolve() / "study.journal")
-        return JournalStorage(JournalFileBackend(path, lock_obj=_journal_lock(path)))
+        lock = _journal_lock(path)
+
+        class Journal(JournalFileBackend):
+            def append_logs(self, logs: list[dict[str, Any]]) -> None:
+                end_half_record(Path(path), lock)
+                super().append_logs(logs)
+
+        return JournalStorage(Journal(path, lock_obj=lock))
     return RDBStorage(database_url(url), engine_kwargs={"pool_pre_ping": True})
 
 
@@ -105,10 +117,11 @@ def database_url(url: str) -> str:
         create_engine(url)
     except ArgumentError:  # also of a kind of database that nobody knows
         raise UserError(
-            f"storage={url} is no database URL; write sqlite:///FILE or postgresql://…"
+            f"storage={without_password(url)} is no database URL; write sqlite:///FILE or postgresql://…"
         ) from None
     except ModuleNotFoundError as error:
-        raise UserError(f"storage={url} needs {error.name}: pip install {error.name}") from None
+        shown = without_password(url)
+        raise UserError(f"storage={shown} needs {error.name}: pip install {error.name}") from None
     return url
 
 
@@ -127,6 +140,37 @@ def _journal_lock(path: str) -> Any:
             time.sleep(0.1)
         left.unlink()
     return JournalFileSymlinkLock(path)
+
+
+def end_half_record(journal: Path, lock: Any) -> None:
+    """End the last line of a journal that a kill or a full disk has cut off.
+
+    Optuna reads no line without an end, but would write the next record into it. A record of which
+    only the end of the line is missing is kept.
+    """
+    if not _has_half_record(journal):
+        return
+    lock.acquire()
+    try:
+        if _has_half_record(journal):  # else a living writer has ended it meanwhile
+            with journal.open("r+b") as stream:
+                data = stream.read()
+                start = data.rfind(b"\n") + 1
+                try:
+                    json.loads(data[start:])
+                    stream.write(b"\n")
+                except ValueError:
+                    stream.truncate(start)
+    finally:
+        lock.release()
+
+
+def _has_half_record(journal: Path) -> bool:
+    if not journal.exists() or not journal.stat().st_size:
+        return False
+    with journal.open("rb") as stream:
+        stream.seek(-1, os.SEEK_END)
+        return stream.read() != b"\n"
 
 
 def feasible(trial: FrozenTrial) -> bool:

@@ -57,10 +57,12 @@ def write_report(
     thumbnail: str = "equilibrium",
     grouped: bool = True,
     selection: Selection | None = None,
+    storage: str | None = None,
 ) -> Report:
     """Build the report of a sweep, or one of several sweeps, from their files, as far as they are.
 
-    to: its folder, else REPORTS/NAME; plots: with drawings; the rest: see `Reader` and `Selection`.
+    to: its folder, else REPORTS/NAME; plots: with drawings; storage: of a search's study, where it
+    needs a password, which no manifest has; the rest: see `Reader` and `Selection`.
     Raises UserError if there is no such sweep, the selection makes no sense or the folder cannot be
     written.
     """
@@ -78,7 +80,7 @@ def write_report(
         files = write_files(results, folder, every="html" in formats)
         report = Report(folder, results, files, out)
         if results.search is not None:
-            _add_search(report, results.search)
+            _add_search(report, results.search, storage)
         if plots:
             from gansweep.report.plots.plots import write_plots
 
@@ -106,14 +108,14 @@ def _check_is_ours(readme: Path) -> None:
         )
 
 
-def _add_search(report: Report, manifest: Manifest) -> None:
+def _add_search(report: Report, manifest: Manifest, storage: str | None) -> None:
     """What the study of a search tells beside its table."""
     from gansweep.report.plots.study import write_plots
     from gansweep.report.stored_study import best_setting, read_study
 
     place = manifest_path(report.out, manifest.name)
-    label = manifest.search["label"]
-    study = read_study(manifest.search["storage"], manifest.name, place)
+    label = manifest.search.get("label", "value")
+    study = read_study(storage or manifest.search.get("storage"), manifest.name, place)
     report.best = best_setting(study, label, manifest.search.get("metric", ""))
     labels = study.metric_names or [label]
     plots = write_plots(study, report.folder / IMAGES, " / ".join(labels))

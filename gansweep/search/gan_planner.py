@@ -18,7 +18,9 @@ from gansweep.report.stored_study import ERROR
 from gansweep.search.objectives import second_objective
 from gansweep.search.plan import SearchPlan
 from gansweep.search.search import mean_distance
-from gansweep.store.run import Run, read_json
+from gansweep.store.check import number
+from gansweep.store.records import Result
+from gansweep.store.run import Run
 from gansweep.training.data import Prepared
 from gansweep.training.metrics.registered import primary_and_second
 
@@ -81,10 +83,10 @@ class GanPlanner:
                 self._reported |= set(report_changed_networks([(run, config)]))
         return runs
 
-    def measure(self, results: list[dict[str, Any]]) -> list[float]:
-        if not all(r.get("judge") for r in results):
+    def measure(self, results: list[Result]) -> list[float]:
+        scores = [value for value, _ in _distances(results)]
+        if len(scores) < len(results):
             return []
-        scores = [r["judge"]["score"][r["judge"]["primary"]] for r in results]
         by_data = [scores[i : i + self.seeds] for i in range(0, len(scores), self.seeds)]
         measured = [mean_distance(by_data)]
         if self.second is None:
@@ -92,15 +94,12 @@ class GanPlanner:
         second = self.second.value(results)
         return [] if second is None else [*measured, second]
 
-    def _error(self, results: list[dict[str, Any]]) -> float | None:
+    def _error(self, results: list[Result]) -> float | None:
         """The standard error of the distance over draws of latents; None if a run has none."""
-        judged = [r["judge"] for r in results]  # `measure` has seen that all are
-        errors = [judge["score"].get(f"{judge['primary']}_error") for judge in judged]
-        values = [judge["score"][judge["primary"]] for judge in judged]
-        if None in errors or 0 in values:
+        relative = [e / value for value, e in _distances(results) if e is not None and value]
+        if not results or len(relative) < len(results):
             return None
-        relative = math.hypot(*(e / v for e, v in zip(errors, values, strict=True))) / len(values)
-        return self.measure(results)[0] * relative
+        return self.measure(results)[0] * math.hypot(*relative) / len(relative)
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
         """What a dashboard shows beside the numbers: the pictures, and how to repeat the run."""
@@ -111,17 +110,33 @@ class GanPlanner:
         store = FileSystemArtifactStore(str(folder))
         lines = []
         for run in runs:
-            record = read_json(run.config) or {}
-            lines += [f"* run `{run.id}`: `{record.get('command', '')}`"]
+            lines += [f"* run `{run.id}`: `{_command(run)}`"]
             picture = run.best_picture if run.best_picture.is_file() else run.picture
             if picture.is_file():
                 upload_artifact(artifact_store=store, file_path=str(picture), study_or_trial=trial)
-        error = self._error([read_json(run.result) or {} for run in runs])
+        error = self._error([r for run in runs if (r := run.read_result()) is not None])
         if error is not None:
             trial.set_user_attr(ERROR, error)
-        trial.set_user_attr("command", (read_json(runs[0].config) or {}).get("command", ""))
+        trial.set_user_attr("command", _command(runs[0]))
         try:
             from optuna_dashboard import save_note
         except ImportError:
             return  # its notes are its own; the command stands in the attributes
         save_note(trial, "\n".join(lines))
+
+
+def _distances(results: list[Result]) -> list[tuple[float, float | None]]:
+    """The distance of each run that was judged, and its standard error."""
+    found = []
+    for result in results:
+        if judge := result.get("judge"):
+            score, metric = judge["score"], judge["primary"]
+            value = number(score, metric)
+            if value is not None:
+                found.append((value, number(score, f"{metric}_error")))
+    return found
+
+
+def _command(run: Run) -> str:
+    record = run.read_config()
+    return record.get("command", "") if record else ""

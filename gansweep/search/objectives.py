@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 from gansweep.config import Config
 from gansweep.plugins import METRICS, Direction
 from gansweep.report.table.judged import distance
+from gansweep.store.check import number
 from gansweep.store.errors import UserError
+from gansweep.store.records import Result
 from gansweep.training.metrics.registered import PUBLISHED, metrics_of, primary_and_second
 
 
@@ -24,16 +25,17 @@ class Objective:
 
     label: str
     direction: Direction
-    value: Callable[[Sequence[dict[str, Any]]], float | None]
+    value: Callable[[Sequence[Result]], float | None]
     text: Callable[[float], str] = "{:,.0f}".format
 
 
-def _seconds(results: Sequence[dict[str, Any]]) -> float:
+def _seconds(results: Sequence[Result]) -> float:
     return fmean(result["training_seconds"] for result in results)
 
 
-def _parameters(results: Sequence[dict[str, Any]]) -> float:
-    return float(sum(results[0]["parameters"].values()))
+def _parameters(results: Sequence[Result]) -> float | None:
+    sizes = results[0].get("parameters")
+    return float(sizes["generator"] + sizes["discriminator"]) if sizes else None
 
 
 SECOND = {
@@ -49,10 +51,10 @@ def second_objective(objective: str) -> Objective | None:
         return SECOND.get(what)
     metric = METRICS[what]
 
-    def mean(results: Sequence[dict[str, Any]]) -> float | None:
-        values = [(result.get("judge") or {}).get("score", {}).get(what) for result in results]
-        known = [value for value in values if value is not None]
-        return fmean(known) if len(known) == len(values) else None
+    def mean(results: Sequence[Result]) -> float | None:
+        judges = [judge for result in results if (judge := result.get("judge"))]
+        known = [v for judge in judges if (v := number(judge["score"], what)) is not None]
+        return fmean(known) if len(known) == len(results) else None
 
     return Objective(metric.label, metric.direction, mean, lambda value: distance(what, value))
 

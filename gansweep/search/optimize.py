@@ -20,7 +20,7 @@ from gansweep.search.study import Searcher, check_study, open_study, tell_the_de
 from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import read_manifest
-from gansweep.store.run import Run, now, read_json
+from gansweep.store.run import Run, now
 from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _report(plan: SearchPlan) -> None:
         console.print("no trial has ended yet")
         return
     out = plan.settings.out
-    absent = sum(read_json(Run(out, t.user_attrs[RUNS][0]).config) is None for t in shown)
+    absent = sum(not Run(out, t.user_attrs[RUNS][0]).config.exists() for t in shown)
     if absent:  # a shared study, but folders of their own
         console.print(f"{absent} trials were trained elsewhere: their runs are not in {out}/runs")
     if absent == len(shown):
@@ -176,6 +176,7 @@ def _report(plan: SearchPlan) -> None:
         out=out,
         reports=plan.settings.reports,
         thumbnail=plan.settings.thumbnail,
+        storage=plan.settings.storage,
     )
     trials = plan.study.get_trials(deepcopy=False)
     states = [t.state.name for t in trials if counted(t)]

@@ -24,7 +24,9 @@ from gansweep.report.stored_study import (
 )
 from gansweep.report.table.text import format_value
 from gansweep.search.study import Searcher, mark_dead
-from gansweep.store.run import Run, read_json
+from gansweep.store.check import number
+from gansweep.store.records import Result
+from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training.metrics.equilibrium import Evaluation, alive, is_collapsing
 
@@ -54,7 +56,7 @@ class Planner(Protocol):
         """The runs of a setting, their folders written; the first decides about the others."""
         ...
 
-    def measure(self, results: list[dict[str, Any]]) -> list[float]:
+    def measure(self, results: list[Result]) -> list[float]:
         """The objectives of a setting from the results of its runs, in the order of `plan`.
 
         None of them if a run was not judged.
@@ -239,12 +241,12 @@ class Search:
         looks = run.read_evaluations()
         if len(looks) <= asked.reported:
             return False
-        record = read_json(run.config) or {}
-        steps = record.get("identity", {}).get("steps") or 1
+        record = run.read_config()
+        steps = max(1, record["identity"]["steps"]) if record else 1
         metric, sign = self.planner.metric, sign_of(self.study)
         best = sign * math.inf
         for place, look in enumerate(looks):
-            value = look.get(metric)
+            value = number(look, metric)
             if value is not None:
                 best = min(best, value, key=lambda v: sign * v)
             percent = round(100 * look["step"] / steps)
@@ -255,8 +257,7 @@ class Search:
         asked.reported = len(looks)
         if not self._prunes or looks[-1]["step"] >= steps:
             return False
-        seen = [Evaluation(look["step"], look.get(metric, math.nan), look) for look in looks]
-        collapsed = is_collapsing(seen, steps)
+        collapsed = is_collapsing([Evaluation.of(look, metric) for look in looks], steps)
         if collapsed or asked.trial.should_prune():
             asked.pruned = True
             asked.trial.set_user_attr(
@@ -265,8 +266,12 @@ class Search:
         return asked.pruned
 
     def _complete(self, asked: Asked) -> None:
-        results = [read_json(planned.run.result) or {} for planned in asked.runs]
-        found = sorted({f for r in results for f in (r.get("judge") or {}).get("flags", [])})
+        results = [r for planned in asked.runs if (r := planned.run.read_result()) is not None]
+        if len(results) < len(asked.runs):
+            self._tell(asked, "its result.json is damaged: it has no distance")
+            return
+        judges = [judge for result in results if (judge := result.get("judge"))]
+        found = sorted({flag for judge in judges for flag in judge["flags"]})
         if found:
             asked.trial.set_user_attr("flags", found)
         values = self.planner.measure(results)

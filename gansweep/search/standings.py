@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gansweep.config import from_record
+from gansweep.config import HYPERPARAMETERS, from_record
 from gansweep.planning.plan import shown_params, take_common
 from gansweep.report.stored_study import RUNS, WHY, counted, feasible, sign_of, value_text
 from gansweep.search.objectives import second_objective
+from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
-from gansweep.store.run import Run, read_json
+from gansweep.store.passwords import without_password
+from gansweep.store.run import Run
 from gansweep.training.metrics.registered import primary_and_second
 
 if TYPE_CHECKING:
@@ -47,11 +49,12 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     metric = primary_and_second(plan.bases[0].data.name)[0]
     rows = []
     pruned = {}
+    storage = plan.settings.storage
     ranks = standings(study)
     for trial in ranks:
         run_ids = trial.user_attrs[RUNS]
-        params = (read_json(Run(plan.settings.out, run_ids[0]).config) or {}).get("params")
-        if params is None:
+        record = Run(plan.settings.out, run_ids[0]).read_config()
+        if record is None or "params" not in record:
             continue
         facts = {"trial": str(trial.number)}
         values = trial.values or []
@@ -64,7 +67,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         if trial.state.name == "PRUNED":
             facts[label] = why
             pruned[run_ids[0]] = why
-        row = Row(shown_params(from_record(params)), facts=facts)
+        row = Row(_params(record["params"]), facts=facts)
         for place, run_id in enumerate(run_ids):
             picture = plan.labels[place // plan.settings.seeds_per_trial]
             row.runs.setdefault(picture, []).append(run_id)
@@ -82,5 +85,17 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         rows=rows,
         titles={run_id: f"trial {t.number}" for t in ranks for run_id in t.user_attrs[RUNS]},
         pruned=pruned,
-        search={"storage": plan.settings.storage, "label": label, "metric": metric},
+        search={
+            "storage": storage and without_password(storage),
+            "label": label,
+            "metric": metric,
+        },
     ).write(plan.settings.out)
+
+
+def _params(recorded: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that a table may show, also of a setting that this version does not know."""
+    try:
+        return shown_params(from_record(recorded))
+    except UserError:
+        return {name: value for name, value in recorded.items() if name in HYPERPARAMETERS}

@@ -23,6 +23,7 @@ from gansweep.report.stored_study import (
 )
 from gansweep.search.samplers import tells_constraints
 from gansweep.store.errors import UserError
+from gansweep.store.passwords import without_password
 
 if TYPE_CHECKING:
     import optuna
@@ -76,8 +77,8 @@ def open_study(
             if attempt < TRIES:  # two that create its tables at once get in each other's way
                 time.sleep(attempt * random.uniform(0.2, 0.6))
                 continue
-            reason = " ".join(str(error).split())[:200]
-            where = settings.storage or folder
+            reason = without_password(" ".join(str(error).split())[:200])
+            where = without_password(settings.storage or str(folder))
             raise UserError(f"storage={where} cannot be used: {reason}") from None
     if before is not None and before != meant:
         differing = [key for key in meant if before.get(key) != meant[key]]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gansweep.config import from_record
 from gansweep.report.stored_study import RUNS, UNCOUNTED
+from gansweep.store.errors import UserError
 from gansweep.store.manifest import read_manifest
-from gansweep.store.run import Run, read_json
+from gansweep.store.run import Run
 from gansweep.training.metrics.equilibrium import alive
 
 if TYPE_CHECKING:
@@ -37,12 +39,15 @@ def warm_start(study: optuna.Study, planner: GanPlanner, sweeps: list[str], out:
 
 def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
     """A run as the setting that the planner would make of its parameters; None if it is none."""
-    record = read_json(run.config) or {}
-    params = record.get("params")
-    if params is None or not run.complete():
+    record = run.read_config()
+    if record is None or "params" not in record or not run.complete():
+        return None
+    try:
+        config = from_record(record["params"])
+    except UserError:  # a setting that this version does not know
         return None
     space, base = planner.space, planner.bases[0]
-    values = {name: params[name] for name in space.names()}
+    values = {name: getattr(config, name) for name in space.names()}
     proposed, distributions = space.proposed(values, base), space.distributions(values, base)
     if not all(_contains(distributions[name], proposed[name]) for name in proposed):
         return None
@@ -50,9 +55,9 @@ def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
     runs = planner.runs(values)
     if run.id not in [r.id for r in runs] or not all(r.complete() for r in runs):
         return None
-    results = [read_json(r.result) or {} for r in runs]
-    judged = [result.get("judge") for result in results]
-    if any(judge is None or not alive(judge["flags"]) for judge in judged):
+    results = [result for r in runs if (result := r.read_result()) is not None]
+    judged = [judge for result in results if (judge := result.get("judge"))]
+    if len(judged) < len(runs) or not all(alive(judge["flags"]) for judge in judged):
         return None
     measured = planner.measure(results)
     if not measured:

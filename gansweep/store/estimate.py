@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from gansweep.store.run import Run, read_json
+from gansweep.store.records import RunConfig
+from gansweep.store.run import Run
 
 # What decides the cost of a step, of all that a run's identity holds.
 COST = (
@@ -36,9 +37,10 @@ class Estimates:
 
     def learn(self, run: Run) -> None:
         """Take a finished run into account."""
-        record, result = read_json(run.config) or {}, read_json(run.result) or {}
-        environment = read_json(run.environment) or {}
-        if environment.get("device") != self.kind:
+        record, result, environment = run.read_config(), run.read_result(), run.read_environment()
+        if record is None or result is None or environment is None:
+            return
+        if environment["device"] != self.kind:
             return
         cost = cost_of(record)
         with suppress(KeyError, TypeError, ZeroDivisionError):
@@ -60,11 +62,14 @@ class Estimates:
         return self._memory.get(cost) or None
 
 
-def cost_of(record: dict[str, Any]) -> Cost:
-    """What decides the cost of a step; equal for runs that cost the same."""
-    identity, data = record.get("identity", {}), record.get("data", {})
+def cost_of(record: RunConfig | None) -> Cost:
+    """What decides the cost of a step; equal for runs that cost the same, and where nothing is
+    known."""
+    if record is None:
+        return ()
+    identity, data = record["identity"], record["data"]
     return (
-        *(identity.get(name) for name in COST),
+        *(str(identity.get(name)) for name in COST),
         *(data.get(name) for name in ("size", "channels", "images")),
     )
 

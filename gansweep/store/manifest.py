@@ -6,12 +6,17 @@ The same runs can stand in many manifests. `OUT/sweeps/NAME/manifest.json`.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from gansweep.store.check import fault, is_number
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.run import damaged, read_json, write_json
+from gansweep.store.sweep_records import SearchRecord
+
+T = TypeVar("T")
 
 FORMAT = 1
 NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
@@ -67,7 +72,7 @@ class Manifest:
     rows: list[Row]
     titles: dict[str, str] = field(default_factory=dict)
     pruned: dict[str, str] = field(default_factory=dict)
-    search: dict[str, Any] = field(default_factory=dict)
+    search: SearchRecord = field(default_factory=SearchRecord)
 
     def params(self, row: int) -> dict[str, Any]:
         """All parameters of a row, what it shares with the others included."""
@@ -95,14 +100,21 @@ def read_manifest(out: str | Path, name: str) -> Manifest:
         known = sorted(p.parent.name for p in (Path(out) / "sweeps").glob("*/manifest.json"))
         hint = choices_hint(name, known) if known else "there is none yet"
         raise UserError(f"no sweep {name!r} in {Path(out) / 'sweeps'}: {hint}")
-    if record.pop("format", None) != FORMAT:
-        raise UserError(f"{path} was written by another version; run the sweep's command again")
-    try:
-        record["tables"] = [Table(**table) for table in record["tables"]]
-        record["rows"] = [Row(**row) for row in record["rows"]]
-        return Manifest(**record)
-    except (KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}); run the sweep's command again") from None
+    if is_number(record.get("format"), int) and record["format"] > FORMAT:
+        raise UserError(f"{path} was written by a newer version of gansweep, which can read it")
+    if found := fault(record, Manifest):
+        raise UserError(
+            f"{path} is damaged ({found}); run the sweep's command again: it trains nothing twice"
+        )
+    tables = [_known(Table, table) for table in record["tables"]]
+    rows = [_known(Row, row) for row in record["rows"]]
+    return _known(Manifest, {**record, "tables": tables, "rows": rows})
+
+
+def _known(kind: Callable[..., T], record: dict[str, Any]) -> T:
+    """A dataclass of the fields that it knows; a newer version may have written others."""
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in record.items() if name in names})
 
 
 def numbered(titles: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ sees the old file or the new one; the metrics stream is appended to, line by lin
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import json
@@ -16,16 +15,37 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gansweep.store.errors import Held, UserError
+from gansweep.store.json_files import (
+    append_line,
+    finite,
+    ordinary,
+    parse,
+    read_lines,
+    tail_of,
+    with_step,
+)
+from gansweep.store.records import (
+    Environment,
+    EvaluationLine,
+    Event,
+    Failure,
+    MetricsLine,
+    Result,
+    RunConfig,
+    fault_of,
+    upgrade,
+)
 
 SCHEMA = 4  # of the identity: raise it when equal parameters no longer mean equal numbers
 LOCK_PATIENCE = 0.5  # seconds in which a reader of the status must have let go of the lock
+NO_JSON = "it is no JSON object"
 FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
 
 
@@ -76,11 +96,12 @@ def write_if_new(path: Path, content: str | bytes) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write `value`; what is not finite is null, as JSON has no NaN."""
     write_text(path, _as_json(value))
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(value, indent=2, allow_nan=True) + "\n"
+    return json.dumps(finite(value), indent=2, allow_nan=False) + "\n"
 
 
 def _sync(folder: Path) -> None:
@@ -96,7 +117,7 @@ def _sync(folder: Path) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in `path`; None if it is missing or damaged (see `damaged`)."""
     try:
-        value = json.loads(_ordinary(path).read_text(encoding="utf-8"))
+        value = parse(ordinary(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -107,17 +128,10 @@ def damaged(path: Path) -> bool:
     return path.exists() and read_json(path) is None
 
 
-def _ordinary(path: Path) -> Path:
-    """`path`. Raises OSError for what is no file: a named pipe would keep its reader waiting."""
-    if not path.is_file():
-        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
-    return path
-
-
 def _whole_png(path: Path) -> bool:
     """Is `path` there, down to a PNG's last chunk?"""
     try:
-        return _tail(path, 8) == b"IEND\xaeB`\x82"
+        return tail_of(path, 8) == b"IEND\xaeB`\x82"
     except OSError:
         return False
 
@@ -135,13 +149,13 @@ def row_key(identity: dict[str, Any], schema: int = SCHEMA) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
-def was_edited(run_id: str, config: dict[str, Any]) -> bool:
+def was_edited(run_id: str, config: Mapping[str, Any]) -> bool:
     """Has somebody changed this config.json? Its values are not those that the id is a hash of."""
     identity, params = config.get("identity"), config.get("params")
     if not RUN_ID.fullmatch(run_id) or not isinstance(identity, dict):
         return False  # made up, or damaged: others say so
     key, _, seed = run_id.rpartition("-s")
-    if all(row_key(identity, schema) != key for schema in range(1, SCHEMA + 1)):
+    if all(row_key(identity, schema) != key for schema in range(1, SCHEMA + 10)):  # newer ones too
         return True
     if not isinstance(params, dict):
         return False
@@ -191,6 +205,34 @@ class Run:
         paths = {int(text): self.sample(int(text)) for text in numbers if text.isdecimal()}
         return {step: path for step, path in sorted(paths.items()) if path.is_file()}
 
+    def read_config(self) -> RunConfig | None:
+        """What the run is; None if that is missing or damaged."""
+        return cast("RunConfig | None", self.examine(self.config)[0])
+
+    def read_environment(self) -> Environment | None:
+        """Where it was trained; None if that is missing or damaged."""
+        return cast("Environment | None", self.examine(self.environment)[0])
+
+    def read_result(self) -> Result | None:
+        """What became of it; None if that is missing or damaged."""
+        return cast("Result | None", self.examine(self.result)[0])
+
+    def read_failure(self) -> Failure | None:
+        """Why its last attempt failed; None if it did not, or its record is damaged."""
+        return cast("Failure | None", self.examine(self.failure)[0])
+
+    def examine(self, path: Path) -> tuple[dict[str, Any] | None, str]:
+        """The record in one of its JSON files, None if it is missing or damaged; and what is wrong
+        with it, in words, of one that is damaged."""
+        record = read_json(path)
+        if record is None:
+            return None, NO_JSON if path.exists() else ""
+        if found := fault_of(path.name, record):
+            return None, found
+        if path == self.result:
+            upgrade(cast("Result", record))
+        return record, ""
+
     def status(self) -> str:
         """`done`, `running`, `failed`, `diverged`, `interrupted` or `planned` (nothing trained).
 
@@ -212,8 +254,8 @@ class Run:
 
     def why_failed(self) -> str:
         """`failed: …` or `diverged: …`."""
-        failure = read_json(self.failure) or {}
-        error = str(failure.get("error", "unknown"))
+        failure = self.read_failure() or {"error": "unknown"}
+        error = failure["error"]
         return error if failure.get("cause") == "diverged" else f"failed: {error}"
 
     def told_failure(self) -> str:
@@ -267,7 +309,7 @@ class Run:
         finally:
             os.close(handle)
 
-    def plan(self, config: dict[str, Any]) -> None:
+    def plan(self, config: RunConfig) -> None:
         """Write the resolved configuration, unless the very same is already there."""
         if read_json(self.config) != config:
             write_json(self.config, config)
@@ -290,53 +332,51 @@ class Run:
             path.unlink(missing_ok=True)
         for stream in (self.metrics, self.evaluations):
             if stream.exists():
-                kept = [line for line in _read_lines(stream) if line.get("step", 0) <= step]
+                kept = [line for line in with_step(read_lines(stream)) if line["step"] <= step]
                 write_text(stream, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def finish(self, result: dict[str, Any]) -> None:
+    def finish(self, result: Mapping[str, Any]) -> None:
         """Write the result; once it is on the disk, remove the checkpoint, which has done its part.
 
         A power cut leaves one of the two.
         """
-        write_bytes(self.result, _as_json(result).encode())
+        write_bytes(self.result, _as_json(dict(result)).encode())
         _sync(self.folder)
         self.last.unlink(missing_ok=True)
 
-    def append_metrics(self, line: dict[str, float]) -> None:
-        """Add a line to the stream; what is not finite is null, as JSON has no NaN."""
-        _append(self.metrics, {k: v if math.isfinite(v) else None for k, v in line.items()})
+    def append_metrics(self, line: MetricsLine) -> None:
+        """Add a line to the stream; what is not finite is null."""
+        append_line(self.metrics, line)
 
-    def append_evaluation(self, line: dict[str, Any]) -> None:
-        """Add what the judge saw at one step; what is not finite is null."""
-        finite = {
-            k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in line.items()
-        }
-        _append(self.evaluations, finite)
+    def append_evaluation(self, line: EvaluationLine) -> None:
+        """Add what the judge measured at one step; what is not finite is null."""
+        append_line(self.evaluations, line)
 
-    def read_evaluations(self) -> list[dict[str, Any]]:
-        """What the judge saw so far, in order."""
-        return _read_lines(self.evaluations)
+    def read_evaluations(self) -> list[EvaluationLine]:
+        """What the judge measured so far, in order."""
+        return with_step(read_lines(self.evaluations))
 
-    def read_metrics(self) -> list[dict[str, Any]]:
+    def read_metrics(self) -> list[MetricsLine]:
         """The metrics so far; a line that is only half written is left out."""
-        return _read_lines(self.metrics)
+        return with_step(read_lines(self.metrics))
 
-    def latest_metrics(self, count: int) -> list[dict[str, Any]]:
+    def latest_metrics(self, count: int) -> list[MetricsLine]:
         """The last few lines of the metrics, however long the stream is."""
-        return _read_lines(self.metrics, tail=count)
+        return with_step(read_lines(self.metrics, tail=count))
 
     def record(self, event: str, **facts: Any) -> None:
         """Add an event to the history: an attempt that `started`, or how it `ended`."""
-        _append(self.history, {"event": event, "time": now(), **facts})
+        append_line(self.history, {"event": event, "time": now(), **facts})
 
-    def read_history(self) -> list[dict[str, Any]]:
+    def read_history(self) -> list[Event]:
         """What happened to this run, in order: every attempt's start and end."""
-        return _read_lines(self.history)
+        events = read_lines(self.history)
+        return cast("list[Event]", [e for e in events if not fault_of(self.history.name, e)])
 
     def last_words(self, count: int = 5) -> list[str]:
         """The last lines of the log that say anything."""
         with suppress(OSError):
-            text = _tail(self.log, 8192).decode("utf-8", "replace")
+            text = tail_of(self.log, 8192).decode("utf-8", "replace")
             return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
         return []
 
@@ -353,39 +393,6 @@ def _locks(handle: int) -> bool:
 def now() -> str:
     """The time, to be compared as text."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-
-
-def _append(path: Path, record: dict[str, Any]) -> None:
-    """Add a line, and first end one that a full disk or a kill has cut off."""
-    with path.open("a+b") as stream:
-        cut = b""
-        if stream.tell():
-            stream.seek(-1, os.SEEK_END)
-            cut = b"" if stream.read(1) == b"\n" else b"\n"
-        stream.write(cut + json.dumps(record).encode() + b"\n")
-
-
-def _tail(path: Path, size: int) -> bytes:
-    with _ordinary(path).open("rb") as stream:
-        stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
-        return stream.read()
-
-
-def _read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
-    """The JSON objects of a stream (of its end alone); half-written lines are left out."""
-    data = b""
-    with suppress(OSError):
-        data = _ordinary(path).read_bytes() if tail is None else _tail(path, 512 * (tail + 1))
-    texts = data.splitlines()
-    try:  # all at once is three times as fast
-        values = json.loads(b"[" + b",".join(texts) + b"]")
-    except ValueError:
-        values = []
-        for text in texts:
-            with suppress(ValueError):
-                values.append(json.loads(text))
-    lines = [value for value in values if isinstance(value, dict)]
-    return lines if tail is None else lines[-tail:]
 
 
 def check_planned(out: str, run_id: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gansweep.store.errors import Diverged
+from gansweep.store.records import MetricsLine
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
@@ -86,9 +87,10 @@ class Metrics(_Writer):
     def write(self, gan: GAN) -> None:
         step = gan.steps_done
         self.latest = {name: value.item() for name, value in gan.losses.items()}
-        line: dict[str, float] = {"step": step, "epoch": round(step / self.steps_per_epoch, 4)}
-        line |= {"seconds": round(self.seconds(), 3), "memory_mib": peak_memory(gan.device)}
-        self.run.append_metrics({**line, **self.latest, **gan.health()})
+        line: MetricsLine = {"step": step, "epoch": round(step / self.steps_per_epoch, 4)}
+        line["seconds"], line["memory_mib"] = round(self.seconds(), 3), peak_memory(gan.device)
+        line.update(cast("MetricsLine", {**self.latest, **gan.health()}))
+        self.run.append_metrics(line)
         for name, value in self.latest.items():
             if not math.isfinite(value):
                 raise Diverged(f"diverged: {name} is {value} at step {step}")

@@ -7,6 +7,7 @@ imported when a job starts, not before.
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import Config, from_record
 from gansweep.plugins import GENERATORS
+from gansweep.store.check import number
 from gansweep.store.errors import Diverged, FailedElsewhere, UserError, refused_by_disk
+from gansweep.store.records import Failure, Result
 from gansweep.store.run import Run, now, read_json, was_edited, write_json
 from gansweep.terminal.console import console
 from gansweep.training import stop
@@ -33,12 +36,13 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def summary(result: dict[str, Any]) -> str:
+def summary(result: Result | None) -> str:
     """What is said of a run that is done."""
-    return (
-        f"{result['seconds']:.1f} s  {result['images_per_second']:,.0f} images/s  "
-        f"loss D {result['loss_d']:.2f} G {result['loss_g']:.2f}"
-    )
+    if result is None:
+        return "done"
+    values = [number(result, n) for n in ("seconds", "images_per_second", "loss_d", "loss_g")]
+    seconds, rate, loss_d, loss_g = (math.nan if value is None else value for value in values)
+    return f"{seconds:.1f} s  {rate:,.0f} images/s  loss D {loss_d:.2f} G {loss_g:.2f}"
 
 
 def execute(
@@ -49,7 +53,7 @@ def execute(
     planned: str = "",
     place: dict[str, Any] | None = None,
     tell: Callable[[str], object] = console.print,
-) -> dict[str, Any]:
+) -> Result:
     """Train a planned run unless it is done; record a failure before raising it.
 
     place: where it runs, for its history; its `device` and `threads` are used where the
@@ -59,10 +63,10 @@ def execute(
     failure.
     """
     with run.owned(wait):
-        result = read_json(run.result)
+        result = run.read_result()
         if result is not None and run.complete() and not _unjudged(run):
             return result
-        failure = read_json(run.failure)
+        failure = run.read_failure()
         if planned and failure is not None and failure.get("time", "") > planned:
             raise FailedElsewhere(f"failed in another sweep: {failure.get('error')}")
         with _recorded(run):
@@ -114,7 +118,7 @@ def cause_of(error: BaseException, run: Run) -> str:
 
 def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
     """Make the run `failed`. cause: `cause_of`'s, or `killed`; error: for the table."""
-    record: dict[str, Any] = {"error": error, "type": kind, "cause": cause, "time": now()}
+    record: Failure = {"error": error, "type": kind, "cause": cause, "time": now()}
     record["log"] = run.last_words()
     write_json(run.failure, record)
 
@@ -128,10 +132,10 @@ def _unjudged(run: Run) -> bool:
 def _train_or_mend(
     run: Run,
     title: str,
-    result: dict[str, Any] | None,
+    result: Result | None,
     place: dict[str, Any],
     tell: Callable[[str], object],
-) -> dict[str, Any]:
+) -> Result:
     config, data = load_plan(run)
     if config.device == "auto":
         config = replace(config, device=place.get("device", "auto"))
@@ -163,9 +167,9 @@ def _mend(
     config: Config,
     data: Prepared,
     title: str,
-    result: dict[str, Any],
+    result: Result,
     tell: Callable[[str], object],
-) -> dict[str, Any] | None:
+) -> Result | None:
     """Give a finished run what it lacks, its picture or its distance, without training.
 
     Returns its result; None if its final weights cannot be read.
@@ -212,16 +216,20 @@ def _checkpoint(
 
 def load_plan(run: Run) -> tuple[Config, Prepared]:
     """The configuration of a planned run and its data set, the one it was planned with."""
-    record = read_json(run.config)
-    if record is None:
-        raise UserError(f"{run.config} is missing or damaged; type the command again")
+    record, fault = run.examine(run.config)
+    if record is None or "params" not in record:
+        what = f"damaged ({fault})" if fault else "missing or damaged"
+        raise UserError(f"{run.config} is {what}; type the command again")
     if was_edited(run.id, record):
         raise UserError(
             f"{run.config} has been edited: its values are not those of run {run.id}; type the "
             "sweep's command again, which writes it anew"
         )
-    config = from_record(record["params"])
-    planned = Prepared.of(record["data"])
+    try:
+        config = from_record(record["params"])
+        planned = Prepared.of(record["data"])
+    except (UserError, TypeError, KeyError) as error:
+        raise UserError(f"{run.config} cannot be used: {one_line(error)}") from None
     if planned.ready():  # the usual case: the source is not looked at again
         return config, planned
     size = GENERATORS[config.gen].image_size

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import math
 import time
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 from PIL import Image
+from torch import Tensor
 
+from gansweep.store.check import number
+from gansweep.store.records import EvaluationLine, JudgeRecord, Score
 from gansweep.store.run import Run, write_file
 from gansweep.training.data.pixels import normalise
 from gansweep.training.gan import GAN
 from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
-from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import IMAGES
 from gansweep.training.samples import fixed_latents, save_grid
@@ -72,7 +75,7 @@ class Judging(pl.Callback):
         self.seconds = 0.0
         for line in run.read_evaluations():  # of the attempts before this one
             self.tracker.add(Evaluation.of(line, judge.primary))
-            self.seconds = line["judging_seconds"]
+            self.seconds = number(line, "judging_seconds") or 0.0
         self.scoring_seconds = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
@@ -114,9 +117,10 @@ class Judging(pl.Callback):
             save(self.run.best, {"step": gan.steps_done, "generator": gan.generator.state_dict()})
             save_grid(gan.sample(fixed_latents(gan.z_dim)), self.run.best_picture)
         self.seconds += time.perf_counter() - began
-        self.run.append_evaluation({**line, "judging_seconds": round(self.seconds, 3)})
+        line["judging_seconds"] = round(self.seconds, 3)
+        self.run.append_evaluation(cast("EvaluationLine", line))
 
-    def verdict(self, gan: GAN, per_epoch: int) -> dict[str, Any]:
+    def verdict(self, gan: GAN, per_epoch: int) -> JudgeRecord:
         """The equilibrium, its score by fresh latents and unseen images, and the flags.
 
         Leaves the equilibrium's generator in `gan`.
@@ -124,12 +128,20 @@ class Judging(pl.Callback):
         began = time.perf_counter()
         found = self.tracker.equilibrium()
         step = load_best(self.run, gan) if found is not None and found.step > 0 else None
-        verdict: dict[str, Any] = {
+        z = latents(gan.z_dim, self.scored, seed=SCORE_LATENTS)
+        averaged = None if gan.averaged is None else self._score(gan.sample_averaged, z)
+        score = self._score(gan.sample, z)
+        score["step"] = step
+        verdict: JudgeRecord = {
             "primary": self.judge.primary,
             "second": self.judge.second,
             "looks": len(self.tracker.evaluations),
             "last": _finite(self.tracker.evaluations[-1].value),
+            "score": score,
+            "flags": flags(self.tracker.evaluations, self.total, score),
         }
+        if averaged is not None:
+            verdict["ema"] = averaged
         if found is not None:
             verdict["equilibrium"] = {
                 "step": found.step,
@@ -138,16 +150,14 @@ class Judging(pl.Callback):
                 "label": found.label,
                 "plateau": list(found.plateau),
             }
-        z = latents(gan.z_dim, self.scored, seed=SCORE_LATENTS)
-        if gan.averaged is not None:
-            verdict["ema"] = self.judge.score(generate(gan.sample_averaged, z))
-        verdict["score"] = self.judge.score(generate(gan.sample, z)) | {"step": step}
-        verdict["flags"] = flags(self.tracker.evaluations, self.total, verdict["score"])
         self._draw_single(gan)
         self._draw_nearest(gan)
         self.scoring_seconds = time.perf_counter() - began
         verdict["judging_seconds"] = round(self.seconds + self.scoring_seconds, 3)
         return verdict
+
+    def _score(self, sample: Sample, z: Tensor) -> Score:
+        return cast("Score", self.judge.score(generate(sample, z)))
 
     def _draw_nearest(self, gan: GAN) -> None:
         """The training images that are nearest to those of the best picture, in its places."""

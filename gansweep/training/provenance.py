@@ -7,17 +7,17 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gansweep import __version__
+from gansweep.store.records import Environment
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", "mlxtend")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device) -> Environment:
     """Versions, commit and device; no host name and no path."""
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)

@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import cast
 
 import pytorch_lightning as pl
 import torch
@@ -25,6 +25,7 @@ from torch import nn
 from gansweep.config import Config, total_steps, widths
 from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
+from gansweep.store.records import Rates, Result
 from gansweep.store.run import Run, write_json
 from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
 from gansweep.training.checkpoint import Checkpoint
@@ -50,7 +51,7 @@ ALL_THREADS = torch.get_num_threads()  # before any run sets its own
 
 def train(
     run: Run, config: Config, data: Prepared, title: str = "", start: Checkpoint | None = None
-) -> dict[str, Any]:
+) -> Result:
     """Train `run`, from `start` on if it is given. Returns what its result file says.
 
     Raises Diverged if a loss stops being a number, Stopped if asked to stop, UserError if the
@@ -70,8 +71,10 @@ def train(
     images = torch.from_numpy(data.array()).to(device)
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
-    record = {"networks": codes(config), "rates": learning_rates(gan, config)}
-    write_json(run.environment, environment(device) | record)
+    where = environment(device)
+    where["networks"] = codes(config)
+    where["rates"] = learning_rates(gan, config)
+    write_json(run.environment, where)
     first = start.step if start else 0
     batches = Batches(
         images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first
@@ -113,12 +116,11 @@ def train(
     if judging is not None:
         trained -= judging.seconds
         judging.evaluate_if_never(gan)
-    result: dict[str, Any] = {
+    result: Result = {
         "status": "done",
         "steps": done,
         "epochs": round(done / batches.per_epoch, 4),
         "images": done * config.batch_size,
-        **metrics.latest,
         "training_seconds": round(trained, 3),
         "seconds": round(time.perf_counter() - started + (start.seconds if start else 0), 3),
         "images_per_second": round(done * config.batch_size / max(trained, 1e-3), 1),
@@ -128,6 +130,7 @@ def train(
             "discriminator": sum(p.numel() for p in gan.discriminator.parameters()),
         },
     }
+    result.update(cast("Result", metrics.latest))
     if judging is not None:
         result["judge"] = judging.verdict(gan, batches.per_epoch)
         result["seconds"] = round(result["seconds"] + judging.scoring_seconds, 3)
@@ -191,9 +194,7 @@ def redraw(run: Run, gan: GAN) -> None:
     save_grid(gan.sample(fixed_latents(gan.z_dim)), run.picture)
 
 
-def judge_finished(
-    run: Run, config: Config, data: Prepared, gan: GAN, result: dict[str, Any]
-) -> dict[str, Any]:
+def judge_finished(run: Run, config: Config, data: Prepared, gan: GAN, result: Result) -> Result:
     """Judge a finished run by its final weights in `gan`. Returns the result with what was found.
 
     Nobody knows whether it was better before: its label says so.
@@ -209,9 +210,9 @@ def judge_finished(
     judging.evaluate_if_never(gan)
     verdict = judging.verdict(gan, data.images // config.batch_size)
     seconds = round(result["seconds"] + verdict["judging_seconds"], 3)
-    result = {**result, "judge": verdict, "seconds": seconds}
-    run.finish(result)
-    return result
+    judged = cast("Result", {**result, "judge": verdict, "seconds": seconds})
+    run.finish(judged)
+    return judged
 
 
 def build_gan(config: Config, channels: int) -> GAN:
@@ -265,7 +266,7 @@ def make_optimizer(name: str, lr: float, config: Config, net: nn.Module) -> torc
     return OPTIMIZERS[name].build(net, lr, config)
 
 
-def learning_rates(gan: GAN, config: Config) -> dict[str, list[dict[str, Any]]]:
+def learning_rates(gan: GAN, config: Config) -> Rates:
     """The learning rate of each layer of both networks, which `parametrization` may set apart."""
     gen_lr, disc_lr = own_rates(config)
     return {

@@ -1,13 +1,5 @@
-// The page's data and what is looked up in it. None of its texts is trusted: see elements.js.
-//
-// page = {title, command, columns: [{name, heading, numeric}],
-//   pictures: [{heading, metric, direction, real, real_label}],
-//   tables: [{remark, rows: [{key, label, values, texts, cells}]}], runs: {id: run}, caption}
-// cell = {why} or {runs: [id], thumbs: [{run, src, label}], value, text, mark, notes}
-// run = {title, row, picture, seed, status, value, text, marks, note, full,
-//   steps: [[step, src]], equilibrium, details}
-// details (in the file that `details` of a run names) = {params: [[label, text]], facts, command,
-//   series: [{name, group, x, y}], log: [line]}
+// The page's data and what is looked up in it. docs/files.md says what its fields mean ("The data of
+// the gallery"). None of its texts is trusted: see elements.js.
 
 const page = JSON.parse(document.getElementById("data").textContent);
 const runs = new Map(Object.entries(page.runs));

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,20 @@ from gansweep.report.table.caption import caption
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.collect import ReportTable
 from gansweep.report.table.columns import RESULTS, Column, ReportRow, find_column
-from gansweep.report.table.judged import marks
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param
+from gansweep.store.check import number
+from gansweep.store.records import EvaluationLine, MetricsLine
+from gansweep.store.report_records import (
+    Page,
+    PageCell,
+    PageColumn,
+    PageDetails,
+    PagePicture,
+    PageRow,
+    PageRun,
+    Series,
+)
 from gansweep.store.run import Run
 
 if TYPE_CHECKING:
@@ -34,7 +45,7 @@ def write_gallery(report: Report) -> Path:
     results, folder = report.results, report.folder
     columns = _columns(results.tables)
     real = {p: write_real_images(results, p, folder) for p in results.pictures}
-    pages: dict[str, Any] = {}
+    pages: dict[str, PageRun] = {}
     details = Details(folder / RUNS)
     for row in results.rows:
         for place, heading in enumerate(results.pictures):
@@ -42,10 +53,10 @@ def write_gallery(report: Report) -> Path:
                 if run.run_id not in pages:
                     file = details.add(run.run_id, _details(Run(report.out, run.run_id), run, row))
                     entry = _run(report, row, place, heading, run)
-                    pages[run.run_id] = {**entry, "details": f"{RUNS}/{file}"}
+                    pages[run.run_id] = entry | {"details": f"{RUNS}/{file}"}
     details.write()
     _forget_others(folder / RUNS, pages)
-    page = {
+    page: Page = {
         "title": results.title,
         "command": "\n".join(results.commands),
         "columns": [_heading(column, results.rows) for column in columns],
@@ -70,7 +81,7 @@ def _columns(tables: Sequence[ReportTable]) -> list[Column]:
     return [found.get(name) or find_column(name, rows) for name in names]
 
 
-def _heading(column: Column, rows: list[ReportRow]) -> dict[str, Any]:
+def _heading(column: Column, rows: list[ReportRow]) -> PageColumn:
     return {
         "name": column.name,
         "heading": column.heading,
@@ -82,20 +93,20 @@ def _numeric(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _picture(report: Report, heading: str, real: str | None) -> dict[str, Any]:
+def _picture(report: Report, heading: str, real: str | None) -> PagePicture:
     cells = [row.cells[heading] for row in report.results.rows]
     metric = next((cell.metric for cell in cells if cell.metric), "")
     data = [run.config["data"]["name"] for cell in cells for run in cell.runs if run.config]
     return {
         "heading": heading,
-        "metric": METRICS[metric].label if metric else "",
-        "direction": METRICS[metric].direction if metric else "minimize",
+        "metric": METRICS.entry(metric).label if metric else "",
+        "direction": METRICS.entry(metric).direction if metric else "minimize",
         "real": real,
         "real_label": " and ".join(dict.fromkeys(data)),
     }
 
 
-def _row(report: Report, columns: list[Column], row: ReportRow) -> dict[str, Any]:
+def _row(report: Report, columns: list[Column], row: ReportRow) -> PageRow:
     return {
         "key": _key(row),
         "label": str(row.number),
@@ -115,7 +126,7 @@ def _value(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str) else str(value)
 
 
-def _cell(report: Report, cell: Cell) -> dict[str, Any]:
+def _cell(report: Report, cell: Cell) -> PageCell:
     if cell.why:
         return {"why": cell.why}
     single = len(cell.runs) == 1
@@ -133,7 +144,7 @@ def _cell(report: Report, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome) -> dict[str, Any]:
+def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome) -> PageRun:
     source = Run(report.out, run.run_id)
     target = report.folder / RUNS / run.run_id
     target.mkdir(parents=True, exist_ok=True)
@@ -143,7 +154,7 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
         for step, path in source.sample_pictures().items()
         if link_picture(path, target / path.name)
     }
-    equilibrium = (run.judge.get("equilibrium") or {}).get("step")
+    equilibrium = run.equilibrium["step"] if run.equilibrium else None
     if equilibrium and link_picture(source.best_picture, target / "best.png"):
         steps[equilibrium] = f"{_url(run.run_id)}/best.png"
     nearest = equilibrium and link_picture(source.nearest, target / "nearest.png")
@@ -155,7 +166,7 @@ def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome)
         "status": run.status,
         "value": run.value,
         "text": run.judged,
-        "marks": marks(run.judge) if run.judge else [],
+        "marks": run.marks,
         "note": run.note,
         "full": f"{_url(run.run_id)}/samples.png" if full else None,
         "steps": [list(step) for step in sorted(steps.items())],
@@ -168,7 +179,7 @@ def _url(run_id: str) -> str:
     return f"{RUNS}/{quote(run_id)}"
 
 
-def _details(source: Run, run: Outcome, row: ReportRow) -> dict[str, Any]:
+def _details(source: Run, run: Outcome, row: ReportRow) -> PageDetails:
     params = [
         [param.label, format_param(name, row.params)]
         for name, param in HYPERPARAMETERS.items()
@@ -179,23 +190,23 @@ def _details(source: Run, run: Outcome, row: ReportRow) -> dict[str, Any]:
         value = entry.build(run)
         if value is not None:
             facts.append([entry.heading, entry.text(value)])
-    facts += [[METRICS[n].label, f"{run.score[n]:.4g}"] for n in METRICS.names() if n in run.score]
+    facts += [[label, f"{value:.4g}"] for label, value in run.measured()]
     if run.environment:
         there = run.environment
         facts.append(["device", f"{there['device']} ({there['hardware']})"])
-        facts.append(["torch", there["packages"]["torch"]])
+        facts.append(["torch", there["packages"].get("torch") or "–"])
         facts.append(["gansweep", there["gansweep"]])
     return {
         "params": params,
         "facts": facts,
-        "command": str(run.config.get("command", "")),
+        "command": run.config.get("command", "") if run.config else "",
         "series": [*_losses(source), *_distances(source, run)],
         "log": source.last_words(20) if run.status != "done" else [],
     }
 
 
-def _losses(source: Run) -> list[dict[str, Any]]:
-    lines = _thinned(_whole(source.read_metrics()))
+def _losses(source: Run) -> list[Series]:
+    lines = _thinned(source.read_metrics())
     return [
         series
         for name, label in (("loss_d", "loss D"), ("loss_g", "loss G"))
@@ -203,39 +214,35 @@ def _losses(source: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _distances(source: Run, run: Outcome) -> list[dict[str, Any]]:
-    lines = _whole(source.read_evaluations())
-    names = [n for n in METRICS.names() if any(n in line for line in lines)]
+def _distances(source: Run, run: Outcome) -> list[Series]:
+    lines = source.read_evaluations()
+    known = dict.fromkeys([*METRICS.names(), run.primary])
+    names = [n for n in known if any(n in line for line in lines)]
     found = []
     for name in names:
-        group = "distance" if name == run.primary or len(names) == 1 else METRICS[name].label
-        if series := _series(lines, name, METRICS[name].label, group):
+        label = METRICS.entry(name).label
+        group = "distance" if name == run.primary or len(names) == 1 else label
+        if series := _series(lines, name, label, group):
             found.append(series)
     return found
 
 
-def _whole(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that have a step: of a damaged stream, what is left."""
-    return [line for line in lines if isinstance(line.get("step"), int)]
-
-
-def _thinned(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _thinned(lines: list[MetricsLine]) -> list[MetricsLine]:
     """Every so-many, the last one included."""
     every = -(-len(lines) // POINTS) or 1
     return lines[::-1][::every][::-1]
 
 
 def _series(
-    lines: list[dict[str, Any]], name: str, label: str, group: str
-) -> dict[str, Any] | None:
-    found = [line.get(name) for line in lines]
-    ys = [_value(y) if _numeric(y) else None for y in found]
+    lines: Sequence[MetricsLine | EvaluationLine], name: str, label: str, group: str
+) -> Series | None:
+    ys = [number(line, name) for line in lines]
     if all(y is None for y in ys):
         return None
     return {"name": label, "group": group, "x": [line["step"] for line in lines], "y": ys}
 
 
-def _forget_others(folder: Path, kept: dict[str, Any]) -> None:
+def _forget_others(folder: Path, kept: Collection[str]) -> None:
     """Leave nothing of runs that an earlier gallery showed."""
     for path in folder.glob("*-s[0-9]*/"):
         if path.name not in kept:

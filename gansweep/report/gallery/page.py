@@ -11,11 +11,12 @@ import base64
 import hashlib
 import html
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
 
+from gansweep.store.json_files import finite
+from gansweep.store.report_records import Page, PageDetails
 from gansweep.store.run import write_if_new
 
 __all__ = ["Details", "write_page"]
@@ -30,8 +31,8 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def write_page(folder: Path, page: dict[str, Any]) -> Path:
-    """Write `folder/index.html`, if it would change. page: see data.js; its texts may be hostile.
+def write_page(folder: Path, page: Page) -> Path:
+    """Write `folder/index.html`, if it would change. The page's texts may be hostile.
 
     Paths of pictures in it are URLs, relative to `folder`.
     """
@@ -70,7 +71,7 @@ class Details:
         self._lines: list[str] = []
         self._files = 0
 
-    def add(self, run_id: str, details: dict[str, Any]) -> str:
+    def add(self, run_id: str, details: PageDetails) -> str:
         """Returns the name of the file that will have them."""
         if len(self._lines) == BUNDLE:
             self._flush()
@@ -109,17 +110,7 @@ def _json(value: Any) -> str:
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     except ValueError:  # rare, and looking for it costs more than writing it
-        text = json.dumps(_finite(value), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(finite(value), separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,8 @@ from gansweep.report.plots.style import (
 from gansweep.report.table.columns import ReportRow
 from gansweep.report.table.outcome import warnings_of
 from gansweep.report.table.picture_column import PictureColumn
+from gansweep.store.check import number
+from gansweep.store.records import EvaluationLine, MetricsLine, steps_per_epoch
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito's: of the best
 LINES = 300  # runs that are drawn
@@ -89,12 +90,12 @@ def _lines(column: PictureColumn) -> list[_Line]:
         others = random.Random(0).sample(others, LINES - len(chosen))
     lines = []
     for i, outcome in enumerate((*chosen, *others)):
-        run, identity = column.run(outcome), outcome.config.get("identity")
-        per_epoch = identity["data"]["images"] // identity["batch_size"] if identity else 0
+        run = column.run(outcome)
+        per_epoch = steps_per_epoch(outcome.config) if outcome.config else 0
         line = _Line(_distances(column, run.read_evaluations()), per_epoch)
         if i < len(chosen):
             line.row, line.colour = leaders[i], COLOURS[i]
-            found = outcome.judge.get("equilibrium")
+            found = outcome.equilibrium
             line.equilibrium = found["step"] if found else None
             read = run.read_metrics()
             losses = {name: _curve(read, name) for name in ("loss_d", "loss_g")}
@@ -104,22 +105,18 @@ def _lines(column: PictureColumn) -> list[_Line]:
     return lines
 
 
-def _distances(column: PictureColumn, looks: list[dict[str, Any]]) -> Curve:
+def _distances(column: PictureColumn, looks: list[EvaluationLine]) -> Curve:
     return _curve(looks, column.measured)
 
 
-def _curve(lines: list[dict[str, Any]], name: str) -> Curve:
+def _curve(lines: Sequence[EvaluationLine | MetricsLine], name: str) -> Curve:
     """What can be drawn of it: finite numbers."""
-    points: list[tuple[Any, Any]] = [(line.get("step"), line.get(name)) for line in lines]
-    return [(float(x), float(y)) for x, y in points if _finite(x) and _finite(y)]
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+    points = [(line["step"], number(line, name)) for line in lines]
+    return [(float(x), float(y)) for x, y in points if y is not None]
 
 
 def _label(column: PictureColumn) -> str:
-    return METRICS[column.measured].label if column.measured else "distance"
+    return METRICS.entry(column.measured).label if column.measured else "distance"
 
 
 def _draw_distances(figure: Any, column: PictureColumn, lines: list[_Line], unit: str) -> None:

@@ -83,7 +83,7 @@ def _heading(column: PictureColumn, row: ReportRow) -> tuple[str, str]:
 
 def _equilibrium(column: PictureColumn, row: ReportRow) -> int | None:
     """Its step; None if the run was never better than untrained."""
-    found = column.shown(row).judge.get("equilibrium")
+    found = column.shown(row).equilibrium
     return found["step"] if found and found["step"] > 0 else None
 
 

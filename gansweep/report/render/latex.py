@@ -6,7 +6,6 @@ from gansweep.report.render.files import Files
 from gansweep.report.table.caption import caption
 from gansweep.report.table.cell import BEST, TIE, Cell
 from gansweep.report.table.collect import ReportTable, Results
-from gansweep.report.table.judged import headline, remainder
 from gansweep.report.table.outcome import Outcome
 
 _SPECIAL = {
@@ -91,7 +90,7 @@ def _cell(cell: Cell, files: Files) -> str:
     for run, label in cell.pictures():
         parts += [_picture(run, files), escape(label)]
         if not cell.together and run.judged:
-            parts.append(_judged(headline(run.judge), remainder(run.judge), cell))
+            parts.append(_judged(run.headline, run.remainder, cell))
     if cell.together:
         parts.append(_judged(cell.headline(), cell.remainder(), cell))
     parts += [escape(note) for _, note in cell.notes()]

@@ -8,7 +8,6 @@ from gansweep.report.render.files import Files
 from gansweep.report.table.caption import caption
 from gansweep.report.table.cell import BEST, TIE, Cell
 from gansweep.report.table.collect import ReportTable, Results
-from gansweep.report.table.judged import headline, remainder
 from gansweep.report.table.outcome import Outcome
 
 
@@ -101,8 +100,8 @@ def _cell(cell: Cell, files: Files, alt: str) -> str:
 
 
 def _judged(cell: Cell, run: Outcome) -> str:
-    head = _bold(headline(run.judge), cell) if len(cell.values) == 1 else headline(run.judge)
-    return " ".join([head, *map(escape, remainder(run.judge))])
+    head = _bold(run.headline, cell) if len(cell.values) == 1 else run.headline
+    return " ".join([head, *map(escape, run.remainder)])
 
 
 def _bold(text: str, cell: Cell) -> str:

@@ -59,7 +59,7 @@ def _cell(cell: Cell) -> Text:
 
 def _outcome(outcome: Outcome) -> Text:
     style = STYLES.get(outcome.status, "yellow")
-    if outcome.status == "done" and not outcome.note:
+    if outcome.result and outcome.status == "done" and not outcome.note:
         took = format_seconds(outcome.result["training_seconds"])
         return Text(f"{outcome.judged or 'done'}, {took}", style=style)
     if outcome.status == "planned":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from statistics import median
+from typing import Any
 
 from gansweep.config import DEFAULTS, HYPERPARAMETERS
 from gansweep.plugins import DATASETS, METRICS
@@ -14,6 +15,7 @@ from gansweep.report.table.cut_off import cut_off
 from gansweep.report.table.judged import distance, legend
 from gansweep.report.table.outcome import Outcome, warnings_of
 from gansweep.report.table.text import format_param, format_value
+from gansweep.store.records import steps_per_epoch
 from gansweep.training.metrics.equilibrium import FLAGS
 
 # Always told, as columns or in the caption: the documents' own columns.
@@ -31,12 +33,14 @@ def caption(results: Results) -> list[str]:
         outcomes = [run for row in results.rows for run in row.cells[picture].runs]
         lines.append(f"{picture}: {_data(outcomes)}.")
     everything = results.outcomes()
-    if any(o.config.get("identity", {}).get("parametrization") == "mup" for o in everything):
+    identities: list[Mapping[str, Any]] = [o.config["identity"] for o in everything if o.config]
+    if any(identity.get("parametrization") == "mup" for identity in identities):
         lines.append(
             "Learning rates are those of full width, from which each layer's own follows at this "
             "width (parametrization=mup)."
         )
-    lines += [f"{line}." for line in (*legend(o.result for o in everything), *_marks(results))]
+    judged = [o.judge for o in everything if o.judge]
+    lines += [f"{line}." for line in (*legend(judged), *_marks(results))]
     lines += [f"{line}." for picture in results.pictures for line in _dead(results, picture)]
     if place := _place(everything):
         lines.append(place)
@@ -70,9 +74,8 @@ def _noise(results: Results, picture: str) -> list[str]:
     least = distance(known[0].metric, least_difference(error, error), error)
     several = any(len(cell.values) > 1 for cell in known)
     over = "seeds" if several else "latents of the same weights"
-    return [
-        f"{picture}: {METRICS[known[0].metric].label} differs by {least} between {over} by chance"
-    ]
+    label = METRICS.entry(known[0].metric).label
+    return [f"{picture}: {label} differs by {least} between {over} by chance"]
 
 
 def _dead(results: Results, picture: str) -> list[str]:
@@ -82,7 +85,7 @@ def _dead(results: Results, picture: str) -> list[str]:
         return []
     counts = Counter(word for run in judged for word in warnings_of(run))
     ends = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-    steps = [run.config["identity"]["steps"] for run in judged if "identity" in run.config]
+    steps = [run.config["identity"]["steps"] for run in judged if run.config]
     after = f" after {_span(steps)} steps" if steps else ""
     late = counts[FLAGS["never started"].word] > len(judged) / 2
     remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
@@ -108,7 +111,7 @@ def _shared(results: Results) -> str:
 
 def _data(outcomes: list[Outcome]) -> str:
     """`mnist5k, 5,000 images of 28×28, 600 steps (3.8 epochs), widths G 0.125 and D 0.25`."""
-    configs = [o.config for o in outcomes if "data" in o.config]
+    configs = [o.config for o in outcomes if o.config]
     if not configs:
         return "nothing is known of its data yet"
     identities = [c["identity"] for c in configs]
@@ -116,10 +119,8 @@ def _data(outcomes: list[Outcome]) -> str:
     images = _span((c["data"]["images"] for c in configs), "{:,}")
     sizes = " and ".join(sorted({f"{c['data']['size']}×{c['data']['size']}" for c in configs}))
     steps = _span(i["steps"] for i in identities)
-    epochs = _span(
-        round(i["steps"] / (i["data"]["images"] // i["batch_size"]), 1) for i in identities
-    )
-    widths = [_span(i[f"{net}_width"] for i in identities) for net in ("gen", "disc")]
+    epochs = _span(round(c["identity"]["steps"] / steps_per_epoch(c), 1) for c in configs)
+    widths = [_span(i["gen_width"] for i in identities), _span(i["disc_width"] for i in identities)]
     seeds = sorted({o.seed for o in outcomes})
     return (
         f"{' and '.join(names)}, {images} images of {sizes}, "
@@ -143,24 +144,25 @@ def _span(values: Iterable[float], form: str = "") -> str:
 
 def _place(outcomes: list[Outcome]) -> str:
     """Device, precision, versions and commit of the finished runs."""
-    done = [o for o in outcomes if o.status == "done" and o.environment]
-    if not done:
+    done = [o for o in outcomes if o.status == "done"]
+    places = [o.environment for o in done if o.environment]
+    if not places:
         return ""
 
     def all_of(values: Iterable[object]) -> str:
         return ", ".join(sorted({str(v) for v in values}))
 
-    devices = all_of(f"{o.environment['device']} ({o.environment['hardware']})" for o in done)
+    devices = all_of(f"{place['device']} ({place['hardware']})" for place in places)
     precision = all_of(o.config["identity"]["precision"] for o in done if o.config)
-    torch = all_of(o.environment["packages"]["torch"] for o in done)
-    commits = all_of(o.environment["commit"] or "no checkout" for o in done)
-    version = all_of(o.environment["gansweep"] for o in done)
+    torch = all_of(place["packages"].get("torch") for place in places)
+    commits = all_of(place["commit"] or "no checkout" for place in places)
+    version = all_of(place["gansweep"] for place in places)
     return f"Trained on {devices} in {precision}, torch {torch}, gansweep {version} ({commits})."
 
 
 def _count(outcomes: list[Outcome]) -> str:
     runs = {o.run_id: o for o in outcomes}
-    done = [o.result for o in runs.values() if o.status == "done"]
+    done = [o.result for o in runs.values() if o.result and o.status == "done"]
     counts: dict[str, int] = {}
     for o in runs.values():
         counts[o.status] = counts.get(o.status, 0) + 1

@@ -9,9 +9,10 @@ from functools import cached_property
 from statistics import fmean, stdev
 
 from gansweep.plugins import METRICS
-from gansweep.report.table.judged import distance, headline, marks, remainder
+from gansweep.report.table.judged import distance
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test
+from gansweep.store.check import number
 
 BEST, TIE = "best", "tie"
 # Standard errors that chance alone exceeds less than once in twenty times; 1.96 would do if the
@@ -63,25 +64,25 @@ class Cell:
         if not self.values:
             return ""
         if len(self.values) == 1:
-            return headline(self.judged[0].judge)
+            return self.judged[0].headline
         deviation = stdev(self.values)
         mean, spread = (
             distance(self.metric, v, deviation) for v in (fmean(self.values), deviation)
         )
-        return f"{METRICS[self.metric].label} {mean} ± {spread} ({len(self.values)})"
+        return f"{METRICS.entry(self.metric).label} {mean} ± {spread} ({len(self.values)})"
 
     @property
     def error(self) -> float | None:
         """The standard error of its distance: over seeds, of a single one over draws of latents."""
         if len(self.values) > 1:
             return stdev(self.values) / math.sqrt(len(self.values))
-        return self.judged[0].score.get(f"{self.metric}_error") if self.judged else None
+        return number(self.judged[0].score, f"{self.metric}_error") if self.judged else None
 
     def remainder(self) -> list[str]:
         """What follows the headline."""
         if len(self.judged) == 1:
-            return remainder(self.judged[0].judge)
-        words = dict.fromkeys(mark for run in self.judged for mark in marks(run.judge))
+            return self.judged[0].remainder
+        words = dict.fromkeys(mark for run in self.judged for mark in run.marks)
         return [", ".join(words)] if words else []
 
     def notes(self) -> list[tuple[Outcome, str]]:
@@ -103,7 +104,8 @@ def mark_best(cells: Iterable[Cell]) -> None:
     """
     judged = [cell for cell in cells if cell.values]
     ranked = [cell for cell in judged if all(run.alive for run in cell.judged)]
-    if len({cell.metric for cell in ranked}) != 1 or len(judged) < 2:
+    metrics = {cell.metric for cell in ranked}
+    if len(metrics) != 1 or len(judged) < 2 or not all(map(METRICS.ranks, metrics)):
         return
     sign = METRICS.sign(ranked[0].metric)
     ranked.sort(key=lambda cell: sign * fmean(cell.values))

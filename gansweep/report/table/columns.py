@@ -13,9 +13,10 @@ from typing import Any
 from gansweep.config import PARAMS
 from gansweep.plugins import METRICS, Registry
 from gansweep.report.table.cell import Cell
-from gansweep.report.table.judged import distance, marks
+from gansweep.report.table.judged import distance
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param, format_seconds, format_value, heading_of
+from gansweep.store.check import number
 from gansweep.store.errors import UserError, choices_hint
 
 RESULTS = Registry("result")
@@ -54,37 +55,37 @@ def _number(value: float) -> str:
 @RESULTS.register("epochs_trained", heading="epochs trained", text=_number)
 def epochs_trained(run: Outcome) -> float | None:
     """Passes over the images"""
-    return run.result.get("epochs")
+    return run.result["epochs"] if run.result else None
 
 
 @RESULTS.register("training_time", heading="training time", text=format_seconds)
 def training_time(run: Outcome) -> float | None:
     """Seconds of training, without judging"""
-    return run.result.get("training_seconds")
+    return run.result["training_seconds"] if run.result else None
 
 
 @RESULTS.register("images_per_second", heading="images/s", text=lambda v: f"{v:,.0f}")
 def images_per_second(run: Outcome) -> float | None:
     """Images trained on in a second"""
-    return run.result.get("images_per_second")
+    return run.result.get("images_per_second") if run.result else None
 
 
 @RESULTS.register("equilibrium_epoch", heading="equilibrium epoch", text=lambda v: f"{v:.4g}")
 def equilibrium_epoch(run: Outcome) -> float | None:
     """Where the distance was least"""
-    return (run.judge.get("equilibrium") or {}).get("epoch")
+    return run.equilibrium["epoch"] if run.equilibrium else None
 
 
 @RESULTS.register("equilibrium", heading="equilibrium", text=str)
 def equilibrium(run: Outcome) -> str | None:
     """still improving, plateau or degraded after"""
-    return (run.judge.get("equilibrium") or {}).get("label")
+    return run.equilibrium["label"] if run.equilibrium else None
 
 
 @RESULTS.register("flags", heading="flags", text=str)
 def flags(run: Outcome) -> str | None:
     """The judge's marks"""
-    return ", ".join(marks(run.judge)) or None if run.judge else None
+    return ", ".join(run.marks) or None
 
 
 @RESULTS.register("status", heading="status", text=str)
@@ -96,7 +97,7 @@ def status(run: Outcome) -> str | None:
 @RESULTS.register("commit", heading="commit", text=str)
 def commit(run: Outcome) -> str | None:
     """Of gansweep, when it was trained"""
-    return run.environment.get("commit")
+    return run.environment["commit"] if run.environment else None
 
 
 def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Column:
@@ -122,10 +123,10 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
     if name in RESULTS:
         entry = RESULTS[name]
         return _of_runs(name, entry.heading, entry.build, entry.text, on)
-    if name in METRICS:
-        metric = METRICS[name]
+    if name in _metrics(rows):
+        label = METRICS.entry(name).label
         return _of_runs(
-            name, metric.label, lambda run: run.score.get(name), lambda v: distance(name, v), on
+            name, label, lambda run: number(run.score, name), lambda v: distance(name, v), on
         )
     raise UserError(f"no column {name!r}: {choices_hint(name, column_names(rows))}")
 
@@ -135,8 +136,14 @@ def column_names(rows: list[ReportRow]) -> list[str]:
     facts = dict.fromkeys(fact for row in rows for fact in row.facts)
     params = [name for name in PARAMS if any(name in row.params for row in rows)]
     seen = {name for row in rows for run in row.runs() for name in run.score}
-    metrics = [name for name in METRICS.names() if name in seen]
+    metrics = [name for name in _metrics(rows) if name in seen]
     return list(dict.fromkeys(["row", "sweep", *facts, *params, *metrics, *RESULTS.names()]))
+
+
+def _metrics(rows: list[ReportRow]) -> list[str]:
+    """Those that this version knows, and those that other versions have ranked these runs by."""
+    primaries = dict.fromkeys(run.primary for row in rows for run in row.runs() if run.primary)
+    return list(dict.fromkeys([*METRICS.names(), *primaries]))
 
 
 def _fact(row: ReportRow, name: str) -> Any:

@@ -6,6 +6,7 @@ import shlex
 
 from gansweep.report.table.collect import Results
 from gansweep.report.table.outcome import Outcome
+from gansweep.store.check import is_number
 
 IMPROVING = "still improving"
 
@@ -23,13 +24,13 @@ def cut_off(results: Results) -> list[str]:
 
 
 def _improving(run: Outcome) -> bool:
-    return run.alive and (run.judge.get("equilibrium") or {}).get("label") == IMPROVING
+    return run.alive and run.equilibrium is not None and run.equilibrium["label"] == IMPROVING
 
 
 def longer_command(commands: list[str], runs: list[Outcome]) -> str:
     """The sweep's command with twice its epochs or steps; empty if there is no one such command."""
-    params = [run.config.get("params") or {} for run in runs]
-    budgets = {(p.get("epochs"), p.get("steps")) for p in params}
+    params = [run.config.get("params", {}) if run.config else {} for run in runs]
+    budgets = {(_whole(p.get("epochs")), _whole(p.get("steps"))) for p in params}
     if len(commands) != 1 or len(budgets) != 1:
         return ""
     epochs, steps = budgets.pop()
@@ -42,3 +43,8 @@ def longer_command(commands: list[str], runs: list[Outcome]) -> str:
     else:
         return ""
     return shlex.join(words)
+
+
+def _whole(value: object) -> int:
+    """A number of epochs or steps; 0 for none."""
+    return value if isinstance(value, int) and is_number(value, int) else 0

@@ -12,7 +12,6 @@ from gansweep.plugins import DATASETS, METRICS
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.collect import Results, varying
 from gansweep.report.table.columns import ReportRow
-from gansweep.report.table.judged import headline
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param
 from gansweep.store.run import Run
@@ -36,7 +35,7 @@ class PictureColumn:
 
     def __post_init__(self) -> None:
         runs = [run for row in self.rows for run in self.cell(row).runs]
-        primaries = Counter(run.primary for run in runs if run.primary)
+        primaries = Counter(run.primary for run in runs if METRICS.ranks(run.primary))
         if primaries:
             self.metric = primaries.most_common(1)[0][0]
         judged = [row for row in self.rows if self.judged(row)]
@@ -99,7 +98,7 @@ class PictureColumn:
     @property
     def label(self) -> str:
         """The metric's; empty if nothing is judged."""
-        return METRICS[self.metric].label if self.metric else ""
+        return METRICS.entry(self.metric).label if self.metric else ""
 
     @property
     def better(self) -> str:
@@ -109,7 +108,7 @@ class PictureColumn:
         """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`; empty if the row is not judged."""
         runs = self.judged(row)
         if len(runs) == 1:
-            return headline(runs[0].judge)
+            return runs[0].headline
         return self.cell(row).headline() if runs else ""
 
     def name(self, row: ReportRow) -> str:

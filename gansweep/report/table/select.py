@@ -97,6 +97,8 @@ def _sorted(tables: list[ReportTable], results: Results, selection: Selection) -
     if selection.best is not None:
         on = selection.on or next(iter(results.pictures), "")
         good = [row for row in rows if _alive(row, on)]
+        if not good:
+            raise UserError(f"--best {selection.best}: no row is alive; --sort shows them all")
         rows = good[: selection.best]
     columns = {column.name: column for table in tables for column in table.columns}
     singles = dict.fromkeys(heading for table in tables for heading in table.singles)
@@ -134,4 +136,6 @@ def _keys(
     if not metrics:
         raise UserError(f"--best: no row is judged on {on}; --on {' or '.join(results.pictures)}")
     name = metrics.pop()
+    if not METRICS.ranks(name):
+        raise UserError(f"--best: {METRICS.entry(name).help}: {name}; --sort {name} or {name}:desc")
     return [(find_column(name, rows, on), METRICS.sign(name) < 0)]

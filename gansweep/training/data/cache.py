@@ -8,13 +8,15 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock
 
 from gansweep.store.errors import UserError
+from gansweep.store.records import DataRecord
 from gansweep.store.run import read_json, write_json
 from gansweep.terminal.console import console
 from gansweep.training.data.source import Source, find_source
@@ -71,14 +73,17 @@ class Prepared:
         """The pictures that no network is trained on, uint8 N×C×H×W, mapped from the file."""
         return _load(self.folder / HELD)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> DataRecord:
         """For the run folder: everything, but the cache's own place."""
-        return {**dataclasses.asdict(self), "folder": self.folder.name}
+        values = {**dataclasses.asdict(self), "folder": self.folder.name}
+        return cast("DataRecord", values)
 
     @classmethod
-    def of(cls, description: dict[str, Any]) -> Prepared:
+    def of(cls, description: Mapping[str, Any]) -> Prepared:
         """The inverse of `describe`, in the cache of this machine."""
-        return cls(**{**description, "folder": cache_folder() / description["folder"]})
+        names = {field.name for field in dataclasses.fields(cls)}
+        known = {name: value for name, value in description.items() if name in names}
+        return cls(**{**known, "folder": cache_folder() / description["folder"]})
 
     def ready(self) -> bool:
         """Is it there, whole (by its size), and the same?"""

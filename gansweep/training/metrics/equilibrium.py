@@ -6,12 +6,13 @@ Pure functions of numbers, without torch. The rules and their evidence are in do
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
 from gansweep.plugins import METRICS
+from gansweep.store.check import is_number, number
 
 TOLERANCE = 0.05  # values as near as this are as good
 RISEN = 1.1  # times the best, at the end: `degraded after`
@@ -27,7 +28,7 @@ COVERED = 0.05  # … so little of the real images covered
 class Evaluation:
     """One evaluation of a run.
 
-    value: the primary metric; facts: all the others; metric: the primary one's name, by which more
+    value: the primary metric; facts: all numbers; metric: the primary one's name, by which more
     may be better. Without it less is.
     """
 
@@ -42,10 +43,11 @@ class Evaluation:
         return METRICS.loss(self.metric, self.value) if self.metric else self.value
 
     @classmethod
-    def of(cls, line: dict[str, Any], metric: str) -> Evaluation:
+    def of(cls, line: Mapping[str, Any], metric: str) -> Evaluation:
         """From a line of the run's `judge.jsonl`, where NaN is null."""
-        value = line.get(metric)
-        return cls(line["step"], math.nan if value is None else value, line, metric)
+        value = number(line, metric)
+        facts = {name: fact for name, fact in line.items() if is_number(fact)}
+        return cls(line["step"], math.nan if value is None else value, facts, metric)
 
 
 @dataclass(frozen=True)
@@ -139,13 +141,26 @@ FLAGS = {
 }
 
 
+# Of earlier versions, whose results are still read.
+RETIRED = {
+    "collapse?": Flag("perhaps collapsed", "its images are less diverse than the real ones", False),
+}
+
+
+def flag_of(name: str) -> Flag:
+    """The flag in a result. One that a newer version has set goes by its own name; as nobody knows
+    what it means here, it is taken for a severe one."""
+    known = FLAGS.get(name) or RETIRED.get(name)
+    return known or Flag(name, "a flag that this version of gansweep does not know")
+
+
 def alive(flags: Iterable[str]) -> bool:
     """Can a run with these flags be the best of anything?"""
-    return not any(FLAGS[flag].severe for flag in flags)
+    return not any(flag_of(flag).severe for flag in flags)
 
 
 def flags(
-    evaluations: Sequence[Evaluation], steps: int, score: dict[str, Any] | None = None
+    evaluations: Sequence[Evaluation], steps: int, score: Mapping[str, Any] | None = None
 ) -> list[str]:
     """The flags of a run of `steps` steps, in the order of FLAGS.
 
@@ -187,7 +202,7 @@ def _later(evaluations: Sequence[Evaluation], steps: int) -> list[Evaluation]:
 
 
 def _never_started(
-    evaluations: Sequence[Evaluation], best: Evaluation | None, facts: dict[str, Any]
+    evaluations: Sequence[Evaluation], best: Evaluation | None, facts: Mapping[str, Any]
 ) -> bool:
     """Are the best images no nearer to the real ones than a good part of the untrained ones'
     distance, and do they cover none of them?"""
@@ -197,7 +212,7 @@ def _never_started(
     return best.loss > STARTED * untrained and facts.get("coverage", 0) < COVERED
 
 
-def _collapsed(facts: dict[str, Any]) -> bool:
+def _collapsed(facts: Mapping[str, Any]) -> bool:
     """Few images, each many times: by their spread, or by what they cover and their neighbours.
 
     Little coverage alone is no collapse: blurred images of a young generator cover nothing either.

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from gansweep.plugins import OPTIMIZERS
+from gansweep.store.records import LayerRate
 
 Weighted = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 Norms = (nn.BatchNorm1d, nn.BatchNorm2d)  # and what is derived from them
@@ -112,7 +113,7 @@ def parameter_groups(
     ]
 
 
-def layer_rates(net: nn.Module, optimizer: str, lr: float) -> Iterator[dict[str, Any]]:
+def layer_rates(net: nn.Module, optimizer: str, lr: float) -> Iterator[LayerRate]:
     """Each layer that learns: its place and kind, and the learning rates of weight and bias."""
     for name, layer in net.named_modules():
         if not isinstance(layer, (*Weighted, *Norms)):

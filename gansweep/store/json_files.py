@@ -1,0 +1,79 @@
+"""JSON as it stands in the files of a run: one object a file, or one a line of a stream."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gansweep.store.check import is_number
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+
+
+def parse(text: str) -> Any:
+    """The JSON value. The NaN of older versions is null. Raises ValueError if it is damaged."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError:
+        raise ValueError("brackets in brackets, without an end") from None
+
+
+def finite(value: Any) -> Any:
+    """`value` with null for what is not finite, as JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def ordinary(path: Path) -> Path:
+    """`path`. Raises OSError for what is no file: a named pipe would keep its reader waiting."""
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+    return path
+
+
+def append_line(path: Path, record: Any) -> None:
+    """Add a line, and first end one that a full disk or a kill has cut off."""
+    with path.open("a+b") as stream:
+        cut = b""
+        if stream.tell():
+            stream.seek(-1, os.SEEK_END)
+            cut = b"" if stream.read(1) == b"\n" else b"\n"
+        stream.write(cut + json.dumps(finite(record)).encode() + b"\n")
+
+
+def tail_of(path: Path, size: int) -> bytes:
+    """The last `size` bytes of a file."""
+    with ordinary(path).open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
+        return stream.read()
+
+
+def read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
+    """The JSON objects of a stream (of its end alone); half-written lines are left out."""
+    data = b""
+    with suppress(OSError):
+        data = ordinary(path).read_bytes() if tail is None else tail_of(path, 512 * (tail + 1))
+    texts = data.decode("utf-8", "replace").split("\n")
+    texts = [text for text in texts if text.strip()]
+    try:  # all at once is three times as fast
+        values = parse(f"[{','.join(texts)}]")
+    except ValueError:
+        values = []
+        for text in texts:
+            with suppress(ValueError):
+                values.append(parse(text))
+    lines = [value for value in values if isinstance(value, dict)]
+    return lines if tail is None else lines[-tail:]
+
+
+def with_step(lines: list[dict[str, Any]]) -> list[Any]:
+    """The lines of a stream that say of which step they are: of a damaged one, what is left."""
+    return [line for line in lines if is_number(line.get("step"), int)]

@@ -1,0 +1,304 @@
+"""The records of a run's folder as types: what each of its JSON files holds.
+
+docs/files.md says what the fields mean, and in which unit. A class that begins with `_` has the
+fields that readers rely on; every version has written them. The others are absent in the records of
+older versions, or where they do not apply. A reader leaves out the fields that it does not know, so
+that it reads the records of newer versions too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from gansweep.store.check import fault, number
+
+# config.json -----------------------------------------------------------------------------------
+
+
+class _Data(TypedDict):
+    name: str
+    images: int
+    size: int
+
+
+class DataRecord(_Data, total=False):
+    """The data set that a run is trained on."""
+
+    label: str
+    folder: str
+    channels: int
+    sha256: str
+    held: int
+    held_sha256: str
+    own_test: bool
+
+
+class _IdentityData(TypedDict):
+    images: int
+
+
+class IdentityData(_IdentityData, total=False):
+    """What of its data set is hashed into a run's id."""
+
+    name: str
+    sha256: str
+
+
+class Identity(TypedDict):
+    """The values that are hashed into a run's id: these, and the hyperparameters by their names."""
+
+    batch_size: int
+    precision: str
+    gen_width: float
+    disc_width: float
+    steps: int
+    data: IdentityData
+
+
+class _RunConfig(TypedDict):
+    identity: Identity
+    data: DataRecord
+
+
+class RunConfig(_RunConfig, total=False):
+    """config.json: what the run is, written when it is planned."""
+
+    id: str
+    params: dict[str, Any]
+    command: str
+    gansweep: str
+
+
+# environment.json ------------------------------------------------------------------------------
+
+
+class LayerRate(TypedDict):
+    """The learning rates of one layer."""
+
+    layer: str
+    weight: float
+    bias: float | None
+
+
+class Rates(TypedDict):
+    """The learning rates of each network's layers."""
+
+    generator: list[LayerRate]
+    discriminator: list[LayerRate]
+
+
+class _Environment(TypedDict):
+    gansweep: str
+    commit: str | None
+    packages: dict[str, str | None]
+    device: str
+    hardware: str
+
+
+class Environment(_Environment, total=False):
+    """environment.json: where and with what the run was trained, written when training begins."""
+
+    python: str
+    system: str
+    threads: int
+    networks: dict[str, str]
+    rates: Rates
+
+
+# The streams: a line an object -----------------------------------------------------------------
+
+
+class _Line(TypedDict):
+    step: int
+
+
+class MetricsLine(_Line, total=False):
+    """A line of metrics.jsonl: the losses after a step. What is not finite is null."""
+
+    epoch: float
+    seconds: float
+    memory_mib: int
+    loss_d: float | None
+    loss_g: float | None
+    d_real: float | None
+    d_fake: float | None
+    grad_d: float | None
+    grad_g: float | None
+
+
+class Spread(TypedDict, total=False):
+    """How generated images are spread, beside the real ones."""
+
+    modes: float | None
+    distinct: float | None
+    variety: float | None
+    class_distance: float | None
+    missing_classes: int | None
+    class_shares: list[float] | None
+
+
+class EvaluationLine(_Line, Spread, total=False):
+    """A line of judge.jsonl: an evaluation during training. The primary metric is there by its
+    name, as every metric is in a `Score`."""
+
+    n: int
+    ema: float | None
+    d_saturated: float | None
+    judging_seconds: float
+
+
+class _Event(TypedDict):
+    event: str
+    time: str
+
+
+class Event(_Event, total=False):
+    """A line of history.jsonl: an attempt to train the run has `started`, or `ended`."""
+
+    step: int
+    slot: str
+    threads: int
+    device: str
+    cause: str
+    why: str
+
+
+# result.json -----------------------------------------------------------------------------------
+
+
+class _Score(TypedDict):
+    n: int
+    net: str
+
+
+class Score(_Score, Spread, total=False):
+    """How good many generated images are, and what they were compared with: these, and each metric
+    NAME that was measured, with its standard error as NAME_error."""
+
+    reals: int
+    held_out: bool
+    own_test: bool
+    shared: bool
+    step: int | None
+    nearest_ratio: float | None
+    copied: float | None
+    published: str
+    published_net: str
+
+
+class _EquilibriumRecord(TypedDict):
+    step: int
+    epoch: float
+    label: str
+
+
+class EquilibriumRecord(_EquilibriumRecord, total=False):
+    """The evaluation at which the run was best."""
+
+    value: float
+    plateau: list[int]
+
+
+class _JudgeRecord(TypedDict):
+    primary: str
+    score: Score
+    flags: list[str]
+
+
+class JudgeRecord(_JudgeRecord, total=False):
+    """What the judge says of a finished run."""
+
+    second: str
+    looks: int
+    last: float | None
+    equilibrium: EquilibriumRecord
+    ema: Score
+    judging_seconds: float
+
+
+class NetworkSizes(TypedDict):
+    """The numbers of trained parameters."""
+
+    generator: int
+    discriminator: int
+
+
+class _Result(TypedDict):
+    training_seconds: float
+    epochs: float
+
+
+class Result(_Result, total=False):
+    """result.json: what became of a run that is done."""
+
+    status: str
+    steps: int
+    images: int
+    loss_d: float
+    loss_g: float
+    seconds: float
+    images_per_second: float
+    peak_memory_mib: int
+    parameters: NetworkSizes
+    judge: JudgeRecord | None
+
+
+class _Failure(TypedDict):
+    error: str
+
+
+class Failure(_Failure, total=False):
+    """failure.json: why the last attempt failed."""
+
+    type: str
+    cause: str
+    time: str
+    log: list[str]
+
+
+# -----------------------------------------------------------------------------------------------
+
+RUN_FILES: dict[str, type] = {
+    "config.json": RunConfig,
+    "environment.json": Environment,
+    "metrics.jsonl": MetricsLine,
+    "judge.jsonl": EvaluationLine,
+    "history.jsonl": Event,
+    "result.json": Result,
+    "failure.json": Failure,
+}
+
+
+def steps_per_epoch(config: RunConfig) -> int:
+    """Batches in a pass over the images, at least one."""
+    identity = config["identity"]
+    return max(1, identity["data"]["images"] // max(1, identity["batch_size"]))
+
+
+# Names before 0.1.0. They were distances to images that were trained on: less is better.
+OLD_DISTANCES = ("fld", "rfd")
+
+
+def fault_of(file: str, record: dict[str, Any]) -> str:
+    """What is wrong with the record of a run's file, in words; empty if nothing is."""
+    found = fault(record, RUN_FILES[file])
+    judge = record.get("judge") if RUN_FILES[file] is Result else None
+    if found or judge is None:
+        return found
+    wanted = [("score", judge["primary"])]
+    wanted += [("score", judge["second"])] if "second" in judge else []
+    wanted += [("ema", judge["primary"])] if "ema" in judge else []
+    for part, metric in wanted:
+        if number(judge[part], metric) is None:
+            return f"judge.{part}.{metric} is no finite number"
+    return ""
+
+
+def upgrade(result: Result) -> None:
+    """Give the score of an old judge names that mean the same today: `kid` is now Inception's."""
+    judge = result.get("judge")
+    if judge is not None and judge["primary"] in OLD_DISTANCES:
+        score: Any = judge["score"]
+        for end in ("", "_error"):
+            if f"kid{end}" in score:
+                score[f"kd_{judge['primary']}{end}"] = score.pop(f"kid{end}")

@@ -1,0 +1,224 @@
+"""Runs of another version: those of commit be842b4 in tests/old_runs, and made-up newer ones."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import Cli, one_line_error
+from PIL import Image
+
+from gansweep.commands.confirm import best_rows
+from gansweep.config import Config, DataConfig, as_record, from_record
+from gansweep.report import write_report
+from gansweep.report.table.outcome import read_outcome
+from gansweep.report.table.select import Selection
+from gansweep.store.errors import UserError
+from gansweep.store.estimate import Estimates, cost_of
+from gansweep.store.manifest import read_manifest
+from gansweep.store.records import RUN_FILES, fault_of
+from gansweep.store.run import Run, read_json, write_json
+from gansweep.training.job import load_plan
+from gansweep.training.judge_callback import load_best
+from gansweep.training.metrics.equilibrium import alive, flag_of
+from gansweep.training.samples import fixed_latents, grid
+from gansweep.training.train import build_gan
+from testing.synthetic import write_sweep
+
+OLD = Path(__file__).parent / "old_runs"
+BEST, OTHER = "648d2cfe6e-s1", "316138d34a-s1"  # the second has its best weights
+NUMBER = "Number Output"
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> Path:
+    folder = tmp_path / "outputs"
+    shutil.copytree(OLD, folder)
+    return folder
+
+
+@pytest.mark.parametrize("run_id", [BEST, OTHER])
+def test_no_record_of_an_old_run_is_damaged(run_id: str) -> None:
+    run = Run(OLD, run_id)
+    for file in RUN_FILES:
+        path = run.folder / file
+        lines = path.read_text().splitlines() if path.suffix == ".jsonl" else []
+        for record in map(json.loads, lines):
+            assert fault_of(file, record) == ""
+        if path.suffix == ".json" and path.exists():
+            assert fault_of(file, read_json(path) or {}) == ""
+    outcome = read_outcome(run)
+    assert (outcome.status, outcome.note) == ("done", "")
+    assert outcome.primary == "fld"
+    assert run.complete()
+    assert len(run.read_metrics()) == 9
+    assert len(run.read_evaluations()) == 5
+    assert [event["event"] for event in run.read_history()] == ["started", "ended"]
+
+
+def test_the_names_of_old_distances_mean_nothing_else_today() -> None:
+    """`kid` was a distance in LeNet's features; today it is Inception's."""
+    score = read_outcome(Run(OLD, OTHER)).score
+    assert "kid" not in score
+    assert score["kd_fld"] == 5402.949165
+
+
+def test_a_report_of_old_runs(outputs: Path, cli: Cli, tmp_path: Path) -> None:
+    done = cli("report", "old", "--format", "markdown,html,csv,latex", "--plots")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "reports/old/README.md").read_text()
+    assert "fld 1,484.9 at epoch 2.16, still improving, collapsed" in text
+    assert "fld: a distance that this version of gansweep does not know" in text
+    assert "real images that were trained on, too" in text
+    assert "damaged" not in text
+    assert text.count("](images/row") == 2
+    chosen = cli("report", "old", "--columns", "lr,fld,status", "--sort", "fld:desc")
+    assert chosen.returncode == 0, chosen.stderr
+    lines = (tmp_path / "reports/old/README.md").read_text().split("\n")
+    assert [line[:26] for line in lines if line.startswith("| 0")] == [
+        "| 0.001 | 1,535.9 | done |", "| 0.003 | 1,484.9 | done |"
+    ]  # fmt: skip
+    assert "--best 1: no row is alive" in one_line_error(cli("report", "old", "--best", "1"))
+
+
+def test_commands_that_read_old_runs(outputs: Path, cli: Cli) -> None:
+    shown = cli("show", "old/1")
+    assert shown.returncode == 0, shown.stderr
+    assert "fld 1,535.9 at epoch 2.16, still improving, never started" in shown.stdout
+    differing = cli("diff", BEST, OTHER)
+    assert differing.returncode == 1, differing.stderr
+    assert "learning rate" in differing.stdout
+    status = cli("status", "old")
+    assert status.returncode == 0, status.stderr
+    assert "old  2/2 done" in status.stdout
+    assert "no judged row that is alive" in one_line_error(cli("confirm", "old"))
+
+
+def test_old_runs_tell_what_a_run_costs() -> None:
+    config = Run(OLD, BEST).read_config()
+    seconds = Estimates(OLD, "cpu", 1).seconds(cost_of(config), 900)
+    assert seconds is not None
+    assert 40 < seconds < 50
+
+
+def test_an_old_configuration_trains_as_it_did() -> None:
+    """What it lacks has the value that everything had at that time, not today's default."""
+    record = Run(OLD, BEST).read_config()
+    assert record is not None
+    config = from_record(record["params"])
+    assert (config.parametrization, config.data.holdout) == ("standard", 0.0)
+    assert (config.lr, config.steps, config.width) == (3e-3, 900, 0.04)
+    assert Config().parametrization == "mup"
+    assert DataConfig().holdout == 0.1
+    assert from_record({"inception_weights": "w.pth"}).judge_weights == "w.pth"
+    assert from_record(as_record(Config(lr=0.5))) == Config(lr=0.5)
+    assert from_record({"lr": 0.5, "of_a_newer_version": 3, "data": {"also": 1}}).lr == 0.5
+    with pytest.raises(UserError, match="gen=resnet: valid"):
+        from_record({"gen": "resnet"})
+
+
+def test_old_distances_are_not_confirmed_by_new_ones(outputs: Path) -> None:
+    for run_id in (BEST, OTHER):
+        path = Run(outputs, run_id).result
+        result: Any = read_json(path)
+        result["judge"]["flags"] = []
+        write_json(path, result)
+    with pytest.raises(UserError, match=r"was judged by another version \(fld\)"):
+        best_rows(read_manifest(outputs, "old"), NUMBER, str(outputs), 3)
+
+
+def test_old_weights_draw_the_old_picture() -> None:
+    """On the very images that it was trained on, all of them: today a tenth is held out."""
+    run = Run(OLD, OTHER)
+    config, data = load_plan(run)
+    assert (data.images, data.held) == (5000, 0)
+    gan = build_gan(config, data.channels)
+    assert load_best(run, gan) == 675
+    drawn = np.asarray(grid(gan.sample(fixed_latents(gan.z_dim))), int)
+    with Image.open(run.best_picture) as picture:
+        assert abs(drawn - np.asarray(picture, int)).max() < 8, "of 255 shades of grey"
+
+
+def test_a_search_is_not_warmed_by_old_runs(outputs: Path, cli: Cli) -> None:
+    """They are other runs, judged otherwise; the search goes on without them."""
+    done = cli(
+        "-m", "search=lr,gen_lr", "trials=1", "sampler=random", "pruner=none", "warm_start=old",
+        "name=s", "steps=4", "batch_size=16", "z_dim=16", "width=0.04", "data=mnist5k", "threads=1",
+        "gen=5", "disc=4", "data.holdout=0", "parametrization=standard",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "0 finished settings of old" in done.stdout
+    assert "1 trials complete" in done.stdout
+
+
+# Newer ones -------------------------------------------------------------------------------------
+
+
+def newer(out: Path, run_id: str, change: Any) -> Run:
+    run = Run(out, run_id)
+    result = read_json(run.result)
+    change(result)
+    write_json(run.result, result)
+    return run
+
+
+def with_other_names(result: Any) -> None:
+    judge = result["judge"]
+    judge |= {"primary": "clip_fd", "second": "vgg", "flags": ["tilted"], "new": [1]}
+    judge["score"] |= {"clip_fd": 12.345, "clip_fd_error": 0.2, "vgg": 3.0, "other": {"a": 1}}
+    result |= {"energy": {"kwh": 0.1}, "status": "done"}
+
+
+def test_a_newer_result_is_shown_by_its_names(tmp_path: Path) -> None:
+    write_sweep(tmp_path, 3, pictures=1)
+    for row in range(3):
+        newer(tmp_path, f"{row:06d}m-s1", with_other_names)
+    report = write_report(
+        "synthetic", out=tmp_path, reports=tmp_path / "reports", plots=True,
+        formats=("markdown", "html", "csv", "latex"), selection=Selection(sort="clip_fd"),
+    )  # fmt: skip
+    text = report.path.read_text().replace("\\", "")
+    assert "clip_fd 12.3 at epoch 3.2, plateau, tilted" in text
+    assert "clip_fd: a distance that this version of gansweep does not know" in text
+    assert "tilted: a flag that this version of gansweep does not know" in text
+    assert "damaged" not in text
+    run = read_outcome(Run(tmp_path, "000000m-s1"))
+    assert not run.alive, "nobody knows here how bad that is"
+
+
+def test_a_newer_manifest_is_read(tmp_path: Path) -> None:
+    write_sweep(tmp_path, 2, pictures=0)
+    path = tmp_path / "sweeps/synthetic/manifest.json"
+    before = read_manifest(tmp_path, "synthetic")
+    record: Any = read_json(path)
+    record |= {"of_a_newer_version": 1}
+    record["rows"][0]["also"] = record["tables"][0]["also"] = "x"
+    write_json(path, record)
+    assert read_manifest(tmp_path, "synthetic") == before
+    write_json(path, {**record, "format": 2})
+    with pytest.raises(UserError, match="was written by a newer version of gansweep"):
+        read_manifest(tmp_path, "synthetic")
+    del record["format"], record["titles"], record["pruned"], record["search"]
+    write_json(path, record)
+    assert read_manifest(tmp_path, "synthetic").rows == before.rows
+
+
+def test_flags_of_other_versions() -> None:
+    assert flag_of("collapse?").word == "perhaps collapsed"
+    assert alive(["collapse?"]), "it was a remark"
+    assert flag_of("tilted").word == "tilted"
+    assert not alive(["tilted"])
+
+
+def test_what_is_not_finite_is_written_as_null(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": math.nan, "b": [1.5, {"c": -math.inf}], "d": (math.inf,)})
+    expected = {"a": None, "b": [1.5, {"c": None}], "d": [None]}
+    assert json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name)) == expected
+    path.write_text('{"a": NaN, "b": [Infinity]}')  # as older versions did
+    assert read_json(path) == {"a": None, "b": [None]}

@@ -1,0 +1,99 @@
+"""The study of a search on disk: a journal that was cut off, and passwords of databases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from conftest import Cli
+
+from gansweep.report.stored_study import open_storage, read_study
+from gansweep.store.manifest import read_manifest
+from gansweep.store.passwords import without_password
+
+
+def make_study(folder: Path, trials: int) -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        study_name="q", storage=open_storage(None, folder), load_if_exists=True
+    )
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=trials)
+
+
+def count(folder: Path) -> int:
+    study = read_study(None, "q", folder / "manifest.json")
+    return len([trial for trial in study.trials if trial.state.name == "COMPLETE"])
+
+
+@pytest.mark.parametrize("cut", [2, 37, 60])
+def test_a_journal_that_was_cut_off_goes_on(cut: int, tmp_path: Path) -> None:
+    make_study(tmp_path, 2)
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(journal.read_bytes()[:-cut])
+    whole = journal.read_bytes()
+    assert count(tmp_path) == 1, "the second trial's end was cut off"
+    assert journal.read_bytes() == whole, "who only reads changes nothing"
+    make_study(tmp_path, 2)
+    assert count(tmp_path) == 3
+    for line in journal.read_text().splitlines():
+        json.loads(line)
+
+
+def test_a_record_that_lacks_nothing_but_its_line_end_is_kept(tmp_path: Path) -> None:
+    make_study(tmp_path, 2)
+    journal = tmp_path / "study.journal"
+    journal.write_bytes(journal.read_bytes()[:-1])
+    make_study(tmp_path, 1)
+    assert count(tmp_path) == 3
+
+
+def test_a_journal_that_another_process_is_killed_in_goes_on(tmp_path: Path) -> None:
+    """The storage is open already, in a search beside the one that dies."""
+    make_study(tmp_path, 1)
+    study = optuna.load_study(study_name="q", storage=open_storage(None, tmp_path))
+    assert len(study.trials) == 1
+    with (tmp_path / "study.journal").open("ab") as stream:
+        stream.write(b'{"op_code":4,"worker_id":"x')
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+    assert count(tmp_path) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgresql://me:secret@host:5432/db", "postgresql://me@host:5432/db"),
+        ("storage=mysql+pymysql://me:se%40c/r:et@host/db", "storage=mysql+pymysql://me@host/db"),
+        ("'storage=\"postgresql://me:se@cret@/db?host=/tmp\"'",
+         "'storage=\"postgresql://me@/db?host=/tmp\"'"),
+        ("postgresql:///db?user=me&password=secret&sslmode=off",
+         "postgresql:///db?user=me&password=&sslmode=off"),
+        ("postgresql://me@host/db", "postgresql://me@host/db"),
+        ("sqlite:///study.db", "sqlite:///study.db"),
+        ("data.root=/a:/b@c lr=1e-4", "data.root=/a:/b@c lr=1e-4"),
+        ("http://[::1]:80/x", "http://[::1]:80/x"),
+    ],
+)  # fmt: skip
+def test_passwords_are_left_out(text: str, expected: str) -> None:
+    assert without_password(text) == expected
+
+
+def test_no_file_of_a_search_has_its_password(tmp_path: Path, cli: Cli) -> None:
+    """SQLite takes what it does not know in a URL for nothing: this one has a password, too."""
+    url = "sqlite:///file:study.db?uri=true&password=hunter2"
+    search = (
+        "-m", "search=lr", "trials=1", "sampler=random", "pruner=none", "name=q", "data=mnist5k",
+        "steps=4", "width=0.0625", "threads=1", f"storage='{url}'",
+    )  # fmt: skip
+    done = cli(*search)
+    assert done.returncode == 0, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert cli("report", "q", "--plots").returncode == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert (tmp_path / "reports/q/index.html") in files
+    for path in files:
+        assert b"hunter2" not in path.read_bytes(), path
+    manifest = read_manifest(tmp_path / "outputs", "q")
+    assert manifest.search["storage"] == url.removesuffix("hunter2")
+    assert "storage=" in manifest.command
