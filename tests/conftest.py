@@ -9,9 +9,10 @@ import os
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 from commands import run
@@ -35,6 +36,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = base / "cache"
     os.environ["GANSWEEP_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_command_outlives_its_test() -> Iterator[None]:
+    """Some train for ever, unless the test that started them ends them."""
+    yield
+    while commands.started:
+        commands.started.pop().end()
 
 
 @pytest.fixture
@@ -82,12 +91,12 @@ def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
     return lambda fault: functools.partial(run, tmp_path, fault=fault)
 
 
-def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 120) -> None:
+def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 300) -> None:
     """Until so many files are there."""
     wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"no {what} within {seconds} s"
