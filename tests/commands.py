@@ -29,6 +29,9 @@ COLD = bool(os.environ.get("COLD")) or sys.platform != "linux"
 FAULTS = Path(__file__).parent / "faults"
 
 
+started: list[Command] = []  # by the test that runs now
+
+
 class Command:
     """A running command, as `subprocess.Popen` would be. What it prints goes to files."""
 
@@ -42,7 +45,9 @@ class Command:
         cold: bool = False,
     ) -> None:
         """fault: see faults/sitecustomize.py; session: is Ctrl-C to reach it and its jobs alone?"""
+        started.append(self)
         self.args = [module, *arguments]
+        self.session = session
         self.returncode: int | None = None
         self._files = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         self._popen: subprocess.Popen[bytes] | None = None
@@ -69,7 +74,7 @@ class Command:
             return self.wait(0)
         return None
 
-    def wait(self, timeout: float = 300) -> int:
+    def wait(self, timeout: float = 600) -> int:
         if self._popen is not None:
             self.returncode = self._popen.wait(timeout)
         elif self.returncode is None:
@@ -79,7 +84,7 @@ class Command:
             os.close(self._status)
         return self.returncode
 
-    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+    def communicate(self, timeout: float = 600) -> tuple[str, str]:
         """What it has printed, when it has ended."""
         self.wait(timeout)
         return self.said()
@@ -95,6 +100,11 @@ class Command:
 
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
+
+    def end(self) -> None:
+        """Kill what is left of it. Its jobs stop when it has died."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL) if self.session else self.kill()
 
     def _hear(self) -> int:
         (number,) = struct.unpack("i", os.read(self._status, 4))

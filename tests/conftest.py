@@ -9,10 +9,11 @@ import os
 import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import commands
 import numpy as np
 import pytest
 from commands import run
@@ -40,6 +41,14 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = base / "cache"
     os.environ["GANSWEEP_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_command_outlives_its_test() -> Iterator[None]:
+    """Some train for ever, unless the test that started them ends them."""
+    yield
+    while commands.started:
+        commands.started.pop().end()
 
 
 @pytest.fixture
@@ -96,12 +105,12 @@ def plan_small(out: Path, **params: Any) -> Run:
     return run
 
 
-def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 120) -> None:
+def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 300) -> None:
     """Until so many files are there."""
     wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
 
 
-def wait_until(true: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_until(true: Callable[[], object], what: str, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"no {what} within {seconds} s"

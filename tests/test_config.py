@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+from contextlib import suppress
 
 import pytest
 
@@ -204,3 +205,31 @@ def test_widths() -> None:
     config = Config()
     expected = (GENERATORS[config.gen].demo_width, DISCRIMINATORS[config.disc].demo_width)
     assert widths(config) == expected
+
+
+def another(name: str) -> object:
+    """A valid value that is not the parameter's default."""
+    param, default = PARAMS[name], DEFAULTS[name]
+    if param.choices is not None:
+        return next(choice for choice in param.names() if choice != default)
+    if isinstance(default, bool):
+        return not default
+    low, high = param.low or 0, 1 if param.high is None else param.high
+    if isinstance(default, int) or default is None:
+        wanted: list[object] = [int(low) + 3, (low + high) / 2]
+    else:
+        wanted = [low + 0.25 * (high - low), low + 0.75 * (high - low)]
+    for value in wanted:
+        with suppress(UserError):
+            if check(name, value) != default:
+                return check(name, value)
+    raise AssertionError(f"{name}: no other value was found")
+
+
+@pytest.mark.parametrize("name", HYPERPARAMETERS)
+def test_every_hyperparameter_is_in_the_recorded_command(name: str) -> None:
+    value = another(name)
+    words = shlex.split(command(dataclasses.replace(Config(), **{name: value}), steps=7))[3:]
+    recorded = {axis.name: axis.values[0] for axis in read_axes(words, multirun=False)}
+    expected = {"steps": 7, "epochs": None}.get(name, value)
+    assert recorded[name] == expected
