@@ -15,12 +15,25 @@ HELP = {"--help", "-h"}
 
 def main() -> None:
     """Entry point of `python -m gansweep` and of the command `gansweep`."""
+    open_standard_streams()
     replace_what_cannot_be_encoded()
     try:
         _main(sys.argv[1:])
     except BrokenPipeError:  # the reader of `… --help | head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
+
+
+def open_standard_streams() -> None:
+    """Open those that a daemon has closed: files and pipes of ours would take their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the least free number, which is this one
+            assert opened == number
+            os.set_inheritable(opened, True)
+            setattr(sys, name, open(opened, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _main(arguments: list[str]) -> None:

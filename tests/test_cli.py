@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -425,6 +426,15 @@ def test_a_reader_that_has_seen_enough_does_not_end_a_sweep(tmp_path: Path) -> N
     sweep.stdout.close()  # as `| head -1` does
     assert sweep.wait(timeout=300) == 0
     assert (tmp_path / "reports/tiny/README.md").exists()
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&- 2>&-", "<&- >&-"])
+def test_streams_that_a_daemon_has_closed_end_no_run(closed: str, tmp_path: Path) -> None:
+    command = shlex.join([sys.executable, "-m", "gansweep", *TINY])
+    done = subprocess.run(f"{command} {closed}", shell=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0
+    assert (tmp_path / "reports/tiny/README.md").exists()
+    assert (tmp_path / "reports/tiny/README.md").read_text().count("images/row") == 2
 
 
 def test_an_encoding_without_our_signs_ends_nothing(

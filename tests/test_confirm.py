@@ -56,6 +56,12 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "4 done, 0 to train" in resumed.stdout
     wider = cli("g-confirm", "width=1", module="gansweep.resume")
     assert "a confirmation goes on as it was begun: leave out width=1" in one_line_error(wider)
+    # As a version before 0.2 recorded it.
+    path = tmp_path / "outputs/sweeps/g-confirm/manifest.json"
+    path.write_text(path.read_text().replace("-m gansweep confirm g", "-m gansweep.confirm g"))
+    assert "4 done, 0 to train" in cli("resume", "g-confirm").stdout
+    path.write_text(path.read_text().replace("-m gansweep confirm g", "-m gansweep confirm 'g"))
+    assert "has no command to repeat" in one_line_error(cli("resume", "g-confirm"))
 
 
 def test_a_confirmation_trains_again_what_failed_if_it_is_asked_to(

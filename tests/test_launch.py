@@ -117,6 +117,34 @@ def test_stop_asks_and_waits(pool: Pool) -> None:
     pool.waiting.clear()
 
 
+def test_a_suspended_job_hears_that_it_should_stop(pool: Pool) -> None:
+    pool.submit(Job("a", act, ("wait",)))
+    pool.wait(0.5)
+    (running,) = pool.running
+    os.kill(running.process.pid, signal.SIGSTOP)
+    pool.stop()
+    deadline = time.monotonic() + 20
+    ended: list[tuple[Running, Ended]] = []
+    while not ended and time.monotonic() < deadline:
+        ended = pool.wait(1)
+    assert [type(how.error) for _, how in ended] == [stop.Stopped]
+
+
+def test_a_server_that_dies_while_it_imports_is_one_line(tmp_path: Path) -> None:
+    """As with too little memory for torch; nothing is recorded as a failure of a run's."""
+    (tmp_path / "torch.py").write_text("raise ImportError('failed to map segment')\n")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    arguments = ("-m", "lr=1e-3", "steps=2", "data=mnist5k", "judge=false")
+    done = subprocess.run(
+        [sys.executable, "-m", "gansweep", *arguments],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "PYTHONPATH": path},
+    )  # fmt: skip
+    message = "gansweep: error: the server from which runs are forked ends while it imports torch"
+    assert one_line_error(done).startswith(message)
+    assert not list(tmp_path.glob("outputs/runs/*/failure.json"))
+
+
 def test_a_killed_server_costs_no_job(pool: Pool) -> None:
     """Its jobs go on, their ends are told, and new ones start from a new server."""
     pool.submit(Job("a", act, ("wait",)))

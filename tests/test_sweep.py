@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -413,6 +414,48 @@ def test_a_manifest_is_read_as_it_was_written(plan: Any, tmp_path: Path) -> None
     manifest = plan("sweep=readme_table", "data=mnist5k", "name=readme_table").manifest
     manifest.write(tmp_path)
     assert read_manifest(tmp_path, "readme_table") == manifest
+
+
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [
+        ("title", 5), ("command", ["x"]), ("pictures", "Number Output"), ("pictures", [3]),
+        ("common", {"lr": [1]}), ("common", [1]), ("titles", {"x": "y"}), ("titles", {"a-s1": 5}),
+        ("titles", 3), ("pruned", {"a-s1": 5}), ("search", {"storage": 3, "label": "x"}),
+        ("search", {"storage": None}), ("rows", 3), ("rows", [3]), ("rows", [{"x": 1}]),
+        ("rows.0.params", 5), ("rows.0.params", {"lr": {}}), ("rows.0.runs", {"Number": [7]}),
+        ("rows.0.runs", {"Number": ["../../x-s1"]}), ("rows.0.runs", {"Number": ["x"]}),
+        ("rows.0.runs", {"Number": "x-s1"}), ("rows.0.invalid", {"Number": 5}),
+        ("rows.0.facts", 5), ("tables", [5]), ("tables.0.rows", [0, 1]), ("tables.0.rows", ["0"]),
+        ("tables.0.rows", [-1]), ("tables.0.columns", "lr"), ("tables.0.columns", [5]),
+        ("tables.0.singles", ["x"]), ("tables.0.headings", {"lr": 5}), ("tables.0.remark", None),
+    ],
+)  # fmt: skip
+def test_a_manifest_that_holds_something_else_is_damaged(
+    what: str, value: Any, plan: Any, tmp_path: Path
+) -> None:
+    path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)
+    record = json.loads(path.read_text())
+    place: Any = record
+    *parents, key = what.split(".")
+    for part in parents:
+        place = place[int(part) if part.isdigit() else part]
+    assert key in place
+    place[key] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"manifest.json is damaged \(.+\); run the sweep") as error:
+        read_manifest(tmp_path, "mine")
+    assert "\n" not in str(error.value)
+
+
+def test_a_sweep_is_called_as_its_folder_is(plan: Any, tmp_path: Path) -> None:
+    """Whatever its manifest says: reports are written into a folder of this name."""
+    path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "name": "../../../evil"}))
+    assert read_manifest(tmp_path, "mine").name == "mine"
+    with pytest.raises(UserError, match=r"no sweep '\.\./sweeps/mine'"):
+        read_manifest(tmp_path, "../sweeps/mine")
 
 
 def test_a_missing_or_damaged_manifest_says_so(plan: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from contextlib import suppress
 
 from gansweep.commands import confirm, train
 from gansweep.config import DEFAULTS
@@ -29,10 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_intermixed_args(argv)
     with one_line_errors():
         command = read_manifest(args.out, args.sweep).command
-        # A version before 0.2 recorded `python -m gansweep.confirm`.
-        module, *arguments = shlex.split(command)[2:]
-        if module != "gansweep":
-            arguments = [module.removeprefix("gansweep."), *arguments]
+        arguments = _arguments(command)
         confirmed = arguments[:1] == ["confirm"]
         other = [word for word in args.override if word != confirm.RETRY]
         if confirmed and other:
@@ -44,3 +42,14 @@ def main(argv: list[str] | None = None) -> None:
         confirm.main(arguments[1:])
     else:
         train.main(arguments)
+
+
+def _arguments(command: str) -> list[str]:
+    """The words behind `python -m gansweep`. Raises UserError for a command that has none."""
+    words: list[str] = []
+    with suppress(ValueError):  # a quote that does not end
+        words = shlex.split(command)
+    if words[:2] != ["python", "-m"] or len(words) < 4 or words[2].split(".")[0] != "gansweep":
+        raise UserError(f"the sweep's manifest has no command to repeat, but {command!r}")
+    # A version before 0.2 recorded `python -m gansweep.confirm`.
+    return [*words[2].split(".")[1:], *words[3:]]

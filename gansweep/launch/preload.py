@@ -7,7 +7,11 @@ import os
 for blas in ("OPENBLAS", "MKL"):
     os.environ.setdefault(f"{blas}_NUM_THREADS", "1")
 
-import torch  # noqa: E402
+try:
+    import torch
+except (ImportError, OSError, MemoryError):
+    # The server would pass over it, and each job would import a torch that is half there.
+    raise SystemExit(1) from None
 
 torch.set_num_threads(1)  # no thread pool may exist where processes are forked
 

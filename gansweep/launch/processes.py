@@ -13,8 +13,13 @@ from typing import Any
 
 from gansweep.launch.child import STOP, Ended
 from gansweep.launch.forkserver import ForkServer, exit_code
+from gansweep.store.errors import UserError
 
 PRELOAD = "gansweep.launch.preload"
+SERVER_DIES = (
+    "the server from which runs are forked ends while it imports torch: there is too little memory "
+    "(ulimit -v shows a limit), or python -c 'import torch' fails too"
+)
 _PR_SET_CHILD_SUBREAPER = 36
 _OOM_KILLS = Path("/proc/vmstat")
 
@@ -104,24 +109,28 @@ class Process:
                 break
             except OSError:  # the server was killed
                 if attempt == 4:
-                    raise RuntimeError("the fork server dies while it imports; see above") from None
+                    raise UserError(SERVER_DIES) from None
                 time.sleep(0.1 * 2**attempt)
         self._answer: Ended | None = None
         with suppress(OSError):  # it was killed at once
             self.connection.send((function, arguments, log, environment or {}))
 
     def stop(self) -> None:
-        """Ask it to write a checkpoint and end."""
+        """Ask it to write a checkpoint and end. One that somebody has suspended goes on for it."""
         with suppress(OSError):
             self.connection.send(STOP)
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, with whatever it has started."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
             if os.getpgid(self.pid) == self.pid:
-                os.killpg(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, number)
             else:  # it has only just been forked
-                os.kill(self.pid, signal.SIGKILL)
+                os.kill(self.pid, number)
 
     def ended(self) -> Ended | None:
         """How it ended; None while it runs. Reaps the process."""

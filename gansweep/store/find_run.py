@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gansweep.store.errors import UserError, choices_hint
-from gansweep.store.manifest import manifest_path, read_manifest
+from gansweep.store.manifest import RUN_NAME, manifest_path, read_manifest
 from gansweep.store.run import Run
 
 WAYS = "a run's id or its beginning, its folder, or SWEEP/ROW as the table numbers it"
@@ -19,9 +19,11 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
     folder = Path(text)
     if (folder / "config.json").exists():
         resolved = folder.resolve()
+        if not RUN_NAME.fullmatch(resolved.name):
+            raise UserError(f"{text} is no run's folder: its name is no run's id")
         return [Run(resolved.parent.parent, resolved.name)]
     runs = Path(out) / "runs"
-    known = sorted(path.name for path in runs.glob("*-s*") if path.is_dir())
+    known = sorted(path.name for path in runs.glob("*-s*") if _is_run(path))
     matching = [name for name in known if name == text] or [
         name for name in known if text and name.startswith(text)
     ]
@@ -33,6 +35,10 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
         raise UserError(f"{text}: there are no runs in {runs}; --out names their folder")
     hint = choices_hint(text, known) if len(known) <= 12 else f"{len(known)} runs are in {runs}"
     raise UserError(f"no run {text!r} ({WAYS}); {hint}")
+
+
+def _is_run(path: Path) -> bool:
+    return path.is_dir() and RUN_NAME.fullmatch(path.name) is not None
 
 
 def _of_row(sweep: str, number: int, out: str | Path) -> list[Run]:

@@ -6,7 +6,8 @@ The same runs can stand in many manifests. `OUT/sweeps/NAME/manifest.json`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from gansweep.store.sweep_records import SearchRecord
 T = TypeVar("T")
 
 FORMAT = 1
+RUN_NAME = re.compile(r"\w+-s\d+", re.ASCII)  # no path, and with a seed
 NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
 # Pictures of a run that a row list may ask for beside its samples.
 SINGLES = {"clean": "clean", "dirty": "dirty"}
@@ -91,9 +93,10 @@ def manifest_path(out: str | Path, name: str) -> Path:
 def read_manifest(out: str | Path, name: str) -> Manifest:
     """Raises UserError if there is no such sweep or its manifest is damaged."""
     path = manifest_path(out, name)
-    record = read_json(path)
+    is_name = Path(name).name == name  # a sweep's folder is where all other files go
+    record = read_json(path) if is_name else None
     if record is None:
-        if damaged(path):
+        if is_name and damaged(path):
             raise UserError(
                 f"{path} is damaged; run the sweep's command again: it trains nothing twice"
             )
@@ -108,7 +111,34 @@ def read_manifest(out: str | Path, name: str) -> Manifest:
         )
     tables = [_known(Table, table) for table in record["tables"]]
     rows = [_known(Row, row) for row in record["rows"]]
-    return _known(Manifest, {**record, "tables": tables, "rows": rows})
+    # The folder may have been renamed, and everything else is written beside or under its name.
+    manifest = _known(Manifest, {**record, "name": name, "tables": tables, "rows": rows})
+    if found := next(_faults(manifest), ""):
+        raise UserError(
+            f"{path} is damaged ({found}); run the sweep's command again: it trains nothing twice"
+        )
+    return manifest
+
+
+def _faults(manifest: Manifest) -> Iterator[str]:
+    """What its types do not say: rows, runs and pictures that there cannot be."""
+    for number, table in enumerate(manifest.tables):
+        for row in table.rows:
+            if row not in range(len(manifest.rows)):
+                yield f"tables[{number}].rows: there is no row {row}"
+        for single in table.singles:
+            if single not in SINGLES:
+                yield f"tables[{number}].singles: {single!r} is not known"
+    runs = [run for row in manifest.rows for found in row.runs.values() for run in found]
+    for run in (*runs, *manifest.titles):
+        if not RUN_NAME.fullmatch(run):
+            yield f"{run!r} is no run's id"
+    for params in (manifest.common, *(row.params for row in manifest.rows)):
+        for name, value in params.items():
+            if isinstance(value, list | dict):
+                yield f"{name} has more than one value"
+    if manifest.search and "label" not in manifest.search:
+        yield "search.label is missing"
 
 
 def _known(kind: Callable[..., T], record: dict[str, Any]) -> T:
