@@ -9,10 +9,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import Cli, one_line_error
 
 from gansweep.launch import devices, processes
 from gansweep.launch.child import Ended
@@ -22,6 +21,9 @@ from gansweep.store.errors import UserError
 from gansweep.store.estimate import total_seconds
 from gansweep.store.run import Run, read_json
 from gansweep.training import stop
+
+if TYPE_CHECKING:  # every job imports this file: the rest of the tests would cost it 0.2 s
+    from conftest import Cli
 
 CPU = Device("cpu", "", "cpu", "CPU", cores=2, free_mib=8000)
 
@@ -278,6 +280,8 @@ def test_gpus_are_found_and_given_to_jobs(
 def test_without_a_torch_that_can_use_them_gpus_are_left_alone(
     fake_gpus: None, cli: Cli, tmp_path: Path
 ) -> None:
+    from conftest import one_line_error
+
     if devices.torch_sees_gpus():
         pytest.skip("PyTorch can use a GPU here")
     grid = ("-m", "data=mnist5k", "steps=2", "width=0.0625", "judge=false", "name=g")
@@ -350,6 +354,8 @@ def _ended(pid: int) -> bool:
 
 @pytest.mark.parametrize("module", ["gansweep", "gansweep.status"])
 def test_windows_is_refused_in_one_line(module: str) -> None:
+    from conftest import one_line_error
+
     code = (
         "import runpy, sys\n"
         "sys.modules['fcntl'] = None\n"

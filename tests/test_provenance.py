@@ -45,10 +45,10 @@ def test_a_sweep_claims_the_commit_whose_code_it_has_imported(
     pool = Pool([CPU])
     try:
         pool.submit(Job("before", commit_of_job))
-        before = drain(pool)["before"].result
+        before = drain(pool, 300)["before"].result
         (tmp_path / "commit").write_text("bbb2222\n")  # somebody commits while the sweep goes on
         pool.submit(Job("after", commit_of_job))
-        after = drain(pool)["after"].result
+        after = drain(pool, 300)["after"].result
     finally:
         pool.kill()
         processes.shut_down()

@@ -67,13 +67,10 @@ def keep_record(run: Run, record: RunConfig) -> None:
     But a finished one that has no distance is to be judged now, if `record` wants it.
     """
     known = run.read_config()
-    if known is None or was_edited(run.id, known):
-        run.plan(record)
-        return
     if known == record:
         return
     status = run.status()
-    if status not in ("done", "running"):
+    if known is None or was_edited(run.id, known) or status not in ("done", "running"):
         run.plan(record)
     elif status == "done" and record["params"]["judge"] != "false" and not run.judged():
         asked = {name: record["params"][name] for name in ("judge", "judge_weights")}
