@@ -18,7 +18,7 @@ from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.search.optimize import train
 from gansweep.search.search import Search
-from gansweep.search.study import Searcher, open_study, tell_the_dead
+from gansweep.search.study import SearchProcess, fail_abandoned_trials, open_study
 from gansweep.store.run import Run, now, write_json
 
 Values = dict[str, Any]
@@ -132,23 +132,23 @@ def search(
     *,
     seconds: Callable[[Values], float] = lambda values: 0.0,
     slots: int = 2,
-    on_told: Callable[[], None] = lambda: None,
+    on_result: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> optuna.Study:
     """A whole search with `slots` processes at a time."""
     config = Config(**{"pruner": "none", **settings}, out=str(out))
     folder = out / "sweeps" / toy
     study = open_study(config, toy, folder, ["minimize"], {"toy": toy})
-    tell_the_dead(study)
+    fail_abandoned_trials(study)
     task = SweepTask(out=str(out), planned=now(), jobs_per_device=slots)
     prepare(task)
-    searcher = Searcher(folder)
+    process = SearchProcess(folder)
     planner = ToyPlanner(toy, str(out), seconds)
-    feed = Search(study, planner, searcher, trials=trials, on_told=on_told)
+    feed = Search(study, planner, process, trials=trials, on_result=on_result)
     try:
         train(study, lambda: LocalSweep(task, [], feed=feed, work=play))
     finally:
-        searcher.close()
+        process.close()
     return study
 
 

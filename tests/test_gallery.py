@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from gansweep.report import write_report
-from gansweep.report.gallery.page import BUNDLE, Details, write_page
+from gansweep.report.gallery.page import RUNS_PER_FILE, Details, write_page
 from gansweep.store.run import Run
 from testing.synthetic import write_sweep
 
@@ -368,7 +368,7 @@ def test_comparing(visit: Callable[..., Any]) -> None:
     page = visit()
     page.focus("[data-choose=r0-s1]")
     page.keyboard.press("Space")
-    assert page.text_content("#chosen-text") == "1 run chosen, choose another"
+    assert page.text_content("#chosen-text") == "1 run chosen; choose another to compare"
     assert page.is_hidden("#compare")
     page.check("[data-choose=r1-s1]")
     page.locator("thead button", has_text="learning rate").click()  # a choice outlasts sorting
@@ -398,7 +398,7 @@ def test_six_runs_at_most(visit: Callable[..., Any], tmp_path: Path) -> None:
     page = visit(tmp_path)
     for box in page.locator("#table-view [data-choose]").all()[:7]:
         box.click()
-    assert page.text_content("#chosen-text") == "6 runs at most. 6 runs chosen"
+    assert page.text_content("#chosen-text") == "At most 6 runs can be compared. 6 runs chosen"
     assert not page.locator("#table-view [data-choose]").nth(6).is_checked()
 
 
@@ -522,8 +522,8 @@ def write_all(folder: Path, details: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def test_details_of_many_runs_share_files(tmp_path: Path) -> None:
-    names = write_all(tmp_path, {f"r{i}": {"log": [str(i)]} for i in range(2 * BUNDLE + 1)})
-    assert [names[0], names[BUNDLE], names[-1]] == [f"details-{n}.js" for n in range(3)]
+    names = write_all(tmp_path, {f"r{i}": {"log": [str(i)]} for i in range(2 * RUNS_PER_FILE + 1)})
+    assert [names[0], names[RUNS_PER_FILE], names[-1]] == [f"details-{n}.js" for n in range(3)]
     for index, name in enumerate(names):
         assert f'gansweepRun("r{index}", {{"log":["{index}"]}});\n' in (tmp_path / name).read_text()
     write_all(tmp_path, {"r0": {"log": []}})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import one_line_error
 
 from gansweep.launch import devices, processes
 from gansweep.launch.child import Ended
@@ -368,7 +369,7 @@ def test_windows_is_refused_in_one_line(module: str) -> None:
 
 def test_gpus_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    with pytest.raises(UserError, match="device=cuda, but nvidia-smi tells of no GPU"):
+    with pytest.raises(UserError, match="device=cuda, but nvidia-smi lists no GPU"):
         find_devices("cuda")
 
 

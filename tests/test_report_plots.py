@@ -316,7 +316,7 @@ def test_curves_name_the_best_and_mark_their_equilibria(tmp_path: Path) -> None:
 def test_three_hundred_curves_are_drawn_of_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gansweep.report.plots.curves.LINES", 8)
+    monkeypatch.setattr("gansweep.report.plots.curves.MAX_LINES", 8)
     rows = grid(tmp_path)
     for i in range(6, 12):
         run = trained(tmp_path, f"{i}b-s1", 700.0 + i)

@@ -35,7 +35,7 @@ from gansweep.report.stored_study import (
 )
 from gansweep.search.search import mean_distance
 from gansweep.search.space import Space, read_space, with_sweeper
-from gansweep.search.study import Searcher, open_study, tell_the_dead
+from gansweep.search.study import SearchProcess, fail_abandoned_trials, open_study
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
 from testing.toys import branin, branin_space, search
@@ -93,12 +93,12 @@ def test_networks_that_do_not_fit_are_never_proposed() -> None:
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
-        ("lr=interval(0.01,0.001)", "the first end must be less"),
+        ("lr=interval(0.01,0.001)", "the first bound must be less"),
         ("lr=interval(0,2)", "lr=0.0 is out of range; valid: 0 < lr <= 1"),
-        ("beta1=tag(log,interval(0,0.9))", "a logarithmic interval begins above 0"),
-        ("gen=interval(1,3)", "gen has no interval"),
+        ("beta1=tag(log,interval(0,0.9))", "a logarithmic interval must begin above 0"),
+        ("gen=interval(1,3)", "gen takes choices, not an interval"),
         ("lr=tag(log,choice(1e-3,1e-2))", "choices have no scale"),
-        ("lr=tag(lgo,interval(1e-5,1e-2))", "no tag 'lgo'; the one that is known is log"),
+        ("lr=tag(lgo,interval(1e-5,1e-2))", "no tag 'lgo'; the only valid tag is log"),
         ("out=a,b", "out cannot be searched"),
         ("gen=1,77", "gen=77"),
     ],
@@ -148,14 +148,14 @@ def test_a_search_starts_with_the_defaults_and_then_everywhere() -> None:
 # --- The engine, with toys in the place of GANs ---------------------------------------------------
 
 
-def test_one_slot_proposes_what_chosenalone_proposes(tmp_path: Path) -> None:
+def test_one_slot_proposes_what_optuna_alone_proposes(tmp_path: Path) -> None:
     ours = search("branin", tmp_path, 30, slots=1, seed=3)
     alone = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3, constant_liar=True))
     alone.optimize(lambda trial: branin(branin_space(trial)), 30)
     assert [t.value for t in ours.trials] == [t.value for t in alone.trials]
 
 
-def test_hopeless_trials_are_stopped_and_their_slots_ask_for_the_next(tmp_path: Path) -> None:
+def test_bad_trials_are_pruned_and_their_slots_ask_for_the_next(tmp_path: Path) -> None:
     study = search(
         "mixed", tmp_path, 20, pruner="asha", sampler="random", seconds=lambda values: 0.8
     )
@@ -308,25 +308,25 @@ def test_a_search_on_another_machine_is_dead_after_five_silent_minutes() -> None
     for trial, seconds in ((alive, 240), (dead, 360)):
         trial.suggest_float("lr", 0, 1)
         silent_for(seconds, trial)
-    assert tell_the_dead(study) == 1
+    assert fail_abandoned_trials(study) == 1
     assert [t.state for t in study.trials[:2]] == [TrialState.RUNNING, TrialState.FAIL]
     assert study.ask().suggest_float("lr", 0, 1) == dead.params["lr"], "tried again"
-    assert tell_the_dead(study) == 0
+    assert fail_abandoned_trials(study) == 0
 
 
 def test_a_search_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = optuna.create_study()
     trial = study.ask()
-    searcher = Searcher(tmp_path)
+    process = SearchProcess(tmp_path)
     silent_for(360, trial)
-    searcher.beat([trial])
-    assert tell_the_dead(study) == 1, "not before its time"
+    process.heartbeat([trial])
+    assert fail_abandoned_trials(study) == 1, "not before its time"
     trial = study.ask()
     silent_for(360, trial)
-    monkeypatch.setattr("gansweep.search.study.BEAT", 0)
-    searcher.beat([trial])
-    assert tell_the_dead(study) == 0
-    searcher.close()
+    monkeypatch.setattr("gansweep.search.study.HEARTBEAT_INTERVAL", 0)
+    process.heartbeat([trial])
+    assert fail_abandoned_trials(study) == 0
+    process.close()
 
 
 # --- The command ----------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     search = (*SEARCH[:3], *length, "name=s")
     done = cli(*search, "trials=4", "warm_start=g", "pruner=none")
     assert done.returncode == 0, done.stderr
-    assert "warm start: 2 finished settings of g are told" in done.stdout
+    assert "warm start: 2 finished settings of g were added" in done.stdout
     assert "4 trials complete, 0 pruned, 0 failed" in done.stdout
     study = optuna.load_study(
         study_name="s",
@@ -372,16 +372,16 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     # More trials; then none is missing; then another space under the same name.
     assert "6 trials complete" in cli(*search, "trials=6").stdout
     again = cli(*search, "trials=6")
-    assert "6 trials, 6 told" in again.stdout
+    assert "6 trials, 6 finished or running" in again.stdout
     assert again.returncode == 0
     other = one_line_error(cli(*search[:2], "steps=6", "name=s"))
-    assert "study s was begun with another space and settings; choose another name=" in other
+    assert "study s was created with another space and settings; choose another name=" in other
 
 
 def test_what_is_dead_is_never_a_searchs_best(cli: Cli, tmp_path: Path) -> None:
     done = cli(*SEARCH, "trials=2", "gen=5", "disc=4")  # six steps: nothing is alive
     assert done.returncode == 0, done.stderr
-    assert "(none is alive yet)" in done.stdout
+    assert "(no trial is alive yet)" in done.stdout
     text = (tmp_path / "reports/s/README.md").read_text()
     assert "The best of" not in text
     assert "nothing is alive after 6 steps (2 never started" in text
@@ -400,11 +400,11 @@ def test_a_machine_that_joins_a_finished_study(cli: Cli, tmp_path: Path) -> None
     assert "images/row0" in (tmp_path / "reports/s/README.md").read_text()
     without = cli(*shared, "out=other", "reports=others")
     assert without.returncode == 0, without.stderr
-    assert "1 trials were trained elsewhere: their runs are not in other/runs" in without.stdout
+    assert "the runs of 1 trials are not in other/runs: another machine" in without.stdout
     assert not (tmp_path / "others").exists()
 
 
-def test_diverged_trials_fail_and_the_search_goes_on(faulty_cli: Any, tmp_path: Path) -> None:
+def test_diverged_trials_fail_and_the_search_continues(faulty_cli: Any, tmp_path: Path) -> None:
     cli = faulty_cli("do=nan step=3")
     done = cli(*SEARCH, "trials=2", "log_every=2")
     assert done.returncode == 1
@@ -493,7 +493,7 @@ def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
     assert lock.exists(), "the link leads to the journal"
 
 
-def test_a_random_search_that_goes_on_proposes_other_settings(tmp_path: Path) -> None:
+def test_a_resumed_random_search_proposes_other_settings(tmp_path: Path) -> None:
     first = open_study(Config(sampler="random"), "q", tmp_path, ["minimize"], {})
     proposed = [branin_space(first.ask()) for _ in range(5)]
     second = open_study(Config(sampler="random"), "q", tmp_path, ["minimize"], {})
@@ -519,14 +519,17 @@ def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
     [
         ("search=lr bta1=0.5", "did you mean 'beta1'"),
         ("search=lr lr=1e-3", "search=lr, and lr has one value: leave out one of them"),
-        ("search=gen_drop gen=1", "gen_drop has no effect beside the other parameters"),
+        (
+            "search=gen_drop gen=1",
+            "gen_drop has no effect given the values of the other",
+        ),
         ("search=beta1 gen_opt=sgd disc_opt=sgd", "beta1 has no effect"),
         ("z_dim=interval(1,1e300)", "is out of range; valid: 1 <= z_dim <= 65536"),
         ("search=lr storage=nowhere", "is no database URL"),
         ("search=lr storage=orakel://x", "is no database URL"),
         ("search=lr storage=mysql+nodriver://x", "is no database URL"),
         ("search=lr warm_start=nope", "no sweep 'nope'"),
-        ("search=lr objective=quality+size sampler=cmaes", "cmaes knows one objective"),
+        ("search=lr objective=quality+size sampler=cmaes", "cmaes supports one objective"),
         ("search=lr data=mnist5k,mnist5k", "a value stands there twice"),
     ],
 )
@@ -538,11 +541,11 @@ def test_a_search_ends_with_its_trials_though_another_dies(tmp_path: Path) -> No
     """Its trial counts as taken while it lives."""
     folder = tmp_path / "sweeps/branin"
     study = open_study(Config(pruner="none"), "branin", folder, 1, {"toy": "branin"})
-    other = Searcher(folder)
+    other = SearchProcess(folder)
     trial = study.ask()
     other.claim(trial)
     branin_space(trial)
-    study = search("branin", tmp_path, 3, on_told=other.close)  # it dies when we tell our first
+    study = search("branin", tmp_path, 3, on_result=other.close)  # it dies after our first
     states = Counter(t.state for t in study.trials)
     assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: 1}
 

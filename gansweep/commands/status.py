@@ -88,13 +88,13 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
     line = progress.running[0]
     kind = "cpu" if line.slot.startswith("cpu") else "cuda"
     estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / AGAIN))
-    left: list[float | None] = [line.left for line in progress.running]
+    left: list[float | None] = [line.seconds_left for line in progress.running]
     for run in waiting:
         record = run.read_config()
         steps = record["identity"]["steps"] if record else 0
         left.append(estimates.seconds(cost_of(record), steps))
-    whole = [run.whole for run in progress.running if run.whole is not None]
-    progress.left = total_seconds(left, len(progress.running), whole)
+    whole = [r.seconds_total for r in progress.running if r.seconds_total is not None]
+    progress.seconds_left = total_seconds(left, len(progress.running), whole)
     return progress
 
 

@@ -1,9 +1,9 @@
-"""What the fork server imports once, so that no job has to. It must never touch CUDA."""
+"""Is imported by the fork server once, so that no job needs to. It must never initialize CUDA."""
 
 import os
 
-# NumPy's threads would spin beside the other jobs: in slots of one thread judging took twice as
-# long. torch's are set by each job.
+# NumPy's threads would compete with the other jobs: an evaluation in a slot of one thread took
+# twice as long. Each job sets the threads of torch itself.
 for blas in ("OPENBLAS", "MKL"):
     os.environ.setdefault(f"{blas}_NUM_THREADS", "1")
 
@@ -13,7 +13,7 @@ except (ImportError, OSError, MemoryError):
     # The server would pass over it, and each job would import a torch that is half there.
     raise SystemExit(1) from None
 
-torch.set_num_threads(1)  # no thread pool may exist where processes are forked
+torch.set_num_threads(1)  # a process with a thread pool must not fork
 
 import gansweep.launch.sweep  # noqa: E402
 import gansweep.training.train  # noqa: E402, F401
@@ -21,10 +21,11 @@ from gansweep.plugins import DISCRIMINATORS, GENERATORS  # noqa: E402
 from gansweep.training.network_source import hash_of  # noqa: E402
 from gansweep.training.provenance import commit  # noqa: E402
 
-# Of the code that was imported above and that the jobs run; the files may change meanwhile.
+# Jobs run the code that was imported above, whose files may change later: its commit and its hashes
+# are computed now.
 commit()
 for entry in (*GENERATORS, *DISCRIMINATORS):
     hash_of(entry.build)
 
-# The first optimizer imports a third of torch (dynamo, sympy): 2 s.
+# Creating the first optimizer imports a third of torch (dynamo, sympy), which takes 2 s.
 torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)

@@ -1,4 +1,4 @@
-"""What a sweep is doing, read from its files, and how a terminal shows it."""
+"""Reads the progress of a sweep from its files, and renders it for a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from gansweep.store.run import Run
 
 @dataclass
 class RunProgress:
-    """A running run. rate: images a second; left, whole: seconds to its end, and in all."""
+    """The progress of a running run.
+
+    rate: images per second; seconds_left: to its end; seconds_total: from its start to its end. A
+    value is None while it is unknown.
+    """
 
     title: str
     slot: str = ""
@@ -24,33 +28,37 @@ class RunProgress:
     step: int = 0
     steps: int = 0
     rate: float | None = None
-    left: float | None = None
-    whole: float | None = None
+    seconds_left: float | None = None
+    seconds_total: float | None = None
     losses: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class SweepProgress:
-    """Counts of runs, and those running now. left: seconds to the end of the sweep."""
+    """The progress of a sweep: counts of its runs, and the running ones.
+
+    in_other_sweeps: runs that another sweep trains; seconds_left: to the end of the sweep, or None
+    if it is unknown; note: a text for the end of the line.
+    """
 
     name: str
     done: int
     failed: int
     waiting: int
     running: list[RunProgress]
-    elsewhere: int = 0
+    in_other_sweeps: int = 0
     pruned: int = 0
-    left: float | None = None
+    seconds_left: float | None = None
     note: str = ""
 
 
 def run_progress(run: Run, title: str) -> RunProgress:
-    """How far a running run is, from its files."""
+    """Read the progress of a running run from its files. title: what the screen calls the run."""
     record = run.read_config()
-    steps_in_all, batch_size = (
+    total_steps, batch_size = (
         (record["identity"]["steps"], record["identity"]["batch_size"]) if record else (0, 0)
     )
-    progress = RunProgress(title, steps=steps_in_all)
+    progress = RunProgress(title, steps=total_steps)
     starts = [e for e in run.read_history() if e.get("event") == "started"]
     if starts:
         progress.slot = str(starts[-1].get("slot", ""))
@@ -66,22 +74,22 @@ def run_progress(run: Run, title: str) -> RunProgress:
         seconds = (number(last, "seconds") or 0) - (number(first, "seconds") or 0)
         if steps > 0 and seconds > 0:
             progress.rate = steps * batch_size / seconds
-            progress.whole = progress.steps * seconds / steps
-            progress.left = (progress.steps - progress.step) * seconds / steps
+            progress.seconds_total = progress.steps * seconds / steps
+            progress.seconds_left = (progress.steps - progress.step) * seconds / steps
     return progress
 
 
 def clock(seconds: float | None) -> str:
-    """3:07, 1:02:09; – if unknown."""
+    """Format seconds as `3:07` or `1:02:09`, or as `–` if they are unknown."""
     if seconds is None:
         return "–"
-    whole = max(0, round(seconds))
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+    total = max(0, round(seconds))
+    hours, minutes = total // 3600, total // 60 % 60
+    return f"{hours}:{minutes:02}:{total % 60:02}" if hours else f"{minutes}:{total % 60:02}"
 
 
 def render(progress: SweepProgress) -> RenderableType:
-    """The slots, a line each, over a line for the whole."""
+    """Return the live view: a line for each running run, and one for the sweep."""
     table = Table(
         box=None, pad_edge=False, padding=(0, 1, 0, 0), show_header=True, header_style="dim"
     )
@@ -95,30 +103,34 @@ def render(progress: SweepProgress) -> RenderableType:
         losses = [f"{run.losses[k]:.2f}" if k in run.losses else "–" for k in ("loss_d", "loss_g")]
         bar = ProgressBar(total=max(1, run.steps), completed=run.step, width=12)
         step = f"{run.step}/{run.steps}"
-        left = clock(run.left) if run.rate else "starting"
+        left = clock(run.seconds_left) if run.rate else "starting"
         table.add_row(run.slot, Text(run.title), bar, step, rate, *losses, left)
     return Group(table, overall(progress)) if progress.running else overall(progress)
 
 
 def overall(progress: SweepProgress) -> Text:
-    """`lr-beta1-baea07  5/12 done  1 failed  2 running  4 waiting  left 1:32, until 14:07`"""
+    """Return the line of the sweep.
+
+    It looks like `lr-beta1-baea07  5/12 done  1 failed  2 running  4 waiting  left 1:32, until
+    14:07`.
+    """
     total = progress.done + progress.failed + progress.pruned + progress.waiting
-    total += progress.elsewhere + len(progress.running)
+    total += progress.in_other_sweeps + len(progress.running)
     text = Text(f"{progress.name}  ", no_wrap=True, overflow="ellipsis")
     text.append(f"{progress.done}/{total} done", style="green")
     if progress.failed:
         text.append(f"  {progress.failed} failed", style="red")
-    for count, what in (
+    for count, label in (
         (progress.pruned, "pruned"),
         (len(progress.running), "running"),
-        (progress.elsewhere, "in another sweep"),
+        (progress.in_other_sweeps, "in another sweep"),
         (progress.waiting, "waiting"),
     ):
         if count:
-            text.append(f"  {count} {what}")
-    if progress.left is not None:
-        until = time.strftime("%H:%M", time.localtime(time.time() + progress.left))
-        text.append(f"  left {clock(progress.left)}, until {until}")
+            text.append(f"  {count} {label}")
+    if progress.seconds_left is not None:
+        until = time.strftime("%H:%M", time.localtime(time.time() + progress.seconds_left))
+        text.append(f"  left {clock(progress.seconds_left)}, until {until}")
     if progress.note:
         text.append(f"  {progress.note}", style="yellow")
     return text

@@ -1,4 +1,4 @@
-"""Hearing that a sweep should stop: Ctrl-C, a scheduler's SIGTERM, a closed terminal."""
+"""Receives the signals that stop a sweep: Ctrl-C, a scheduler's SIGTERM, a closed terminal."""
 
 from __future__ import annotations
 
@@ -11,36 +11,41 @@ from types import FrameType
 
 
 class StopRequest:
-    """times: how often this process was asked to stop."""
+    """Counts the signals that ask this process to stop.
+
+    times: how many were received.
+    """
 
     def __init__(self) -> None:
         self.times = 0
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Within: the first signal is counted, a second Ctrl-C is KeyboardInterrupt.
+        """Count signals within the context; a second Ctrl-C raises KeyboardInterrupt.
 
-        Schedulers and terminals send theirs more than once for one event. Only a main thread can
-        hear signals; elsewhere nothing changes.
+        Other repeated signals are only counted, since schedulers and terminals send theirs more
+        than once for one event. Outside the main thread, which alone receives signals, nothing
+        changes.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        heeded = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-        # Not those that somebody has a use for: nohup ignores one, submitit waits for another.
+        # A signal with a handler of its own is left alone: nohup ignores SIGHUP, and submitit
+        # handles SIGTERM itself.
         default = (signal.SIG_DFL, signal.default_int_handler)
-        heeded = [s for s in heeded if signal.getsignal(s) in default]
-        before = [signal.signal(number, self._heard) for number in heeded]
+        numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+        handled = [number for number in numbers if signal.getsignal(number) in default]
+        before = [signal.signal(number, self._on_signal) for number in handled]
         try:
             yield
         finally:
-            for number, handler in zip(heeded, before, strict=True):
+            for number, handler in zip(handled, before, strict=True):
                 signal.signal(number, handler)
 
-    def _heard(self, number: int, _: FrameType | None) -> None:
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
         if self.times and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if number == signal.SIGHUP and not self.times:  # nobody reads what is printed
+        if number == signal.SIGHUP and not self.times:  # the terminal is closed: print to nowhere
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, 1)
             os.dup2(null, 2)

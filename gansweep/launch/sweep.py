@@ -66,8 +66,8 @@ class Feed(Protocol):
         """A run is `done`, `failed`, `pruned` (as asked for) or `stopped` (with the sweep)."""
         ...
 
-    def hopeless(self) -> list[str]:
-        """Running runs that are to be stopped."""
+    def runs_to_prune(self) -> list[str]:
+        """Return the ids of the running runs that are to be stopped."""
         ...
 
     def best(self) -> str:
@@ -138,7 +138,7 @@ class LocalSweep:
             self.pool.start()  # it takes a slot, or its waiting keeps the next from being asked
 
     def _prune(self) -> None:
-        for run_id in self.feed.hopeless() if self.feed else ():
+        for run_id in self.feed.runs_to_prune() if self.feed else ():
             for running in self.pool.running:
                 if running.job.key == run_id:
                     self._pruned.add(run_id)
@@ -334,9 +334,9 @@ class LocalSweep:
             line = run_progress(Run(self.task.out, r.job.key), self._title(r.job.key))
             line.slot = r.place.describe()["slot"]  # its history may still tell of an earlier one
             running.append(line)
-        left: list[float | None] = [line.left for line in running]
+        left: list[float | None] = [line.seconds_left for line in running]
         waiting = [job.seconds for job in self.pool.waiting]
-        whole = [s for s in (*(line.whole for line in running), *waiting) if s is not None]
+        whole = [s for s in (*(line.seconds_total for line in running), *waiting) if s is not None]
         left += waiting
         return SweepProgress(
             self.name,
@@ -344,8 +344,8 @@ class LocalSweep:
             failed=counts.count("failed"),
             waiting=len(self.pool.waiting),
             running=running,
-            elsewhere=len(self.elsewhere),
-            left=total_seconds(left, self.pool.most_jobs(), whole),
+            in_other_sweeps=len(self.elsewhere),
+            seconds_left=total_seconds(left, self.pool.most_jobs(), whole),
             note="stopping" if self.pool.stopping else self.feed.best() if self.feed else "",
         )
 

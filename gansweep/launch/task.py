@@ -1,4 +1,4 @@
-"""Hydra's task function in a sweep: train one planned run. Our own launcher does not need it."""
+"""Defines Hydra's task function in a sweep, which trains one planned run."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class PlannedRun:
-    """A run that is planned. title: what the screen calls it; judged: must it have a distance?"""
+    """A planned run.
+
+    title: what the screen calls the run; judged: whether it must have a distance.
+    """
 
     run: Run
     title: str
     judged: bool = False
 
     def complete(self) -> bool:
-        """Is nothing left to train, to draw or to judge?"""
+        """Return whether nothing is left to train, to draw or to judge."""
         return self.run.complete() and (self.run.judged() or not self.judged)
 
 
 @dataclass
 class SweepTask:
-    """Hydra's task function in a sweep: train the run `cfg.run_id` as it was planned.
+    """Hydra's task function in a sweep: it trains the run `cfg.run_id` as it was planned.
 
-    Every launcher but our own calls it, on whatever machine. name: the sweep's; planned: when
-    (`run.now()`), as what fails in another sweep after that is not trained again. The
-    other fields are the launcher's settings; see `Config`.
+    Every launcher except gansweep's own calls it, on any machine. name: that of the sweep; planned:
+    the time of planning (`run.now()`), since a run that fails in another sweep after it is not
+    retried. The other fields are the launcher's settings; see `Config`.
     """
 
     name: str = ""
@@ -48,11 +51,15 @@ class SweepTask:
     threads: int | None = None
 
     def __call__(self, cfg: DictConfig) -> Result:
+        """Train the run. Returns its result.
+
+        Raises KeyboardInterrupt if the run was stopped, and whatever made it fail.
+        """
         run = Run(cfg.out, cfg.run_id)
         title = replace(self, out=cfg.out).titles().get(run.id, run.id)
         try:
             with stop.on_signals():
-                # Another sweep may be training it: what it makes of it is as good.
+                # If another sweep is training this run, its result is awaited and used.
                 return execute(run, title, wait=True, planned=self.planned)
         except stop.Stopped as stopped:
             console.print(f"{title}  {stopped}")
@@ -63,8 +70,10 @@ class SweepTask:
             raise
 
     def titles(self) -> dict[str, str]:
-        """What the screen calls each run; read from the manifest, which thousands of jobs need
-        not carry."""
+        """Return what the screen calls each run, by its id.
+
+        The titles are read from the manifest, so that thousands of jobs need not carry them.
+        """
         if not self.name:
             return {}
         return numbered(read_manifest(self.out, self.name).titles)

@@ -1,1 +1,1 @@
-"""Searches with Optuna: the space, the study, the trials and what is told of them."""
+"""This room runs searches with Optuna: the space, the study, its trials and their results."""

@@ -1,4 +1,4 @@
-"""From a proposed setting to planned runs, and from their results to values for the study."""
+"""Plans the GAN runs of a proposed setting, and computes the objectives from their results."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from gansweep.training.metrics.registered import primary_and_second
 if TYPE_CHECKING:
     import optuna
 
-STARTING = 10  # trials before a model proposes: TPE's own number
+STARTUP_TRIALS = 10  # trials before a model proposes, as in Optuna's TPESampler
 
 
 class GanPlanner:
-    """Makes GAN runs of proposals; see `search.Planner`."""
+    """Plans the GAN runs of proposed settings; see `search.Planner`."""
 
     def __init__(self, plan: SearchPlan) -> None:
         self.space = plan.space
@@ -40,35 +40,39 @@ class GanPlanner:
         self.seeds = plan.settings.seeds_per_trial
         self.metric = primary_and_second(plan.bases[0].data.name)[0]
         self.second = second_objective(plan.settings.objective)
-        self.models = SAMPLERS[plan.settings.sampler].model
-        self._reported: set[str] = set()  # of networks that have changed
-        self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())  # of the design
+        self.has_model = SAMPLERS[plan.settings.sampler].model
+        self._reported: set[str] = set()  # networks whose change was reported
+        self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
         return self.space.propose(trial, self.bases[0])
 
     def start(self, number: int) -> dict[str, Any] | None:
-        """The defaults, then settings that fill the space: where a model knows nothing yet."""
-        if number >= STARTING or not self.models:
+        """Return the defaults for trial 0 and then settings that fill the space.
+
+        Returns None for later trials and for samplers that learn no model.
+        """
+        if number >= STARTUP_TRIALS or not self.has_model:
             return None
         defaults = self.space.defaults(self.bases[0]) if number == 0 else None
         return defaults or self.design[number]
 
     @cached_property
     def design(self) -> list[dict[str, Any]]:
-        return self.space.design(STARTING, self.seed)
+        """The settings of the first STARTUP_TRIALS trials."""
+        return self.space.design(STARTUP_TRIALS, self.seed)
 
     def configs(self, values: dict[str, Any]) -> list[tuple[Config, Prepared]]:
-        """Of a setting: each data set in turn, with each seed."""
-        found = []
+        """Return the configurations of a setting: for each data set one a seed."""
+        configs = []
         for base in self.bases:
             for i in range(self.seeds):
                 config = with_values(base, {**values, "seed": base.seed + i})
-                found.append((config, self.prepared(config)))
-        return found
+                configs.append((config, self.prepared(config)))
+        return configs
 
     def runs(self, values: dict[str, Any]) -> list[Run]:
-        """Of a setting, without writing anything."""
+        """Return the runs of a setting without writing anything."""
         return [plan_run(config, data)[0] for config, data in self.configs(values)]
 
     def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
@@ -95,14 +99,18 @@ class GanPlanner:
         return [] if second is None else [*measured, second]
 
     def _error(self, results: list[Result]) -> float | None:
-        """The standard error of the distance over draws of latents; None if a run has none."""
+        """Return the standard error of the distance over draws of latents.
+
+        The relative errors of the runs are combined as those of a geometric mean. Returns None if a
+        run has no error or a distance of 0.
+        """
         relative = [e / value for value, e in _distances(results) if e is not None and value]
         if not results or len(relative) < len(results):
             return None
         return self.measure(results)[0] * math.hypot(*relative) / len(relative)
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
-        """What a dashboard shows beside the numbers: the pictures, and how to repeat the run."""
+        """Add the pictures of a trial's runs and the commands that repeat them, for dashboards."""
         from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 
         folder = runs[0].folder.parents[1] / "sweeps" / trial.study.study_name / "artifacts"
@@ -121,20 +129,20 @@ class GanPlanner:
         try:
             from optuna_dashboard import save_note
         except ImportError:
-            return  # its notes are its own; the command stands in the attributes
+            return  # only the dashboard has notes; the command is an attribute too
         save_note(trial, "\n".join(lines))
 
 
 def _distances(results: list[Result]) -> list[tuple[float, float | None]]:
-    """The distance of each run that was judged, and its standard error."""
-    found = []
+    """Return the distance of each judged run and its standard error, or None without one."""
+    distances = []
     for result in results:
         if judge := result.get("judge"):
             score, metric = judge["score"], judge["primary"]
             value = number(score, metric)
             if value is not None:
-                found.append((value, number(score, f"{metric}_error")))
-    return found
+                distances.append((value, number(score, f"{metric}_error")))
+    return distances
 
 
 def _command(run: Run) -> str:

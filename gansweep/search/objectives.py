@@ -1,6 +1,6 @@
-"""What a search optimizes: the metric that ranks the runs and, if two are asked for, another value.
+"""Defines what a search optimizes: the metric that ranks the runs and, optionally, a second value.
 
-Whether less or more of a metric is better is known to the registry of metrics alone.
+Only the registry of metrics knows whether less or more of a metric is better.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from gansweep.training.metrics.registered import PUBLISHED, metrics_of, primary_
 
 @dataclass(frozen=True)
 class Objective:
-    """label: its heading in tables; value: that of a trial from the results of its runs, None if
-    one of them has none; text: a value as a table shows it."""
+    """One objective of a search.
+
+    label: its heading in tables; value: computes it from the results of a trial's runs, as None if
+    a result lacks it; text: formats a value for a table.
+    """
 
     label: str
     direction: Direction
@@ -38,31 +41,34 @@ def _parameters(results: Sequence[Result]) -> float | None:
     return float(sizes["generator"] + sizes["discriminator"]) if sizes else None
 
 
-SECOND = {
+SECOND_OBJECTIVES = {
     "time": Objective("training seconds", "minimize", _seconds),
     "size": Objective("parameters", "minimize", _parameters),
 }
 
 
 def second_objective(objective: str) -> Objective | None:
-    """That of `quality+time`, `quality+size` or `quality+METRIC`; None if there is but one."""
-    _, _, what = objective.partition("+")
-    if not what or what in SECOND:
-        return SECOND.get(what)
-    metric = METRICS[what]
+    """Return the second objective of `quality+time`, `quality+size` or `quality+METRIC`.
+
+    Returns None for `quality`, which is the only objective.
+    """
+    _, _, name = objective.partition("+")
+    if not name or name in SECOND_OBJECTIVES:
+        return SECOND_OBJECTIVES.get(name)
+    metric = METRICS[name]
 
     def mean(results: Sequence[Result]) -> float | None:
         judges = [judge for result in results if (judge := result.get("judge"))]
-        known = [v for judge in judges if (v := number(judge["score"], what)) is not None]
+        known = [v for judge in judges if (v := number(judge["score"], name)) is not None]
         return fmean(known) if len(known) == len(results) else None
 
-    return Objective(metric.label, metric.direction, mean, lambda value: distance(what, value))
+    return Objective(metric.label, metric.direction, mean, lambda value: distance(name, value))
 
 
 def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
-    """The label and the direction of the metric that ranks the runs, on these data sets together.
+    """Return the label and the direction of the first objective over all data sets.
 
-    Raises UserError if more of one and less of another would be better.
+    Raises UserError if more of the metric of one data set is better, and less of another's.
     """
     metrics = [METRICS[primary_and_second(base.data.name)[0]] for base in bases]
     labels = [metric.label for metric in metrics]
@@ -76,13 +82,13 @@ def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
 
 
 def check_objective(objective: str, bases: Sequence[Config]) -> None:
-    """Raises UserError if the scores of a data set do not have the metric of `quality+METRIC`."""
-    _, _, what = objective.partition("+")
-    for base in bases if what in METRICS else ():
+    """Raise UserError if the scores of a data set do not have the metric of `quality+METRIC`."""
+    _, _, name = objective.partition("+")
+    for base in bases if name in METRICS else ():
         valid = [m.name for m in metrics_of(base.data.name, base.judge)]
-        if what not in valid:
-            features = METRICS[what].features
-            remedy = f"valid: {', '.join(f'quality+{name}' for name in valid)}"
+        if name not in valid:
+            features = METRICS[name].features
+            remedy = f"valid: {', '.join(f'quality+{metric}' for metric in valid)}"
             if features in PUBLISHED:
                 remedy = f"judge={features} measures it"
-            raise UserError(f"objective={objective}: no {what} on {base.data.name}; {remedy}")
+            raise UserError(f"objective={objective}: no {name} on {base.data.name}; {remedy}")

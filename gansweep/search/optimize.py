@@ -1,4 +1,4 @@
-"""`hydra/sweeper=gansweep_search`: from a command line to a study, its trials and the report."""
+"""Runs a search (`hydra/sweeper=gansweep_search`): command line, study, trials and report."""
 
 from __future__ import annotations
 
@@ -15,8 +15,13 @@ from gansweep.search.gan_planner import GanPlanner
 from gansweep.search.objectives import quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
 from gansweep.search.search import Search
-from gansweep.search.standings import standings, write_manifest
-from gansweep.search.study import Searcher, check_study, open_study, tell_the_dead
+from gansweep.search.standings import ranked_trials, write_manifest
+from gansweep.search.study import (
+    SearchProcess,
+    check_study,
+    fail_abandoned_trials,
+    open_study,
+)
 from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import read_manifest
@@ -32,17 +37,20 @@ if TYPE_CHECKING:
 
     from gansweep.launch.sweep import LocalSweep
 
-REWRITE = 10.0  # seconds between two writings of the manifest, at least
+MANIFEST_INTERVAL = 10.0  # seconds, at least, between two writings of the manifest
 
 
 def optimize(arguments: list[str], master: DictConfig, context: HydraContext) -> None:
-    """Search, then write the report. Exit codes are those of a sweep."""
+    """Run a search, then write its report.
+
+    Exits with 1 if a trial has failed, 2 for a UserError, 130 if the search was interrupted.
+    """
     with one_line_errors():
         chosen = master.hydra.runtime.choices["hydra/launcher"]
         if chosen != LAUNCHER:
             raise UserError(
                 f"a search trains on this machine's slots (hydra/launcher={LAUNCHER}); several "
-                "machines may work on one study: give each the same command and storage=URL"
+                "machines may work on one study: type the same command with storage=URL on each"
             )
         plan = read_plan(arguments, master, context)
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)
@@ -54,41 +62,39 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
         interrupted = _run(plan)
         _report(plan)
     if interrupted:
-        console.print(f"to go on: {plan.command}")
+        console.print(f"to resume: {plan.command}")
         raise SystemExit(INTERRUPTED)
     if plan.failed():
         raise SystemExit(1)
 
 
 def _run(plan: SearchPlan) -> bool:
-    """Train until the study has its trials. Returns whether it was interrupted."""
+    """Train until the study has all its trials. Returns whether the search was interrupted."""
     settings = plan.settings
     label, direction = quality(plan.bases)
     second = second_objective(settings.objective)
-    meant = shared_by_trials(plan.space, plan.bases, plan.prepared, settings)
+    shared = shared_by_trials(plan.space, plan.bases, plan.prepared, settings)
     plan.folder.mkdir(parents=True, exist_ok=True)
     directions = [direction, *([second.direction] if second else [])]
-    study = open_study(settings, plan.name, plan.folder, directions, meant)
+    study = open_study(settings, plan.name, plan.folder, directions, shared)
     study.set_metric_names([label, *([second.label] if second else [])])
     plan.study = study
     planner = GanPlanner(plan)
     if settings.warm_start:
         names = items(settings.warm_start)
-        told_already = warm_start(study, planner, names, settings.out)
-        console.print(
-            f"warm start: {told_already} finished settings of {', '.join(names)} are told"
-        )
-    dead = tell_the_dead(study)
+        added = warm_start(study, planner, names, settings.out)
+        console.print(f"warm start: {added} finished settings of {', '.join(names)} were added")
+    abandoned = fail_abandoned_trials(study)
     trials = study.get_trials(deepcopy=False)
     done = sum(counted(t) for t in trials)
     console.print(
-        f"search {plan.name}: {settings.trials} trials, {done} told, "
+        f"search {plan.name}: {settings.trials} trials, {done} finished or running, "
         f"over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
         f"{settings.pruner if second is None else 'none, as there are two objectives'}"
     )
-    if dead:
-        console.print(f"  {dead} trials of a search that ended are tried again")
-    write_manifest(plan, study, label)  # another machine may have had all the trials
+    if abandoned:
+        console.print(f"  {abandoned} unfinished trials of a killed search are retried")
+    write_manifest(plan, study, label)  # another machine may have run all the trials
     if done >= settings.trials:
         return False
 
@@ -107,14 +113,16 @@ def _run(plan: SearchPlan) -> bool:
     prepare(task)
     written = time.monotonic()
 
-    def told() -> None:
+    def on_result() -> None:
         nonlocal written
-        if time.monotonic() - written > REWRITE:
+        if time.monotonic() - written > MANIFEST_INTERVAL:
             write_manifest(plan, study, label)
             written = time.monotonic()
 
-    searcher = Searcher(plan.folder)
-    search = Search(study, planner, searcher, trials=settings.trials, label=label, on_told=told)
+    process = SearchProcess(plan.folder)
+    search = Search(
+        study, planner, process, trials=settings.trials, label=label, on_result=on_result
+    )
 
     def start() -> LocalSweep:
         sweep = LocalSweep(task, [], feed=search)
@@ -124,51 +132,54 @@ def _run(plan: SearchPlan) -> bool:
     try:
         train(study, start)
     except KeyboardInterrupt:
-        console.print("\ninterrupted: what is finished is kept")
+        console.print("\ninterrupted; finished trials are kept")
         return True
     finally:
-        with suppress(OSError):  # a full disk has been told already
-            searcher.close()
+        with suppress(OSError):  # a full disk has been reported already
+            process.close()
             write_manifest(plan, study, label)
     return False
 
 
 def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
-    """Train until the study has its trials.
+    """Train until the study has all its trials.
 
-    Another search on this study may die meanwhile, and with it trials that were counted.
+    start: makes the sweep of the next round. A further round is needed if another search on the
+    study was killed meanwhile, as its running trials had counted.
     """
     while True:
         start().run()
-        if not tell_the_dead(study):
+        if not fail_abandoned_trials(study):
             return
 
 
 def _preview(plan: SearchPlan) -> None:
-    """`plan=true`: the space, without training anything."""
+    """Print the space (`plan=true`) without training anything."""
     console.print(f"search {plan.name}: {plan.settings.trials} trials")
     for dimension in plan.space.dimensions:
         if dimension.choices:
-            what = ", ".join(format_value(choice) for choice in dimension.choices)
+            text = ", ".join(format_value(choice) for choice in dimension.choices)
         else:
-            what = f"{format_value(dimension.low)} to {format_value(dimension.high)}"
-            what += f" in steps of {format_value(dimension.step)}" if dimension.step else ""
-            what += ", logarithmic" if dimension.log else ""
-        console.print(f"  {dimension.name}: {what}")
+            text = f"{format_value(dimension.low)} to {format_value(dimension.high)}"
+            text += f" in steps of {format_value(dimension.step)}" if dimension.step else ""
+            text += ", logarithmic" if dimension.log else ""
+        console.print(f"  {dimension.name}: {text}")
 
 
 def _report(plan: SearchPlan) -> None:
     from gansweep.report import write_report
 
     assert plan.study is not None
-    shown = standings(plan.study)
+    shown = ranked_trials(plan.study)
     if not shown:
-        console.print("no trial has ended yet")
+        console.print("no trial has finished yet")
         return
     out = plan.settings.out
     absent = sum(not Run(out, t.user_attrs[RUNS][0]).config.exists() for t in shown)
-    if absent:  # a shared study, but folders of their own
-        console.print(f"{absent} trials were trained elsewhere: their runs are not in {out}/runs")
+    if absent:  # machines may share a study without sharing a folder
+        console.print(
+            f"the runs of {absent} trials are not in {out}/runs: another machine trained them"
+        )
     if absent == len(shown):
         return
     report = write_report(

@@ -1,4 +1,4 @@
-"""A search as the command line means it, and what refuses it."""
+"""Reads a search from the command line, and refuses what cannot be searched."""
 
 from __future__ import annotations
 
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class SearchPlan:
-    """A search as the command line means it. bases: a configuration a data set."""
+    """A search as the command line describes it.
+
+    settings: the configuration of the search; bases: one configuration for each data set, whose
+    searched parameters trials replace; labels: the picture column of each.
+    """
 
     name: str
     title: str
@@ -45,10 +49,11 @@ class SearchPlan:
 
     @property
     def folder(self) -> Path:
+        """The folder of the search's manifest, journal and locks."""
         return manifest_path(self.settings.out, self.name).parent
 
     def failed(self) -> bool:
-        """Has any trial failed?"""
+        """Return whether a trial of the search has failed."""
         assert self.study is not None
         return any(
             t.state.name == "FAIL" and counted(t) for t in self.study.get_trials(deepcopy=False)
@@ -56,7 +61,7 @@ class SearchPlan:
 
 
 def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -> SearchPlan:
-    """Raises UserError for anything that cannot be searched."""
+    """Read the search that `arguments` describe. Raises UserError for what cannot be searched."""
     searched = [a for a in arguments if is_searched(a)]
     choices = choices_of(master, context)
     axes = read_axes([a for a in arguments if a not in searched], multirun=True, choices=choices)
@@ -64,7 +69,7 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     several = [a.name for a in axes if len(a.values) > 1 and a.name.split(".")[0] != "data"]
     if several:
         hint = "seeds_per_trial=N trains each setting several times" if "seed" in several else ""
-        raise UserError(f"{', '.join(several)}: one value each in a search; {hint}".rstrip("; "))
+        raise UserError(f"{', '.join(several)}: a search takes one value each; {hint}".rstrip("; "))
     listed = values.get("sweep")
     recipe = None if listed is None else read_recipe(listed, choices)
     names = items(values.get("search"))
@@ -82,7 +87,9 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     profile = profile_of(axes, recipe, master.hydra.runtime.choices["profile"])
     settings = make_config(compose({"profile": profile}), values)
     if settings.rows is not None:
-        raise UserError("rows=… chooses from a row list, which a search has not")
+        raise UserError(
+            "rows=… chooses rows of a row list, which a search does not have: leave it out"
+        )
     prepared = Preparer()
     ((_, _, cells),) = Expander(axes, recipe, compose, profile, roles=("digits",)).rows()
     bases = [cell.config for cell in cells]
@@ -94,11 +101,11 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     if not space.dimensions:
         raise UserError("nothing to search: write lr=interval(1e-5,1e-2), or search=lr,beta1")
     _check_effects(space, bases)
-    _check_ends(space, bases, prepared)
+    _check_bounds(space, bases, prepared)
     command = command_of(arguments, master)
     digest = hashlib.sha256(json.dumps(shared_by_trials(space, bases, prepared, settings)).encode())
     default = recipe.name if recipe else "search-" + "-".join(space.names()[:4])
-    # What may change from call to call changes no name.
+    # A parameter that may change from call to call does not change the name.
     lasting = {a.split("=")[0] for a in arguments} - SHARED | {
         n for n in ("objective", "seeds_per_trial") if values.get(n, DEFAULTS[n]) != DEFAULTS[n]
     }
@@ -112,7 +119,7 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
 def shared_by_trials(
     space: Space, bases: list[Config], prepared: Preparer, settings: Config
 ) -> dict[str, Any]:
-    """What all trials of a study share."""
+    """Return what all trials of a study share, as JSON: a study refuses a call that differs."""
     searched = space.names()
     fixed = [
         {n: getattr(base, n) for n in HYPERPARAMETERS if n not in searched}
@@ -128,24 +135,26 @@ def shared_by_trials(
 
 
 def _check_effects(space: Space, bases: list[Config]) -> None:
-    """Refuse what changes nothing, unless another searched parameter decides about that."""
+    """Refuse a parameter without effect, unless a searched parameter decides about the effect."""
     if any(name in DECIDING for name in space.names()):
         return
     for dimension in space.dimensions:
         if not any(has_effect(dimension, base) for base in bases):
-            raise UserError(f"{dimension.name} has no effect beside the other parameters")
+            raise UserError(
+                f"{dimension.name} has no effect given the values of the other parameters"
+            )
 
 
-def _check_ends(space: Space, bases: list[Config], prepared: Preparer) -> None:
-    """Refuse now what would fail a trial later: each end and choice beside the others' defaults."""
+def _check_bounds(space: Space, bases: list[Config], prepared: Preparer) -> None:
+    """Refuse each bound or choice that would fail a trial, given the other parameters' values."""
     for base in bases:
         for dimension in space.dimensions:
             for proposed in dimension.choices or (dimension.low, dimension.high):
-                # Searched dropout is tried where a network has it; a fixed one must fit them all.
-                drops = [name for name in ("gen_drop", "disc_drop") if name in space.names()]
-                values = dict.fromkeys(drops, 0.0) | dimension.values(proposed)
+                # A fixed dropout must fit every network; a searched one is used where it fits.
+                searched = [name for name in ("gen_drop", "disc_drop") if name in space.names()]
+                values = dict.fromkeys(searched, 0.0) | dimension.values(proposed)
                 config = with_values(base, values)
-                # Where it has none now, another network may give it one: each trial asks.
+                # Without effect now, a parameter may still have one with another network.
                 if has_effect(dimension, config):
                     fault = fault_of(config, prepared(config))
                     if fault is not None:

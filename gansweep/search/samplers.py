@@ -1,6 +1,6 @@
-"""What proposes the settings of a search, and what prunes its hopeless trials: each a function.
+"""Registers the samplers, which propose the settings of a search, and the pruners of bad trials.
 
-Optuna is imported only when one of them is called, as the command line and the help need the names.
+Each is a function that imports Optuna when it is called, as the help needs only the names.
 """
 
 from __future__ import annotations
@@ -17,30 +17,34 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-# Percent of the budget: where ASHA's and Hyperband's first rung is, and what others wait for.
+# Percent of the steps before the first rung of ASHA and Hyperband; the median pruner's warm-up.
 FIRST_RUNG = 10
 
 
 def sampler(
     name: str, *, model: bool = False, several: bool = True
 ) -> Callable[[Callable[[int], BaseSampler]], Any]:
-    """Register a function of the seed. Its ImportError names the package that it lacks.
+    """Return a decorator that registers a function of the seed as a sampler.
 
-    model: does it learn one, and propose at random before? several: does it know two objectives?
+    model: whether the sampler learns a model and proposes at random at first; several: whether it
+    supports two objectives. If the function lacks a package, its ImportError names the package.
     """
     return SAMPLERS.register(name, model=model, several=several)
 
 
-def tells_constraints() -> bool:
-    """Can a trial tell its constraints itself (Optuna 5)?"""
+def has_named_constraints() -> bool:
+    """Return whether trials have `set_constraint` (Optuna 5)."""
     from optuna.trial import Trial
 
     return hasattr(Trial, "set_constraint")
 
 
 def _constraints() -> dict[str, Any]:
-    """Before Optuna 5 a sampler had to be told how to find the constraints."""
-    return {} if tells_constraints() else {"constraints_func": _violation}
+    """Return the keyword arguments of a sampler by which it finds constraints.
+
+    Samplers of Optuna 5 read named constraints; those of Optuna 4 take a function.
+    """
+    return {} if has_named_constraints() else {"constraints_func": _violation}
 
 
 def _violation(trial: FrozenTrial) -> tuple[float]:
@@ -51,20 +55,20 @@ def _violation(trial: FrozenTrial) -> tuple[float]:
 def tpe(seed: int) -> BaseSampler:
     from optuna.samplers import TPESampler
 
-    return TPESampler(seed=seed, constant_liar=True, **_constraints())  # trials overlap
+    return TPESampler(seed=seed, constant_liar=True, **_constraints())  # trials run concurrently
 
 
 @sampler("gp", model=True)
 def gp(seed: int) -> BaseSampler:
     from optuna.samplers import GPSampler
 
-    known = "constraints_func" in inspect.signature(GPSampler).parameters  # not in Optuna 4.1
-    return GPSampler(seed=seed, **(_constraints() if known else {}))
+    constrained = "constraints_func" in inspect.signature(GPSampler).parameters  # not Optuna 4.1
+    return GPSampler(seed=seed, **(_constraints() if constrained else {}))
 
 
 @sampler("cmaes", several=False)
 def cmaes(seed: int) -> BaseSampler:
-    import cmaes  # noqa: F401  # Optuna would notice only after some trials
+    import cmaes  # noqa: F401  # Optuna imports it only after some trials
     from optuna.samplers import CmaEsSampler
 
     return CmaEsSampler(seed=seed)
@@ -98,7 +102,7 @@ def nsga3(seed: int) -> BaseSampler:
     return NSGAIIISampler(seed=seed, **_constraints())
 
 
-# --- Pruners. Resources are percents of the budget. -----------------------------------------------
+# --- Pruners: their resource is the percentage of a run's steps -----------------------------------
 
 
 @PRUNERS.register("asha")

@@ -1,6 +1,6 @@
-"""Searching: a study proposes settings, slots train them, the judge's answer is told to it.
+"""Runs a search: a study proposes settings, slots train them, and the study gets the results.
 
-No slot waits for another: whenever one is free, the next trial is asked for.
+No slot waits for another slot: whenever one is free, the study is asked for the next trial.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gansweep.report.stored_study import (
     sign_of,
 )
 from gansweep.report.table.text import format_value
-from gansweep.search.study import Searcher, mark_dead
+from gansweep.search.study import SearchProcess, set_violation
 from gansweep.store.check import number
 from gansweep.store.records import Result
 from gansweep.store.run import Run
@@ -33,44 +33,48 @@ from gansweep.training.metrics.equilibrium import Evaluation, alive, is_collapsi
 if TYPE_CHECKING:
     import optuna
 
-TRIES = 50  # proposals in a row that are known already, after which the space seems exhausted
+MAX_KNOWN_PROPOSALS = 50  # in a row, after which the space counts as exhausted
 
 
 class Planner(Protocol):
-    """Makes runs of a study's proposals.
+    """Turns the settings that a study proposes into runs.
 
-    metric: the name of the value, in a run's evaluations, by which trials are pruned.
+    metric: the name of the value in evaluations by which trials are pruned.
     """
 
     metric: str
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
-        """The parameters of a trial."""
+        """Return the parameters of a trial, as the study's sampler suggests them."""
         ...
 
     def start(self, number: int) -> dict[str, Any] | None:
-        """What the trial `number` of a new study tries, if that is not the sampler's choice."""
+        """Return what trial `number` of a new study tries, or None if the sampler chooses."""
         ...
 
     def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
-        """The runs of a setting, their folders written; the first decides about the others."""
+        """Write and return the runs of a setting. Pruning depends on the first one."""
         ...
 
     def measure(self, results: list[Result]) -> list[float]:
-        """The objectives of a setting from the results of its runs, in the order of `plan`.
+        """Return the objectives of a setting from the results of its runs, in the order of `plan`.
 
-        None of them if a run was not judged.
+        The list is empty if a run was not judged.
         """
         ...
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
-        """Add to a trial that is done what a person wants to see of it."""
+        """Add pictures and texts to a complete trial, for people who read the study."""
         ...
 
 
 @dataclass
-class Asked:
-    """A trial that is being trained. waiting: runs to come after the first."""
+class ActiveTrial:
+    """A trial that is being trained.
+
+    runs: all its runs; waiting: those that no slot has taken; open: the ids of those that have not
+    ended; reported: the number of evaluations that were reported.
+    """
 
     trial: optuna.Trial
     values: dict[str, Any]
@@ -87,96 +91,97 @@ class Asked:
 
 
 class Search:
-    """Feeds the trials of a study to slots, and tells it what became of them."""
+    """Gives the trials of a study to slots, and the results of the runs to the study."""
 
     def __init__(
         self,
         study: optuna.Study,
         planner: Planner,
-        searcher: Searcher,
+        process: SearchProcess,
         *,
         trials: int,
         label: str = "value",
-        on_told: Callable[[], None] = lambda: None,
+        on_result: Callable[[], None] = lambda: None,
     ) -> None:
+        """trials: how many the study is to have; on_result: called after each finished trial."""
         from optuna.pruners import NopPruner
 
         self.study = study
         self.planner = planner
-        self.searcher = searcher
+        self.process = process
         self.trials = trials
         self.label = label
-        self.on_told = on_told
+        self.on_result = on_result
         self.exhausted = False
-        self._asked: dict[int, Asked] = {}
-        self._of: dict[str, Asked] = {}  # by run
-        self._reports = len(study.directions) == 1  # Optuna has no reports of two objectives
+        self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
+        self._active_by_run: dict[str, ActiveTrial] = {}
+        self._reports = len(study.directions) == 1  # Optuna allows no reports of two objectives
         self._prunes = self._reports and not isinstance(study.pruner, NopPruner)
 
-    # --- What the slots ask ----------------------------------------------------------------------
+    # --- The feed of the slots -------------------------------------------------------------------
 
     def more(self) -> bool:
-        """May there be anything more to train?"""
+        """Return whether there may be more runs to train."""
         return not self.exhausted and self._left() > 0
 
     def next(self) -> PlannedRun | None:
-        """A run for a free slot: of a trial that is under way, else of a new one; None for now."""
-        for asked in self._asked.values():
-            # The first run decides whether the others are worth their time.
-            first = asked.runs[0].run.id
-            if asked.waiting and not (self._prunes and first in asked.open):
-                return asked.waiting.pop(0)
-        for _ in range(TRIES):
+        """Return a run for a free slot, of an active trial or else of a new one; None for now."""
+        for active in self._active.values():
+            # The first run may prune the trial: the others wait for its end.
+            first = active.runs[0].run.id
+            if active.waiting and not (self._prunes and first in active.open):
+                return active.waiting.pop(0)
+        for _ in range(MAX_KNOWN_PROPOSALS):
             if not self.more():
                 return None
             run = self._ask()
             if run is not None:
                 return run
-        if self._asked:
-            return None  # what is under way may teach the sampler something new
-        console.print("every setting that the sampler proposes has been tried: the search ends")
+        if self._active:
+            return None  # the results of the active trials may lead the sampler to new settings
+        console.print("the search ends, as the sampler proposes only settings that have been tried")
         self.exhausted = True
         return None
 
     def ended(self, run_id: str, outcome: str) -> None:
-        """A run is `done`, `failed`, `pruned` or `stopped`."""
-        asked = self._of.pop(run_id, None)
-        if asked is None or asked.trial.number not in self._asked:
+        """Take note that a run has ended. outcome: `done`, `failed`, `pruned` or `stopped`."""
+        active = self._active_by_run.pop(run_id, None)
+        if active is None or active.trial.number not in self._active:
             return
-        asked.open.discard(run_id)
+        active.open.discard(run_id)
         if outcome == "stopped":
-            return  # the study is told when the search goes on, or by another search
+            return  # the trial is finished when the search is resumed, or by another search
         if outcome == "done":  # even if it was to be pruned
-            if run_id == asked.runs[0].run.id:
-                self._report(asked)
-            if not asked.open and not asked.waiting:
-                self._complete(asked)
+            if run_id == active.runs[0].run.id:
+                self._report(active)
+            if not active.open and not active.waiting:
+                self._complete(active)
             return
-        asked.waiting.clear()
-        if outcome == "pruned" or asked.pruned:
-            self._tell(asked, "pruned")
+        active.waiting.clear()
+        if outcome == "pruned" or active.pruned:
+            self._finish(active, "pruned")
         else:
-            run = next(planned.run for planned in asked.runs if planned.run.id == run_id)
-            self._tell(asked, run.why_failed())
+            run = next(planned.run for planned in active.runs if planned.run.id == run_id)
+            self._finish(active, run.why_failed())
 
-    def hopeless(self) -> list[str]:
-        """Report what the judge has seen since; returns the runs that are to be stopped."""
-        self.searcher.beat([asked.trial for asked in self._asked.values()])
+    def runs_to_prune(self) -> list[str]:
+        """Report new evaluations to the study. Returns the ids of the runs to stop."""
+        self.process.heartbeat([active.trial for active in self._active.values()])
         return [
-            asked.runs[0].run.id
-            for asked in list(self._asked.values())
-            if not asked.pruned and self._report(asked)
+            active.runs[0].run.id
+            for active in list(self._active.values())
+            if not active.pruned and self._report(active)
         ]
 
     def best(self) -> str:
-        """For the live view."""
+        """Return a text for the live view: the best trial so far; empty for two objectives."""
         trials = self.study.get_trials(deepcopy=False)
-        good = [trial for trial in trials if feasible(trial)]
+        candidates = [trial for trial in trials if feasible(trial)]
         if len(self.study.directions) > 1 or not any(trial.values for trial in trials):
             return ""
-        if not good:
-            return "none is alive yet"
-        best = best_of(self.study, good)
+        if not candidates:
+            return "no trial is alive yet"
+        best = best_of(self.study, candidates)
         return f"best {self.label} {best.values[0]:,.4g} in trial {best.number}"
 
     # --- Trials ----------------------------------------------------------------------------------
@@ -186,138 +191,149 @@ class Search:
         return self.trials - sum(counted(trial) for trial in trials)
 
     def _ask(self) -> PlannedRun | None:
-        """Ask for a trial; None if it needs no training."""
+        """Ask the study for a trial. Returns its first run, or None if it needs no training."""
         self._enqueue_start()
         trial = self.study.ask()
-        self.searcher.claim(trial)
+        self.process.claim(trial)
         before = self.study.get_trials(deepcopy=False)[: trial.number]
         if sum(counted(t) for t in before) >= self.trials:  # another search was quicker
-            self._forget(trial, "another search had the last trial")
+            self._discard(trial, "another search had the last trial")
             return None
         values = self.planner.propose(trial)
-        asked = Asked(trial, values, self.planner.plan(values))
-        key = [planned.run.id for planned in asked.runs]
-        trial.set_user_attr(RUNS, key)
-        twin = next((t for t in before if t.user_attrs.get(RUNS) == key and counted(t)), None)
-        if twin is not None:
-            self._forget(trial, f"proposes what trial {twin.number} has")
+        active = ActiveTrial(trial, values, self.planner.plan(values))
+        run_ids = [planned.run.id for planned in active.runs]
+        trial.set_user_attr(RUNS, run_ids)
+        equal = next((t for t in before if t.user_attrs.get(RUNS) == run_ids and counted(t)), None)
+        if equal is not None:
+            self._discard(trial, f"proposes what trial {equal.number} has")
             return None
-        self._asked[trial.number] = asked
-        todo = [p for p in asked.runs if not p.complete()]
-        for planned in todo:
-            planned.title = asked.title + _which(planned.title)
-            self._of[planned.run.id] = asked
-            asked.open.add(planned.run.id)
-        if not todo:
-            self._report(asked)
-            self._complete(asked)
+        self._active[trial.number] = active
+        unfinished = [p for p in active.runs if not p.complete()]
+        for planned in unfinished:
+            planned.title = active.title + _suffix(planned.title)
+            self._active_by_run[planned.run.id] = active
+            active.open.add(planned.run.id)
+        if not unfinished:
+            self._report(active)
+            self._complete(active)
             return None
-        asked.waiting = todo[1:]
-        return todo[0]
+        active.waiting = unfinished[1:]
+        return unfinished[0]
 
     def _enqueue_start(self) -> None:
-        """Let the next trial be one of those that a new study starts with."""
+        """Enqueue the setting that the planner has for the next trial, if any."""
         trials = self.study.get_trials(deepcopy=False)
         if any(trial.state.name == "WAITING" for trial in trials):
-            return  # those of a dead search come first
+            return  # the trials of a killed search come first
         start = self.planner.start(len(trials))
         if start is not None:
             self.study.enqueue_trial(start)
 
-    def _forget(self, trial: optuna.Trial, why: str) -> None:
+    def _discard(self, trial: optuna.Trial, why: str) -> None:
+        """Fail a trial that does not count as one of the search."""
         from optuna.trial import TrialState
 
         trial.set_user_attr(WHY, why)
         trial.set_user_attr(UNCOUNTED, True)
         self.study.tell(trial, state=TrialState.FAIL)
 
-    def _report(self, asked: Asked) -> bool:
-        """Report the first run's best so far at each look. Returns whether that is hopeless.
+    def _report(self, active: ActiveTrial) -> bool:
+        """Report the best value so far at each new evaluation. Returns whether to prune the trial.
 
-        In percents of the budget. Values are those of the looks, of one data set: they rank runs
-        as the objective does, and are never told as one.
+        Only the first run reports. The step of a report is the percentage of the run's steps. Its
+        value, the distance of evaluations on one data set, ranks runs as the objective does but is
+        never the objective.
         """
-        run = asked.runs[0].run
-        looks = run.read_evaluations()
-        if len(looks) <= asked.reported:
+        run = active.runs[0].run
+        evaluations = run.read_evaluations()
+        if len(evaluations) <= active.reported:
             return False
         record = run.read_config()
         steps = max(1, record["identity"]["steps"]) if record else 1
         metric, sign = self.planner.metric, sign_of(self.study)
         best = sign * math.inf
-        for place, look in enumerate(looks):
-            value = number(look, metric)
+        for index, evaluation in enumerate(evaluations):
+            value = number(evaluation, metric)
             if value is not None:
                 best = min(best, value, key=lambda v: sign * v)
-            percent = round(100 * look["step"] / steps)
-            if place < asked.reported or look["step"] == 0 or not math.isfinite(best):
+            percent = round(100 * evaluation["step"] / steps)
+            if index < active.reported or evaluation["step"] == 0 or not math.isfinite(best):
                 continue
             if self._reports:
-                asked.trial.report(best, percent)
-        asked.reported = len(looks)
-        if not self._prunes or looks[-1]["step"] >= steps:
+                active.trial.report(best, percent)
+        active.reported = len(evaluations)
+        step = evaluations[-1]["step"]
+        if not self._prunes or step >= steps:
             return False
-        collapsed = is_collapsing([Evaluation.of(look, metric) for look in looks], steps)
-        if collapsed or asked.trial.should_prune():
-            asked.pruned = True
-            asked.trial.set_user_attr(
-                WHY, f"{'collapsed' if collapsed else 'pruned'} at step {looks[-1]['step']}"
-            )
-        return asked.pruned
+        collapsed = is_collapsing([Evaluation.of(e, metric) for e in evaluations], steps)
+        if collapsed or active.trial.should_prune():
+            active.pruned = True
+            cause = "collapsed" if collapsed else "pruned"
+            active.trial.set_user_attr(WHY, f"{cause} at step {step}")
+        return active.pruned
 
-    def _complete(self, asked: Asked) -> None:
-        results = [r for planned in asked.runs if (r := planned.run.read_result()) is not None]
-        if len(results) < len(asked.runs):
-            self._tell(asked, "its result.json is damaged: it has no distance")
+    def _complete(self, active: ActiveTrial) -> None:
+        """Finish a trial whose runs are all done."""
+        results = [r for planned in active.runs if (r := planned.run.read_result()) is not None]
+        if len(results) < len(active.runs):
+            self._finish(active, "the trial has no distance, as a result.json is damaged")
             return
         judges = [judge for result in results if (judge := result.get("judge"))]
-        found = sorted({flag for judge in judges for flag in judge["flags"]})
-        if found:
-            asked.trial.set_user_attr("flags", found)
+        flags = sorted({flag for judge in judges for flag in judge["flags"]})
+        if flags:
+            active.trial.set_user_attr("flags", flags)
         values = self.planner.measure(results)
         if not values:
-            self._tell(asked, "another sweep trained it with judge=false, or without the metric")
+            why = "another sweep trained the run with judge=false, or without the metric"
+            self._finish(active, why)
             return
-        mark_dead(asked.trial, 0.0 if alive(found) else self._violation(values[0]))
-        self.planner.illustrate(asked.trial, [planned.run for planned in asked.runs])
-        self._tell(asked, values=values)
+        set_violation(active.trial, 0.0 if alive(flags) else self._violation(values[0]))
+        self.planner.illustrate(active.trial, [planned.run for planned in active.runs])
+        self._finish(active, values=values)
 
     def _violation(self, value: float) -> float:
-        """How far from being alive a dead trial is: as far as it is from a good one."""
-        distance = as_loss(value, more_is_better=sign_of(self.study) < 0)
-        return min(max(distance, 1e-9), 1e9)
+        """Return by how much a trial that is not alive violates this constraint: its loss."""
+        loss = as_loss(value, more_is_better=sign_of(self.study) < 0)
+        return min(max(loss, 1e-9), 1e9)
 
-    def _tell(self, asked: Asked, why: str = "", values: list[float] | None = None) -> None:
+    def _finish(
+        self, active: ActiveTrial, why: str = "", values: list[float] | None = None
+    ) -> None:
+        """Finish a trial in the study and print its line.
+
+        values: the objectives of a complete trial; why: "pruned", or the cause of a failure.
+        """
         from optuna.trial import TrialState
 
-        trial = asked.trial
-        del self._asked[trial.number]
+        trial = active.trial
+        del self._active[trial.number]
         if values is None and why != "pruned":
             trial.set_user_attr(WHY, why)
         state = TrialState.COMPLETE if values else TrialState.FAIL
         if why == "pruned":
             state = TrialState.PRUNED
-        told = self.study.tell(trial, values if values else None, state)
-        said = why or f"{self.label} {', '.join(f'{v:,.4g}' for v in told.values or [])}"
-        if told.state == TrialState.PRUNED:
-            said = told.user_attrs[WHY]
+        finished = self.study.tell(trial, values if values else None, state)
+        result = why or f"{self.label} {', '.join(f'{v:,.4g}' for v in finished.values or [])}"
+        if finished.state == TrialState.PRUNED:
+            result = finished.user_attrs[WHY]
         best = self.best()
-        console.print(f"{asked.title}  {said}{f'  ({best})' if best else ''}")
-        self.on_told()
+        console.print(f"{active.title}  {result}{f'  ({best})' if best else ''}")
+        self.on_result()
 
 
-def _which(title: str) -> str:
-    """What tells a trial's runs apart, if there are several."""
+def _suffix(title: str) -> str:
+    """Return the text that distinguishes the runs of one trial, if there are several."""
     return f" {title}" if title else ""
 
 
 def mean_distance(values: list[list[float]]) -> float:
-    """One number of the distances on several data sets, seeds within: their geometric mean.
+    """Return the geometric mean over data sets of the arithmetic mean over seeds.
 
-    Ranks among the trials would be fairer still, but each new trial would change those of all
-    others, and a study keeps what it was told.
+    values: for each data set the distances of its seeds. The geometric mean weighs data sets alike,
+    whatever the scale of their distances. Ranks among the trials would be fairer, but each new
+    trial would change the ranks of earlier trials, and a study cannot change finished values.
     """
-    means = [fmean(of_one) for of_one in values]
+    means = [fmean(distances) for distances in values]
     if len(means) == 1:
         return means[0]
     return math.exp(fmean(math.log(max(mean, 1e-9)) for mean in means))

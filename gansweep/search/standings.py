@@ -1,4 +1,4 @@
-"""The trials of a search as rows of a table, the best first."""
+"""Writes the trials of a search as the rows of a table, the best first."""
 
 from __future__ import annotations
 
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from gansweep.search.plan import SearchPlan
 
 
-def standings(study: optuna.Study) -> list[FrozenTrial]:
-    """The trials that have runs: the best first, then those that are dead, were pruned, failed."""
+def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that have runs, ranked.
+
+    The order is: complete and alive, the best first; complete but not alive; pruned; failed;
+    running.
+    """
     sign = sign_of(study)
     order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
     shown = [
@@ -45,13 +49,16 @@ def standings(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
-    """The manifest of a table of all trials so far, the best first."""
+    """Write the manifest: one table of all trials so far, the best first.
+
+    label: the column of the first objective. Nothing is written before the first trial has a run.
+    """
     metric = primary_and_second(plan.bases[0].data.name)[0]
     rows = []
     pruned = {}
     storage = plan.settings.storage
-    ranks = standings(study)
-    for trial in ranks:
+    trials = ranked_trials(study)
+    for trial in trials:
         run_ids = trial.user_attrs[RUNS]
         record = Run(plan.settings.out, run_ids[0]).read_config()
         if record is None or "params" not in record:
@@ -68,22 +75,22 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
             facts[label] = why
             pruned[run_ids[0]] = why
         row = Row(_params(record["params"]), facts=facts)
-        for place, run_id in enumerate(run_ids):
-            picture = plan.labels[place // plan.settings.seeds_per_trial]
+        for index, run_id in enumerate(run_ids):
+            picture = plan.labels[index // plan.settings.seeds_per_trial]
             row.runs.setdefault(picture, []).append(run_id)
         rows.append(row)
     if not rows:
         return
-    facts_shown = list(dict.fromkeys(name for row in rows for name in row.facts))
+    fact_names = list(dict.fromkeys(name for row in rows for name in row.facts))
     Manifest(
         name=plan.name,
         title=plan.title,
         command=plan.command,
         pictures=list(dict.fromkeys(plan.labels)),
         common=take_common(rows),
-        tables=[Table(plan.space.names(), list(range(len(rows))), facts=facts_shown)],
+        tables=[Table(plan.space.names(), list(range(len(rows))), facts=fact_names)],
         rows=rows,
-        titles={run_id: f"trial {t.number}" for t in ranks for run_id in t.user_attrs[RUNS]},
+        titles={run_id: f"trial {t.number}" for t in trials for run_id in t.user_attrs[RUNS]},
         pruned=pruned,
         search={
             "storage": storage and without_password(storage),
@@ -94,7 +101,10 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
 
 
 def _params(recorded: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that a table may show, also of a setting that this version does not know."""
+    """Return the parameters that a table may show.
+
+    Values that this version does not know are shown as they were recorded.
+    """
     try:
         return shown_params(from_record(recorded))
     except UserError:

@@ -1,4 +1,4 @@
-"""The Optuna study of a search: its sampler and pruner, and what a search that died has left."""
+"""Opens the Optuna study of a search, and fails the trials that a killed search has left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gansweep.report.stored_study import (
     database_url,
     open_storage,
 )
-from gansweep.search.samplers import tells_constraints
+from gansweep.search.samplers import has_named_constraints
 from gansweep.store.errors import UserError
 from gansweep.store.passwords import without_password
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from gansweep.config import Config
 
-BEAT = 30.0  # seconds between two signs of life of a search, for those on other machines
-TRIES = 4  # to open a storage
-SILENCE = 300.0  # after so many without one it is dead
+HEARTBEAT_INTERVAL = 30.0  # seconds between two signs of life for searches on other machines
+HEARTBEAT_TIMEOUT = 300.0  # seconds without a sign of life after which a search counts as killed
+MAX_OPEN_ATTEMPTS = 4  # to open a storage
 
 
 def open_study(
@@ -41,13 +41,14 @@ def open_study(
     name: str,
     folder: Path,
     directions: Sequence[Direction],
-    meant: dict[str, Any],
+    shared: dict[str, Any],
 ) -> optuna.Study:
-    """The study `name`, created if it is not there.
+    """Open the study `name`, or create it.
 
-    directions: `minimize` or `maximize`, of each objective; meant: what all its trials share, JSON;
-    another call's must be equal. Raises UserError if it is not, if the storage cannot be reached or
-    a package is missing.
+    folder: where the journal is if `settings.storage` is None; directions: `minimize` or `maximize`
+    for each objective; shared: what all trials share, as JSON, which is stored in the study. Raises
+    UserError if the study was created with other shared settings, if the storage cannot be reached
+    or if a package is missing.
     """
     import optuna
 
@@ -55,7 +56,7 @@ def open_study(
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     warnings.filterwarnings("ignore", category=FutureWarning, module="optuna")
     sampler, pruner = _sampler(settings), PRUNERS[settings.pruner].build()
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_OPEN_ATTEMPTS + 1):
         try:
             study = optuna.create_study(
                 study_name=name,
@@ -65,34 +66,34 @@ def open_study(
                 directions=list(directions),
                 load_if_exists=True,
             )
-            if study.get_trials(deepcopy=False):  # else it would propose the same ones again
+            if study.get_trials(deepcopy=False):  # the seed alone would repeat the same proposals
                 study.sampler.reseed_rng()
-            before = study.user_attrs.get("meant")
-            if before is None:
-                study.set_user_attr("meant", meant)
+            stored = study.user_attrs.get("meant")
+            if stored is None:
+                study.set_user_attr("meant", shared)
             break
         except UserError:
             raise
-        except Exception as error:  # each database has errors of its own
-            if attempt < TRIES:  # two that create its tables at once get in each other's way
+        except Exception as error:  # each database has its own exceptions
+            if attempt < MAX_OPEN_ATTEMPTS:  # concurrent creations of the tables fail
                 time.sleep(attempt * random.uniform(0.2, 0.6))
                 continue
             reason = without_password(" ".join(str(error).split())[:200])
             where = without_password(settings.storage or str(folder))
             raise UserError(f"storage={where} cannot be used: {reason}") from None
-    if before is not None and before != meant:
-        differing = [key for key in meant if before.get(key) != meant[key]]
+    if stored is not None and stored != shared:
+        differing = [key for key in shared if stored.get(key) != shared[key]]
         raise UserError(
-            f"study {name} was begun with another {' and '.join(differing)}; "
+            f"study {name} was created with another {' and '.join(differing)}; "
             "choose another name=…, or type the same space again"
         )
     return study
 
 
 def check_study(settings: Config, two_objectives: bool) -> None:
-    """Refuse what `open_study` would refuse, without a study. It writes nothing."""
+    """Raise UserError for settings that `open_study` would refuse, without writing anything."""
     if two_objectives and not SAMPLERS[settings.sampler].several:
-        raise UserError(f"sampler={settings.sampler} knows one objective; use tpe or nsga2")
+        raise UserError(f"sampler={settings.sampler} supports one objective; use tpe or nsga2")
     _sampler(settings)
     if settings.storage is not None:
         database_url(settings.storage)
@@ -108,19 +109,19 @@ def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
         ) from None
 
 
-def mark_dead(trial: optuna.Trial, violation: float) -> None:
-    """Being alive is a constraint: whatever its distance, a dead trial is no good one.
+def set_violation(trial: optuna.Trial, violation: float) -> None:
+    """Store how far a trial violates the constraint that its runs are alive.
 
-    violation: 0 for one that is alive, else its distance, so that a sampler that has seen only
-    dead ones knows which of them came nearer.
+    violation: 0 if they are, else a loss. A sampler that has seen only infeasible trials can thus
+    tell which of them came nearer.
     """
     trial.set_user_attr(DEAD, violation)
-    if tells_constraints():
+    if has_named_constraints():
         trial.set_constraint("alive", violation)
 
 
-class Searcher:
-    """This process, as one that searches: its lock lives as long as it does."""
+class SearchProcess:
+    """Marks trials as those of this process, which holds a lock as long as it lives."""
 
     def __init__(self, folder: Path) -> None:
         self.id = uuid.uuid4().hex[:12]
@@ -128,51 +129,56 @@ class Searcher:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(path)
         self._lock.acquire()
-        self._beaten = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         self.describe = {"id": self.id, "host": socket.gethostname(), "lock": str(path.resolve())}
 
     def claim(self, trial: optuna.Trial) -> None:
-        """Mark a trial as this process's."""
+        """Mark a trial as one of this process."""
         trial.set_user_attr(SEARCHER, self.describe)
         trial.set_user_attr(ALIVE, time.time())
 
-    def beat(self, trials: list[optuna.Trial]) -> None:
-        """Now and then, tell the others that these are being trained."""
-        if time.monotonic() - self._beaten > BEAT:
-            self._beaten = time.monotonic()
+    def heartbeat(self, trials: list[optuna.Trial]) -> None:
+        """Store that these trials are being trained, once in HEARTBEAT_INTERVAL."""
+        if time.monotonic() - self._last_heartbeat > HEARTBEAT_INTERVAL:
+            self._last_heartbeat = time.monotonic()
             for trial in trials:
                 trial.set_user_attr(ALIVE, time.time())
 
     def close(self) -> None:
+        """Release and remove the lock."""
         self._lock.release()
         Path(self.describe["lock"]).unlink(missing_ok=True)
 
 
-def tell_the_dead(study: optuna.Study) -> int:
-    """Tell FAIL for the running trials of searches that have died, and try their settings again.
+def fail_abandoned_trials(study: optuna.Study) -> int:
+    """Fail the running trials of killed searches and enqueue their settings again.
 
-    Their runs go on from their checkpoints. Returns how many there were.
+    A retried trial resumes its runs from their checkpoints. Returns the number of failed trials.
     """
     from optuna.trial import TrialState
 
-    found = 0
+    failed = 0
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _dead(trial):
+        if not _abandoned(trial):
             continue
         try:
             study.tell(trial.number, state=TrialState.FAIL)
         except (ValueError, RuntimeError):  # another search was quicker
             continue
-        found += 1
+        failed += 1
         if trial.params:
             study.enqueue_trial(trial.params, user_attrs={"again": trial.number})
-    return found
+    return failed
 
 
-def _dead(trial: FrozenTrial) -> bool:
-    searcher = trial.user_attrs.get(SEARCHER)
-    if searcher is not None and searcher["host"] == socket.gethostname():
-        path = Path(searcher["lock"])
+def _abandoned(trial: FrozenTrial) -> bool:
+    """Return whether the search that runs a trial was killed.
+
+    The lock shows it on this machine; for another machine, the last sign of life decides.
+    """
+    process = trial.user_attrs.get(SEARCHER)
+    if process is not None and process["host"] == socket.gethostname():
+        path = Path(process["lock"])
         if not path.exists():
             return True
         lock = FileLock(path, timeout=0)
@@ -183,8 +189,8 @@ def _dead(trial: FrozenTrial) -> bool:
         lock.release()
         path.unlink(missing_ok=True)
         return True
-    alive = trial.user_attrs.get(ALIVE)
-    if alive is None:  # between asking and claiming, or not of ours
-        began = trial.datetime_start
-        alive = began.timestamp() if began else 0.0
-    return time.time() - float(alive) > SILENCE
+    last_sign = trial.user_attrs.get(ALIVE)
+    if last_sign is None:  # the trial is not claimed yet, or another program asked for it
+        started = trial.datetime_start
+        last_sign = started.timestamp() if started else 0.0
+    return time.time() - float(last_sign) > HEARTBEAT_TIMEOUT

@@ -1,4 +1,4 @@
-"""Telling a new study what earlier sweeps have trained already."""
+"""Adds the results of earlier sweeps to a study."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 
 def warm_start(study: optuna.Study, planner: GanPlanner, sweeps: list[str], out: str) -> int:
-    """Add the finished runs of these sweeps that are settings of the space; returns how many.
+    """Add the finished settings of earlier sweeps that lie in the space. Returns their number.
 
-    Not those that are dead. They do not count as trials of the search.
+    A setting is added if all its runs are done and alive. Added trials do not count as trials of
+    the search.
     """
     known = {tuple(t.user_attrs.get(RUNS, ())) for t in study.get_trials(deepcopy=False)}
-    told = 0
+    added = 0
     for sweep in sweeps:
         rows = read_manifest(out, sweep).rows
         for run_id in dict.fromkeys(r for row in rows for runs in row.runs.values() for r in runs):
@@ -33,31 +34,34 @@ def warm_start(study: optuna.Study, planner: GanPlanner, sweeps: list[str], out:
             known.add(tuple(setting["user_attrs"][RUNS]))
             setting["user_attrs"]["from"] = sweep
             _add(study, setting)
-            told += 1
-    return told
+            added += 1
+    return added
 
 
 def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
-    """A run as the setting that the planner would make of its parameters; None if it is none."""
+    """Return the arguments of the trial that the planner would plan with the run's parameters.
+
+    Returns None if there is no such trial, or if its runs are not all done and alive.
+    """
     record = run.read_config()
     if record is None or "params" not in record or not run.complete():
         return None
     try:
         config = from_record(record["params"])
-    except UserError:  # a setting that this version does not know
+    except UserError:  # this version does not know a value
         return None
     space, base = planner.space, planner.bases[0]
     values = {name: getattr(config, name) for name in space.names()}
     proposed, distributions = space.proposed(values, base), space.distributions(values, base)
     if not all(_contains(distributions[name], proposed[name]) for name in proposed):
         return None
-    # The same parameters beside the searched ones, too: then it plans this very run.
+    # The parameters that are not searched are equal too if the planner plans this very run.
     runs = planner.runs(values)
     if run.id not in [r.id for r in runs] or not all(r.complete() for r in runs):
         return None
     results = [result for r in runs if (result := r.read_result()) is not None]
-    judged = [judge for result in results if (judge := result.get("judge"))]
-    if len(judged) < len(runs) or not all(alive(judge["flags"]) for judge in judged):
+    verdicts = [judge for result in results if (judge := result.get("judge"))]
+    if len(verdicts) < len(runs) or not all(alive(judge["flags"]) for judge in verdicts):
         return None
     measured = planner.measure(results)
     if not measured:

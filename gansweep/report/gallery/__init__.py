@@ -1,1 +1,1 @@
-"""The gallery: a page that opens from disk, its data, scripts and style."""
+"""This room writes the gallery: a page that opens from disk, with its data, scripts and style."""

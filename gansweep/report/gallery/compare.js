@@ -1,19 +1,19 @@
-// Comparing: up to six runs side by side, what their settings differ in, their curves overlaid.
+// The comparison shows up to six runs side by side, their differing settings and their curves.
 
-const MOST_RUNS = 6;  // as many as there are colours to tell lines apart
+const MAX_COMPARED = 6;  // runs: each needs a colour of its own
 const chosen = new Set();
 const comparison = { ids: [], curves: null, player: null, opener: null };
 
 function buildComparison() {
-  comparison.player = player(at("comparison-time"), showShare);
-  prepareDialog(at("comparison"), comparison.player);
-  at("compare").addEventListener("click", compare);
-  at("choose-none").addEventListener("click", () => {
+  comparison.player = player(byId("comparison-time"), showShare);
+  prepareDialog(byId("comparison"), comparison.player);
+  byId("compare").addEventListener("click", compare);
+  byId("choose-none").addEventListener("click", () => {
     chosen.clear();
     showChosen("");
-    at("filter").focus({ preventScroll: true });
+    byId("filter").focus({ preventScroll: true });
   });
-  at("comparison").addEventListener("close", () => {
+  byId("comparison").addEventListener("close", () => {
     comparison.curves?.remove();
     comparison.curves = null;
   });
@@ -33,39 +33,40 @@ function chooser(id) {
 }
 
 function choose(id, box) {
-  const full = box.checked && chosen.size >= MOST_RUNS;
+  const full = box.checked && chosen.size >= MAX_COMPARED;
   if (box.checked && !full) chosen.add(id);
   else chosen.delete(id);
-  showChosen(full ? `${MOST_RUNS} runs at most. ` : "");
+  showChosen(full ? `At most ${MAX_COMPARED} runs can be compared. ` : "");
 }
 
 function showChosen(warning) {
   for (const box of document.querySelectorAll("[data-choose]")) {
     box.checked = chosen.has(box.dataset.choose);
   }
-  at("viewer-choose").checked = chosen.has(viewer.id);
-  at("chosen").hidden = chosen.size === 0;
-  at("chosen-text").textContent = warning
-    + (chosen.size === 1 ? "1 run chosen, choose another" : `${chosen.size} runs chosen`);
-  at("compare").textContent = `Compare ${chosen.size} runs`;
-  at("compare").hidden = chosen.size < 2;
+  byId("viewer-choose").checked = chosen.has(viewer.id);
+  byId("chosen").hidden = chosen.size === 0;
+  byId("chosen-text").textContent = warning
+    + (chosen.size === 1 ? "1 run chosen; choose another to compare"
+      : `${chosen.size} runs chosen`);
+  byId("compare").textContent = `Compare ${chosen.size} runs`;
+  byId("compare").hidden = chosen.size < 2;
 }
 
 async function compare() {
   const order = [...new Set(rows.flatMap(runsOf))];
   const ids = [...chosen].sort((a, b) => order.indexOf(a) - order.indexOf(b));
   comparison.ids = ids;
-  at("comparison-title").textContent = `${ids.length} runs compared`;
-  at("comparison-runs").replaceChildren(...ids.map(comparedRun));
-  at("comparison-settings").replaceChildren();
-  at("comparison").showModal();
-  at("comparison-title").focus();
-  const steps = longest().steps.length;
+  byId("comparison-title").textContent = `${ids.length} runs compared`;
+  byId("comparison-runs").replaceChildren(...ids.map(comparedRun));
+  byId("comparison-settings").replaceChildren();
+  byId("comparison").showModal();
+  byId("comparison-title").focus();
+  const steps = longestRun().steps.length;
   comparison.player.start(steps, steps - 1);
   const details = await Promise.all(ids.map(detailsOf));
-  if (!at("comparison").open || comparison.ids !== ids) return;
+  if (!byId("comparison").open || comparison.ids !== ids) return;
   showSettings(details);
-  comparison.curves = drawCurves(at("comparison-curves"), overlaid(details));
+  comparison.curves = drawCurves(byId("comparison-curves"), overlaid(details));
   showShare(Number(comparison.player.slider.value));
 }
 
@@ -80,7 +81,7 @@ function comparedRun(id, index) {
     run.note ? make("p", { class: "note" }, run.note) : null);
 }
 
-// The run's colour and dashes, as in the curves.
+// Draws a line with the colour and the dashes of a run's curves.
 function lineSample(index) {
   const canvas = make("canvas", { class: "line", width: 56, height: 12, "aria-hidden": "true" });
   const context = canvas.getContext("2d");
@@ -93,28 +94,28 @@ function lineSample(index) {
   return canvas;
 }
 
-// The run with the most pictures: the slider's positions are its steps.
-function longest() {
+// Returns the run with the most pictures. The slider's positions are the steps of this run.
+function longestRun() {
   return comparison.ids.map((id) => runs.get(id))
     .reduce((a, b) => (b.steps.length > a.steps.length ? b : a));
 }
 
-// Every run at the same share of its own training: runs may differ in length.
+// Shows every run at the same share of its own training, as runs may differ in length.
 function showShare(position) {
-  const { steps: measure } = longest();
-  const share = measure.length ? measure[position][0] / measure.at(-1)[0] : 1;
+  const { steps: positions } = longestRun();
+  const share = positions.length ? positions[position][0] / positions.at(-1)[0] : 1;
   const steps = comparison.ids.map((id, index) => {
     const run = runs.get(id);
-    const article = at("comparison-runs").children[index];
+    const article = byId("comparison-runs").children[index];
     const wanted = share * (run.steps.at(-1)?.[0] ?? 0);
-    const far = run.steps.map(([step]) => Math.abs(step - wanted));
-    const [step, src] = run.steps[far.indexOf(Math.min(...far))] ?? [null, run.full];
+    const gaps = run.steps.map(([step]) => Math.abs(step - wanted));
+    const [step, src] = run.steps[gaps.indexOf(Math.min(...gaps))] ?? [null, run.full];
     showCompared(article, run, src);
     article.querySelector(".step").textContent = step === null ? "" : `step ${step}`;
     return step;
   });
   const text = `${Math.round(100 * share)} % of training`;
-  at("comparison-time").querySelector("output").textContent = text;
+  byId("comparison-time").querySelector("output").textContent = text;
   comparison.player.slider.setAttribute("aria-valuetext", text);
   comparison.curves?.mark(steps.filter((step) => step !== null));
 }
@@ -135,13 +136,13 @@ function showCompared(article, run, src) {
 }
 
 function fitComparison() {
-  if (!at("comparison").open) return;
-  for (const image of at("comparison-runs").querySelectorAll("img")) {
+  if (!byId("comparison").open) return;
+  for (const image of byId("comparison-runs").querySelectorAll("img")) {
     fit(image, image.closest("figure").clientWidth, Math.max(224, innerHeight * 0.45));
   }
 }
 
-// [label, [text a run]] of everything any of the runs was set to; null: not known of this run.
+// Returns [label, one text a run] for all settings of the runs; a text is null if it is unknown.
 function settingsOf(details) {
   const lists = comparison.ids.map((id, i) => {
     const run = runs.get(id);
@@ -152,7 +153,7 @@ function settingsOf(details) {
       ...params]);
   });
   const labels = [...new Set(lists.flatMap((list) => [...list.keys()]))];
-  const missing = details.map((one) => (one ? "–" : null));
+  const missing = details.map((detail) => (detail ? "–" : null));
   return labels.map((label) => [label, lists.map((list, i) => list.get(label) ?? missing[i])]);
 }
 
@@ -163,24 +164,24 @@ function showSettings(details) {
   const differing = all.filter(differs);
   const equal = all.filter((setting) => !differs(setting));
   const head = make("tr", {}, make("td"), ...comparison.ids.map((id, index) =>
-    make("th", { scope: "col" }, lineSample(index), unseen(runs.get(id).title))));
+    make("th", { scope: "col" }, lineSample(index), hiddenText(runs.get(id).title))));
   const lines = differing.map(([label, texts]) => make("tr", {},
     make("th", { scope: "row" }, label),
-    ...texts.map((text) => make("td", {}, text ?? "not known"))));
-  at("comparison-settings").replaceChildren(
+    ...texts.map((text) => make("td", {}, text ?? "unknown"))));
+  byId("comparison-settings").replaceChildren(
     differing.length
       ? make("table", { class: "settings" }, make("caption", {}, "What differs"),
         make("thead", {}, head), make("tbody", {}, ...lines))
-      : make("p", {}, "Their settings are equal."),
+      : make("p", {}, "The settings of these runs are equal."),
     make("details", {},
-      make("summary", {}, `${equal.length} settings they share`),
+      make("summary", {}, `${equal.length} settings are equal`),
       pairs(equal.map(([label, texts]) => [label, known(texts)[0]]))),
   );
 }
 
-// A chart a series name, in it a line a run.
+// Returns one chart a series name, with one line a run.
 function overlaid(details) {
-  const all = details.flatMap((one, index) => (one?.series ?? []).map((series) =>
+  const all = details.flatMap((detail, index) => (detail?.series ?? []).map((series) =>
     ({ ...series, index, run: runs.get(comparison.ids[index]) })));
   const names = [...new Set(all.map((series) => series.name))];
   const equilibria = comparison.ids.map((id) => runs.get(id).equilibrium)

@@ -1,7 +1,8 @@
-// Losses and distances over the steps of training, with the equilibrium and the step on show.
+// This file draws losses and distances over the steps of training, and marks the equilibrium and
+// the step whose pictures are shown.
 
-// Okabe and Ito's colours, which the colour-blind tell apart, without those that fade on the
-// background; dashes tell the lines apart where there is no colour at all.
+// The colours are those of Okabe and Ito's colour-blind safe palette that contrast with the
+// background. Dashes distinguish the lines where there is no colour.
 const COLOURS = {
   light: ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000", "#e69f00"],
   dark: ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00"],
@@ -13,8 +14,8 @@ const HEIGHT = 190;
 const colour = (index) => COLOURS[dark.matches ? "dark" : "light"][index % DASHES.length];
 const themed = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// charts: [{title, lines: [{label, index, x, y}], equilibria: [step]}], index: of colour and dash.
-// Returns {mark(steps): moves the lines of the steps on show; remove()}.
+// Draws `charts` = [{title, lines: [{label, index, x, y}], equilibria: [step]}]; `index` chooses the
+// colour and dashes. Returns {mark, remove}: mark(steps) marks the steps whose pictures are shown.
 function drawCurves(container, charts) {
   let steps = [];
   let plots = [];
@@ -28,7 +29,7 @@ function drawCurves(container, charts) {
   function draw() {
     remove();
     const last = charts.flatMap((chart) => chart.lines).flatMap((line) => line.x)
-      .reduce((a, b) => Math.max(a, b), 1);  // all charts one axis, to be read below each other
+      .reduce((a, b) => Math.max(a, b), 1);  // all charts share the axis of steps
     for (const chart of charts) {
       const lines = chart.lines.filter((line) => line.y.filter((y) => y !== null).length > 1);
       if (!lines.length) continue;
@@ -47,8 +48,8 @@ function drawCurves(container, charts) {
   dark.addEventListener("change", draw);
   resized.observe(container);
   return {
-    mark(now) {
-      steps = now;
+    mark(shownSteps) {
+      steps = shownSteps;
       plots.forEach((plot) => plot.redraw(false));
     },
     remove() {
@@ -59,7 +60,7 @@ function drawCurves(container, charts) {
   };
 }
 
-// Do the lines fall so far that their end would lie flat on the axis?
+// Do the lines fall so far that a linear axis would show their ends as flat?
 function steep(lines) {
   const values = lines.flatMap((line) => line.y).filter((y) => y !== null);
   const low = values.reduce((a, b) => Math.min(a, b));
@@ -85,7 +86,7 @@ function plotOf(frame, { title, lines, equilibria, last }, steps) {
         stroke: colour(line.index),
         dash: DASHES[line.index % DASHES.length],
         width: 1.5,
-        spanGaps: true,  // a line that is measured at fewer steps than its neighbours
+        spanGaps: true,  // lines may have values at different steps
         points: { show: line.x.length < 40, size: 4 },
         value: (_, value) => (value === null ? "–" : Number(value.toPrecision(4))),
       })),
@@ -98,14 +99,14 @@ function plotOf(frame, { title, lines, equilibria, last }, steps) {
   const plot = new uPlot(options, data, frame);
   const canvas = plot.root.querySelector("canvas");
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `${title}. ${lines.map(said).join("; ")}`);
+  canvas.setAttribute("aria-label", `${title}. ${lines.map(lineInWords).join("; ")}`);
   return plot;
 }
 
 const dashed = (line) => line && DASHES[line.index % DASHES.length].length > 0;
 
-// The line in words, for those who do not see it.
-function said({ label, x, y }) {
+// Describes a line for screen readers.
+function lineInWords({ label, x, y }) {
   const known = x.map((step, i) => [step, y[i]]).filter(([, value]) => value !== null);
   const [first, last] = [known[0], known.at(-1)];
   return `${label}: ${first[1].toPrecision(4)} at step ${first[0]}, `
@@ -115,8 +116,8 @@ function said({ label, x, y }) {
 function drawMarks(plot, equilibria, steps) {
   const { left, top, width, height } = plot.bbox;
   const context = plot.ctx;
-  const dots = devicePixelRatio;
-  const upright = (step, stroke, dash) => {
+  const ratio = devicePixelRatio;
+  const drawVertical = (step, stroke, dash) => {
     const x = Math.round(plot.valToPos(step, "x", true));
     if (x < left - 1 || x > left + width + 1) return null;
     context.strokeStyle = stroke;
@@ -128,17 +129,17 @@ function drawMarks(plot, equilibria, steps) {
     return x;
   };
   context.save();
-  context.lineWidth = 1.5 * dots;
+  context.lineWidth = 1.5 * ratio;
   for (const step of new Set(equilibria)) {
-    const x = upright(step, themed("--muted"), [4 * dots, 3 * dots]);
+    const x = drawVertical(step, themed("--muted"), [4 * ratio, 3 * ratio]);
     if (x === null || equilibria.length > 1) continue;
     const atRight = x > left + width * 0.75;
     context.fillStyle = themed("--muted");
-    context.font = `${11 * dots}px system-ui, sans-serif`;
+    context.font = `${11 * ratio}px system-ui, sans-serif`;
     context.textAlign = atRight ? "right" : "left";
     context.textBaseline = "top";
-    context.fillText("equilibrium", x + (atRight ? -4 : 4) * dots, top + 2 * dots);
+    context.fillText("equilibrium", x + (atRight ? -4 : 4) * ratio, top + 2 * ratio);
   }
-  for (const step of new Set(steps)) upright(step, themed("--accent"), []);
+  for (const step of new Set(steps)) drawVertical(step, themed("--accent"), []);
   context.restore();
 }

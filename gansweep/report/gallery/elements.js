@@ -1,10 +1,10 @@
-// Building elements. Texts only ever become text nodes and attribute values, so that nothing in a
-// parameter, a remark or a log line is taken for markup.
+// This file builds elements. A text only becomes a text node or an attribute value, so that no
+// parameter, remark or log line is taken for markup.
 
-const at = (id) => document.getElementById(id);
-const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const byId = (id) => document.getElementById(id);
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
-// An element; attributes named on… are listeners, those that are null or false are left out.
+// Makes an element. Attributes named on… are listeners; those that are null or false are omitted.
 function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,11 +18,12 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-function unseen(text) {
-  return make("span", { class: "unseen" }, text);
+// Makes a text for screen readers only.
+function hiddenText(text) {
+  return make("span", { class: "visually-hidden" }, text);
 }
 
-// A picture whose pixels stay pixels where it is shown larger than it is.
+// Makes an image element. Pixels stay sharp squares where the picture is enlarged.
 function picture(src, alt, attributes = {}) {
   const image = make("img", { ...attributes, alt, draggable: "false" });
   image.addEventListener("load", () =>
@@ -33,23 +34,25 @@ function picture(src, alt, attributes = {}) {
   return image;
 }
 
-// Show `image` as large as fits, by a whole factor: otherwise some pixels are wider than others.
+// Shows `image` as large as fits. The factor is whole, as otherwise some pixels would be wider.
 function fit(image, width, height) {
   const { naturalWidth, naturalHeight } = image;
   if (!naturalWidth || width <= 0) return;
-  const dots = devicePixelRatio;
-  const factor = Math.min(width / naturalWidth, height / naturalHeight) * dots;
-  const scale = (factor >= 1 ? Math.floor(factor) : factor) / dots;
+  const ratio = devicePixelRatio;
+  const factor = Math.min(width / naturalWidth, height / naturalHeight) * ratio;
+  const scale = (factor >= 1 ? Math.floor(factor) : factor) / ratio;
   image.width = Math.round(naturalWidth * scale);
   image.height = Math.round(naturalHeight * scale);
   image.classList.toggle("shrunk", factor < 1);
 }
 
+// Makes a list of [label, text] pairs.
 function pairs(list) {
   return make("dl", { class: "pairs" }, ...list.map(([label, text]) =>
     make("div", {}, make("dt", {}, label), make("dd", {}, text))));
 }
 
+// Makes a code block with a button that copies its text.
 function command(text) {
   const code = make("code", { tabindex: "0" }, text);
   const button = make("button", { type: "button", onclick: copy }, "Copy");
@@ -57,7 +60,7 @@ function command(text) {
     let copied = true;
     try {
       await navigator.clipboard.writeText(text);
-    } catch {  // not every browser lets a page from disk do that
+    } catch {  // some browsers forbid it to pages from disk
       getSelection().selectAllChildren(code);
       copied = document.execCommand("copy");
     }
@@ -67,7 +70,8 @@ function command(text) {
   return make("div", { class: "command" }, make("pre", {}, code), button);
 }
 
-// A slider with a play button, in `container`; calls `show(position)`. Plays once, to its end.
+// Starts the slider and the play button in `container`, which call `show(position)`. Playing stops
+// at the last position.
 function player(container, show) {
   const slider = container.querySelector("input");
   const button = container.querySelector("button");
@@ -80,7 +84,7 @@ function player(container, show) {
   }
 
   function move(position) {
-    slider.value = position;  // the slider keeps it within its bounds
+    slider.value = position;  // the slider clamps the value
     show(Number(slider.value));
   }
 
@@ -88,7 +92,8 @@ function player(container, show) {
     if (timer) return stop();
     if (slider.value === slider.max) move(0);
     button.textContent = "Stop";
-    const pause = calm.matches ? 1000 : Math.min(500, Math.max(100, 5000 / (slider.max || 1)));
+    const pause = reducedMotion.matches ? 1000
+      : Math.min(500, Math.max(100, 5000 / (slider.max || 1)));
     timer = setInterval(() => {
       move(Number(slider.value) + 1);
       if (slider.value === slider.max) stop();
@@ -111,10 +116,10 @@ function player(container, show) {
   };
 }
 
-// Close buttons, a click beside the dialog, and the arrow keys on its slider.
+// The close button and a click beside the dialog close it; arrow keys move its slider.
 function prepareDialog(dialog, player) {
   dialog.querySelector(".close").addEventListener("click", () => dialog.close());
-  let pressed = null;  // a selection dragged out of the dialog is no click beside it
+  let pressed = null;  // where the button went down: dragging a selection out does not close
   dialog.addEventListener("pointerdown", (event) => { pressed = event.target; });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog && pressed === dialog) dialog.close();

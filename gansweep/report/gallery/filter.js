@@ -1,13 +1,13 @@
-// The filter: words that must all occur in a row's texts, and comparisons such as lr<1e-3,
-// gen=1,3 or "beta 1">=0.5; all of them must hold.
+// This file parses the filter. All its words must occur in a row's texts, and all its comparisons,
+// such as lr<1e-3, gen=1,3 or "beta 1">=0.5, must hold.
 
 const NAME = /("[^"]*"|[^\s"<>=!]+)/.source;
 const OPERATOR = /(<=|>=|!=|=|<|>)/.source;
 const VALUE = /((?:"[^"]*"|[^\s"])*)/.source;
-const WORDS = /"([^"]*)"?|(\S+)/.source;  // several words as one, or a word
+const WORDS = /"([^"]*)"?|(\S+)/.source;  // a quoted phrase or a word
 const TERM = new RegExp(`\\s*(?:${NAME}\\s*${OPERATOR}\\s*${VALUE}|${WORDS})`, "y");
 
-const HOLDS = {
+const COMPARE = {
   "<": (a, b) => a < b,
   "<=": (a, b) => a <= b,
   ">": (a, b) => a > b,
@@ -18,7 +18,7 @@ const plain = (name) => name.toLowerCase().replace(/[\s_()-]+/g, "");
 const quoted = (name) => (/[\s<>=!]/.test(name) ? `"${name}"` : name);
 const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? null : Number(text));
 
-// {test: row → boolean} or {error: what is wrong and what would be right}.
+// Returns {test: row → boolean}, or {error: a text that says what is wrong and what is valid}.
 function parseFilter(text) {
   const tests = [];
   TERM.lastIndex = 0;
@@ -26,7 +26,7 @@ function parseFilter(text) {
   while (TERM.lastIndex < line.length) {
     const [, name, operator, value, words, word] = TERM.exec(line);
     if (operator) {
-      const { test, error } = comparing(name.replaceAll('"', ""), operator, value);
+      const { test, error } = parseComparison(name.replaceAll('"', ""), operator, value);
       if (error) return { error };
       tests.push(test);
     } else {
@@ -37,33 +37,35 @@ function parseFilter(text) {
   return { test: (row) => tests.every((test) => test(row)) };
 }
 
-function comparing(name, operator, value) {
-  const read = quantity(name);
+// Returns {test} or {error}, as `parseFilter` does.
+function parseComparison(name, operator, value) {
+  const read = readerOf(name);
   if (!read) return { error: `No column ${quoted(name)}. Valid: ${validNames().join(", ")}.` };
   const wanted = (value.match(/("[^"]*"|[^,"])+/g) ?? [])
     .map((part) => part.replaceAll('"', "").trim().toLowerCase());
   if (!wanted.length) return { error: `${quoted(name)}${operator} needs a value.` };
-  if (!(operator in HOLDS)) {
-    const equal = (row) => read(row).some((pair) => wanted.some((one) => equals(pair, one)));
+  if (!(operator in COMPARE)) {
+    const equal = (row) => read(row).some((pair) => wanted.some((text) => equals(pair, text)));
     return { test: operator === "=" ? equal : (row) => !equal(row) };
   }
   const bound = number(wanted[0]);
   if (bound === null || wanted.length > 1) {
     return { error: `${quoted(name)}${operator} needs one number, not ${value}.` };
   }
-  const holds = HOLDS[operator];
+  const holds = COMPARE[operator];
   return { test: (row) => read(row).some(([v]) => typeof v === "number" && holds(v, bound)) };
 }
 
 function equals([value, text], wanted) {
   if (typeof value === "number" && number(wanted) === value) return true;
-  return [value, text].some((one) => String(one ?? "").toLowerCase() === wanted);
+  return [value, text].some((form) => String(form ?? "").toLowerCase() === wanted);
 }
 
-// row → [[value, text]]: of the column so called; else of the pictures with this metric, any.
-function quantity(name) {
+// Returns a function row → [[value, text]] that reads the column `name`, or else all pictures with
+// this heading or metric; null if there is none.
+function readerOf(name) {
   const key = plain(name);
-  const named = (one) => one && plain(one) === key;
+  const named = (label) => label && plain(label) === key;
   const column = page.columns.findIndex((c) => named(c.name) || named(c.heading));
   if (column >= 0) return (row) => [[row.values[column], row.texts[column]]];
   const measured = page.pictures.flatMap((picture, index) =>
@@ -81,14 +83,14 @@ function validNames() {
 
 const texts = new Map();
 
-// Everything the row says, in lower case.
+// Returns all texts of a row, in lower case.
 function textsOf(row) {
   if (!texts.has(row.key)) {
-    const said = row.cells.flatMap((cell) => [
+    const cellTexts = row.cells.flatMap((cell) => [
       cell.why, cell.text, ...(cell.notes ?? []),
       ...(cell.runs ?? []).flatMap((id) => [runs.get(id).status, runs.get(id).note]),
     ]);
-    texts.set(row.key, [row.label, ...row.texts, ...said].join("\n").toLowerCase());
+    texts.set(row.key, [row.label, ...row.texts, ...cellTexts].join("\n").toLowerCase());
   }
   return texts.get(row.key);
 }

@@ -1,4 +1,4 @@
-"""The HTML rendering: what the gallery's page shows, gathered from the rows and run folders."""
+"""Gathers what the gallery's page shows from the rows of a report and from the run folders."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ from gansweep.store.run import Run
 if TYPE_CHECKING:
     from gansweep.report.write import Report
 
-POINTS = 400  # of a curve, at most
+MAX_POINTS = 400  # of a curve
 
 
 def write_gallery(report: Report) -> Path:
-    """`index.html` with what it opens beside it: `runs/` with curves and pictures over time."""
+    """Write `index.html`, and the curves and pictures of the runs. Returns the path of the page."""
     results, folder = report.results, report.folder
     columns = _columns(results.tables)
     real = {p: write_real_images(results, p, folder) for p in results.pictures}
-    pages: dict[str, PageRun] = {}
+    entries: dict[str, PageRun] = {}
     details = Details(folder / RUNS)
     for row in results.rows:
         for place, heading in enumerate(results.pictures):
             for run in row.cells[heading].runs:
-                if run.run_id not in pages:
+                if run.run_id not in entries:
                     file = details.add(run.run_id, _details(Run(report.out, run.run_id), run, row))
                     entry = _run(report, row, place, heading, run)
-                    pages[run.run_id] = entry | {"details": f"{RUNS}/{file}"}
+                    entries[run.run_id] = entry | {"details": f"{RUNS}/{file}"}
     details.write()
-    _forget_others(folder / RUNS, pages)
+    _remove_others(folder / RUNS, entries)
     page: Page = {
         "title": results.title,
         "command": "\n".join(results.commands),
@@ -65,20 +65,23 @@ def write_gallery(report: Report) -> Path:
             {"remark": t.remark, "rows": [_row(report, columns, row) for row in t.rows]}
             for t in results.tables
         ],
-        "runs": pages,
+        "runs": entries,
         "caption": caption(results),
     }
     return write_page(folder, page)
 
 
 def _columns(tables: Sequence[ReportTable]) -> list[Column]:
-    """Those of all tables. Where they differ, two parameters in one column are two again."""
-    found = {column.name: column for table in tables for column in table.columns}
-    if all(len(table.columns) == len(found) for table in tables):
-        return list(found.values())
+    """Return the columns of all tables.
+
+    If the tables differ, a column of two parameters is split into two columns.
+    """
+    columns = {column.name: column for table in tables for column in table.columns}
+    if all(len(table.columns) == len(columns) for table in tables):
+        return list(columns.values())
     rows = [row for table in tables for row in table.rows]
-    names = dict.fromkeys(part for name in found for part in name.split(" / "))
-    return [found.get(name) or find_column(name, rows) for name in names]
+    names = dict.fromkeys(part for name in columns for part in name.split(" / "))
+    return [columns.get(name) or find_column(name, rows) for name in names]
 
 
 def _heading(column: Column, rows: list[ReportRow]) -> PageColumn:
@@ -192,10 +195,10 @@ def _details(source: Run, run: Outcome, row: ReportRow) -> PageDetails:
             facts.append([entry.heading, entry.text(value)])
     facts += [[label, f"{value:.4g}"] for label, value in run.measured()]
     if run.environment:
-        there = run.environment
-        facts.append(["device", f"{there['device']} ({there['hardware']})"])
-        facts.append(["torch", there["packages"].get("torch") or "–"])
-        facts.append(["gansweep", there["gansweep"]])
+        environment = run.environment
+        facts.append(["device", f"{environment['device']} ({environment['hardware']})"])
+        facts.append(["torch", environment["packages"].get("torch") or "–"])
+        facts.append(["gansweep", environment["gansweep"]])
     return {
         "params": params,
         "facts": facts,
@@ -206,44 +209,45 @@ def _details(source: Run, run: Outcome, row: ReportRow) -> PageDetails:
 
 
 def _losses(source: Run) -> list[Series]:
-    lines = _thinned(source.read_metrics())
+    records = _thinned(source.read_metrics())
     return [
         series
         for name, label in (("loss_d", "loss D"), ("loss_g", "loss G"))
-        if (series := _series(lines, name, label, "losses"))
+        if (series := _series(records, name, label, "losses"))
     ]
 
 
 def _distances(source: Run, run: Outcome) -> list[Series]:
-    lines = source.read_evaluations()
+    evaluations = source.read_evaluations()
     known = dict.fromkeys([*METRICS.names(), run.primary])
-    names = [n for n in known if any(n in line for line in lines)]
-    found = []
+    names = [n for n in known if any(n in record for record in evaluations)]
+    curves = []
     for name in names:
         label = METRICS.entry(name).label
         group = "distance" if name == run.primary or len(names) == 1 else label
-        if series := _series(lines, name, label, group):
-            found.append(series)
-    return found
+        if series := _series(evaluations, name, label, group):
+            curves.append(series)
+    return curves
 
 
-def _thinned(lines: list[MetricsLine]) -> list[MetricsLine]:
-    """Every so-many, the last one included."""
-    every = -(-len(lines) // POINTS) or 1
-    return lines[::-1][::every][::-1]
+def _thinned(records: list[MetricsLine]) -> list[MetricsLine]:
+    """Return at most MAX_POINTS records, evenly chosen. The last one is among them."""
+    stride = -(-len(records) // MAX_POINTS) or 1
+    return records[::-1][::stride][::-1]
 
 
 def _series(
-    lines: Sequence[MetricsLine | EvaluationLine], name: str, label: str, group: str
+    records: Sequence[MetricsLine | EvaluationLine], name: str, label: str, group: str
 ) -> Series | None:
-    ys = [number(line, name) for line in lines]
+    """Return one curve for `curves.js`, or None if no record has a finite number `name`."""
+    ys = [number(record, name) for record in records]
     if all(y is None for y in ys):
         return None
-    return {"name": label, "group": group, "x": [line["step"] for line in lines], "y": ys}
+    return {"name": label, "group": group, "x": [record["step"] for record in records], "y": ys}
 
 
-def _forget_others(folder: Path, kept: Collection[str]) -> None:
-    """Leave nothing of runs that an earlier gallery showed."""
+def _remove_others(folder: Path, kept: Collection[str]) -> None:
+    """Remove the pictures of runs that only an earlier gallery showed."""
     for path in folder.glob("*-s[0-9]*/"):
         if path.name not in kept:
             with suppress(OSError):

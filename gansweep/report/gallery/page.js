@@ -1,4 +1,4 @@
-// The page around the views: filter, statuses, view switch, keys, printing. It starts everything.
+// This file starts the page and runs what surrounds the views: filter, statuses, keys, printing.
 
 const STATUSES = ["done", "running", "failed", "diverged", "interrupted", "planned"];
 const filter = { text: "", test: () => true };
@@ -8,24 +8,24 @@ function buildTools() {
   const example = rows.map((row) => row.values[index])
     .find((value) => typeof value === "number");
   const hint = example === undefined ? "" : `, or ${quoted(page.columns[index].name)}<=${example}`;
-  at("filter").placeholder = `Words${hint}`;
-  let pause = null;
-  at("filter").addEventListener("input", () => {
-    clearTimeout(pause);
-    pause = setTimeout(applyFilter, 150);
+  byId("filter").placeholder = `Words${hint}`;
+  let timer = null;
+  byId("filter").addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(applyFilter, 150);
   });
-  at("filter").addEventListener("change", applyFilter);
+  byId("filter").addEventListener("change", applyFilter);
   buildStatuses();
   for (const radio of document.getElementsByName("view")) {
     radio.addEventListener("change", () => { showView(); update(); });
   }
-  at("tools").hidden = at("keys").hidden = false;
-  // The table's head sticks below the tools, however many lines they take.
+  byId("tools").hidden = byId("keys").hidden = false;
+  // The table's head sticks below the tools, whatever their height.
   new ResizeObserver(() => {
-    const sticky = getComputedStyle(at("tools")).position === "sticky";
-    const height = sticky ? at("tools").offsetHeight : 0;
+    const sticky = getComputedStyle(byId("tools")).position === "sticky";
+    const height = sticky ? byId("tools").offsetHeight : 0;
     document.documentElement.style.setProperty("--tools", `${height}px`);
-  }).observe(at("tools"));
+  }).observe(byId("tools"));
 }
 
 function buildStatuses() {
@@ -33,53 +33,54 @@ function buildStatuses() {
   for (const { status } of runs.values()) counts.set(status, (counts.get(status) ?? 0) + 1);
   const known = [...STATUSES.filter((status) => counts.has(status)),
     ...[...counts.keys()].filter((status) => !STATUSES.includes(status))];
-  at("statuses").append(...known.map((status) => make("label", {},
+  byId("statuses").append(...known.map((status) => make("label", {},
     make("input", { type: "checkbox", value: status, onchange: update }),
     ` ${counts.get(status).toLocaleString("en")} ${status}`)));
-  at("statuses").hidden = known.length < 2;
+  byId("statuses").hidden = known.length < 2;
 }
 
-// Only if it has changed: when a click leaves the box, its target must not be drawn anew.
+// Applies the filter if it has changed. Otherwise a click outside the box would redraw the very
+// element that was clicked.
 function applyFilter() {
-  const text = at("filter").value;
+  const text = byId("filter").value;
   if (text === filter.text) return;
   filter.text = text;
   const parsed = parseFilter(text);
-  at("filter-error").textContent = parsed.error ?? "";
-  at("filter-error").hidden = !parsed.error;
-  at("filter").setAttribute("aria-invalid", String(Boolean(parsed.error)));
-  if (parsed.error) return;  // what was shown stays
+  byId("filter-error").textContent = parsed.error ?? "";
+  byId("filter-error").hidden = !parsed.error;
+  byId("filter").setAttribute("aria-invalid", String(Boolean(parsed.error)));
+  if (parsed.error) return;  // the shown rows stay
   filter.test = parsed.test;
   update();
 }
 
 function update() {
-  const wanted = [...at("statuses").querySelectorAll(":checked")].map((box) => box.value);
+  const wanted = [...byId("statuses").querySelectorAll(":checked")].map((box) => box.value);
   const passes = (row) => filter.test(row)
     && (!wanted.length || runsOf(row).some((id) => wanted.includes(runs.get(id).status)));
   shown.rows = sorted(rows.filter(passes));
   shown.sorted = sorting.column !== null;
   const all = rows.length.toLocaleString("en");
-  at("shown").textContent = shown.rows.length === rows.length
+  byId("shown").textContent = shown.rows.length === rows.length
     ? `${all} ${rows.length === 1 ? "row" : "rows"}`
     : `${shown.rows.length.toLocaleString("en")} of ${all} rows`;
-  if (at("map-view").hidden) drawTable();
+  if (byId("map-view").hidden) drawTable();
   else drawMap();
 }
 
 function showView() {
   const asMap = document.querySelector("[name=view]:checked").value === "map";
-  at("map-view").hidden = !asMap;
-  at("table-view").hidden = asMap;
-  at("sort-label").hidden = asMap;
+  byId("map-view").hidden = !asMap;
+  byId("table-view").hidden = asMap;
+  byId("sort-label").hidden = asMap;
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input[type=search], select, dialog")) return;
   event.preventDefault();
-  at("filter").focus();
-  at("filter").select();
+  byId("filter").focus();
+  byId("filter").select();
 });
 
 function drawAll() {
@@ -91,9 +92,10 @@ function drawAll() {
 
 addEventListener("beforeprint", drawAll);
 
-// Printed by its keys, a long table waits for its pictures.
+// Printing a long table by Ctrl-P waits for its pictures.
 document.addEventListener("keydown", async (event) => {
-  if (!LONG || event.key !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
+  const printing = event.key === "p" && (event.ctrlKey || event.metaKey) && !event.shiftKey;
+  if (!LONG_TABLE || !printing) return;
   event.preventDefault();
   await Promise.allSettled(drawAll().map((image) => image.decode()));
   print();
@@ -104,7 +106,7 @@ buildTable();
 buildMap();
 buildViewer();
 buildComparison();
-at("caption").append(...page.caption.map((sentence) => make("li", {}, sentence)));
-if (page.command) at("command").append(command(page.command));
+byId("caption").append(...page.caption.map((sentence) => make("li", {}, sentence)));
+if (page.command) byId("command").append(command(page.command));
 update();
 followHash();

@@ -1,8 +1,8 @@
-"""The gallery: a page that opens from disk and shows a sweep's pictures, to sort and compare.
+"""Writes the gallery's page, which opens from disk and shows the pictures of a sweep.
 
-Everything the page needs is inlined in `index.html`; pictures lie beside it, and what is only
-wanted of a run once somebody looks at it is in `runs/details-N.js`, as a page from disk may not
-fetch.
+Scripts, style and the data of the table are inlined in `index.html`; the pictures lie beside it.
+The details of a run are in `runs/details-N.js` and are loaded when the run is opened. They are
+scripts because a page from disk may not fetch.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from gansweep.store.run import write_if_new
 
 __all__ = ["Details", "write_page"]
 
-HERE = Path(__file__).parent
-BUNDLE = 32  # runs in a file: some 200 KB
+FOLDER = Path(__file__).parent
+RUNS_PER_FILE = 32  # of details: about 200 KB
 STYLES = ("vendor/uPlot.min.css", "page.css")
-# In the order they need each other: page.js starts the rest.
+# In this order, constants are defined before their use; page.js starts the page.
 SCRIPTS = (
     "data.js", "elements.js", "filter.js", "table.js", "map.js", "curves.js", "viewer.js",
     "compare.js", "page.js",
@@ -32,9 +32,10 @@ SCRIPTS = (
 
 
 def write_page(folder: Path, page: Page) -> Path:
-    """Write `folder/index.html`, if it would change. The page's texts may be hostile.
+    """Write `folder/index.html` if it would change. Returns its path.
 
-    Paths of pictures in it are URLs, relative to `folder`.
+    page: see docs/files.md. Its texts may be hostile; its paths of pictures are URLs that are
+    relative to `folder`.
     """
     licence = _read("vendor/LICENSE").strip()
     style = "\n".join(map(_read, STYLES))
@@ -43,7 +44,7 @@ def write_page(folder: Path, page: Page) -> Path:
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: data:; "
         f"style-src {_hash(style)}; "
-        f"script-src {_hash(charts)} {_hash(script)} 'self' file:"  # the last two: details
+        f"script-src {_hash(charts)} {_hash(script)} 'self' file:"  # details: 'self' file:
     )
     parts = {
         "policy": policy,
@@ -53,7 +54,7 @@ def write_page(folder: Path, page: Page) -> Path:
         "charts": charts,
         "script": script,
     }
-    # One pass over the template, so that nothing within a part is taken for a placeholder.
+    # One pass over the template: nothing within an inserted part is taken for a placeholder.
     text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _read("page.html"))
     path = folder / "index.html"
     write_if_new(path, text)
@@ -61,9 +62,10 @@ def write_page(folder: Path, page: Page) -> Path:
 
 
 class Details:
-    """What the viewer loads of a run, in `folder/details-N.js`.
+    """Writes the details of runs, which the viewer loads, into `folder/details-N.js`.
 
-    A file has many runs: at a file a run, creating them was a quarter of a large report's time.
+    A file holds RUNS_PER_FILE runs: creating one file a run took a quarter of the time of a large
+    report.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,14 +74,14 @@ class Details:
         self._files = 0
 
     def add(self, run_id: str, details: PageDetails) -> str:
-        """Returns the name of the file that will have them."""
-        if len(self._lines) == BUNDLE:
+        """Add the details of a run. Returns the name of the file that will hold them."""
+        if len(self._lines) == RUNS_PER_FILE:
             self._flush()
         self._lines.append(f"gansweepRun({_json(run_id)}, {_json(details)});\n")
         return self._name()
 
     def write(self) -> None:
-        """Write what is left, and leave no more files than there are bundles."""
+        """Write the last file, and remove the further files of an earlier report."""
         if self._lines:
             self._flush()
         number = self._files
@@ -97,19 +99,19 @@ class Details:
 
 
 def _read(name: str) -> str:
-    return (HERE / name).read_text(encoding="utf-8")
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def _hash(text: str) -> str:
-    """What a content security policy calls exactly this inline text."""
+    """Return the source expression of a content security policy that allows this inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _json(value: Any) -> str:
-    """`value` as JSON in ASCII that cannot end a script element; NaN and infinities are null."""
+    """Return `value` as ASCII JSON that cannot end a script element; NaN and infinity are null."""
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    except ValueError:  # rare, and looking for it costs more than writing it
+    except ValueError:  # NaN is too rare to search each value for it beforehand
         text = json.dumps(finite(value), separators=(",", ":"), allow_nan=False)
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")

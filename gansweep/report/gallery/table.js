@@ -1,21 +1,21 @@
-// The table: a row a setting, sorted by any column; a long one is drawn in portions as it is
-// scrolled. A short one is drawn at once and with all its pictures, so that any way to print it
-// prints them: a browser does not wait for those it only begins to load then.
+// The table has a row for each setting and can be sorted by any column. A long table is drawn in
+// portions while it is scrolled. A short table is drawn at once with all its pictures, as a browser
+// that prints does not wait for pictures that begin to load only then.
 
-const LONG = rows.length > 200;
-const PORTION = LONG ? 50 : rows.length;  // rows: a few screens of them
+const LONG_TABLE = rows.length > 200;
+const PORTION = LONG_TABLE ? 50 : rows.length;  // rows: some screens
 
 const ARROWS = { none: "", ascending: "▲", descending: "▼" };
 
 const table = { body: null, drawn: 0, end: make("div", { class: "end" }) };
 const sorting = { column: null, descending: false };
-const fields = [...page.columns, ...page.pictures];  // what can be sorted by, in the table's order
+const fields = [...page.columns, ...page.pictures];  // the sortable columns, in order
 
 const observer = new IntersectionObserver((entries) => {
   if (entries.some((entry) => entry.isIntersecting)) drawMore();
 }, { rootMargin: "1500px" });
 
-// Elements become blocks on a phone and would lose their meaning there without the roles.
+// The roles are explicit because table elements that a phone shows as blocks lose theirs.
 function buildTable() {
   const head = make("tr", { role: "row" },
     make("th", { role: "columnheader", class: "number" }, "row"),
@@ -27,24 +27,24 @@ function buildTable() {
     }, make("button", { type: "button", onclick: () => sortNext(index) },
       field.heading, make("span", { class: "arrow", "aria-hidden": "true" })))));
   table.body = make("tbody", { role: "rowgroup" });
-  at("table-view").append(
+  byId("table-view").append(
     make("table", { role: "table", "aria-label": page.title },
       make("thead", { role: "rowgroup" }, head), table.body),
     make("p", { class: "none", hidden: true }, "No row passes the filter."),
     table.end,
   );
-  at("sort").append(make("option", { value: "" }, "original order"),
+  byId("sort").append(make("option", { value: "" }, "original order"),
     ...fields.flatMap((field, i) => [
       make("option", { value: `${i} up` }, `${field.heading} ▲`),
       make("option", { value: `${i} down` }, `${field.heading} ▼`),
     ]));
-  at("sort").addEventListener("change", () => {
-    const [column, way] = at("sort").value.split(" ");
-    sortBy(column === "" ? null : Number(column), way === "down");
+  byId("sort").addEventListener("change", () => {
+    const [column, direction] = byId("sort").value.split(" ");
+    sortBy(column === "" ? null : Number(column), direction === "down");
   });
 }
 
-// Ascending, descending, original.
+// Sorts ascending, then descending, then restores the original order.
 function sortNext(column) {
   if (sorting.column !== column) sortBy(column, false);
   else if (!sorting.descending) sortBy(column, true);
@@ -53,54 +53,54 @@ function sortNext(column) {
 
 function sortBy(column, descending) {
   Object.assign(sorting, { column, descending });
-  at("table-view").querySelectorAll("th[aria-sort]").forEach((head, index) => {
-    const way = index !== column ? "none" : descending ? "descending" : "ascending";
-    head.setAttribute("aria-sort", way);
-    head.querySelector(".arrow").textContent = ARROWS[way];
+  byId("table-view").querySelectorAll("th[aria-sort]").forEach((head, index) => {
+    const order = index !== column ? "none" : descending ? "descending" : "ascending";
+    head.setAttribute("aria-sort", order);
+    head.querySelector(".arrow").textContent = ARROWS[order];
   });
-  at("sort").value = column === null ? "" : `${column} ${descending ? "down" : "up"}`;
+  byId("sort").value = column === null ? "" : `${column} ${descending ? "down" : "up"}`;
   update();
 }
 
-// Numbers, then texts, then what has no value, in either direction last.
+// Returns the rows sorted: numbers before texts; rows without a value are last in both directions.
 function sorted(list) {
   if (sorting.column === null) return list;
   const picture = sorting.column - page.columns.length;
   const value = (row) =>
     (picture < 0 ? row.values[sorting.column] : row.cells[picture].value) ?? null;
   const rank = (v) => (v === null ? 2 : typeof v === "number" ? 0 : 1);
-  const way = sorting.descending ? -1 : 1;
+  const sign = sorting.descending ? -1 : 1;
   const collator = new Intl.Collator("en", { numeric: true });
   return list.map((row) => [value(row), row]).sort(([a], [b]) => {
     if (rank(a) === 2 || rank(b) === 2) return rank(a) - rank(b);
-    if (rank(a) !== rank(b)) return way * (rank(a) - rank(b));
-    return way * (rank(a) === 0 ? a - b : collator.compare(a, b));
+    if (rank(a) !== rank(b)) return sign * (rank(a) - rank(b));
+    return sign * (rank(a) === 0 ? a - b : collator.compare(a, b));
   }).map(([, row]) => row);
 }
 
 function drawTable() {
   table.body.replaceChildren();
   table.drawn = 0;
-  at("table-view").querySelector(".none").hidden = shown.rows.length > 0;
+  byId("table-view").querySelector(".none").hidden = shown.rows.length > 0;
   drawMore();
 }
 
 function drawMore(count = PORTION) {
-  const part = document.createDocumentFragment();
+  const fragment = document.createDocumentFragment();
   for (const row of shown.rows.slice(table.drawn, table.drawn + count)) {
     const before = shown.rows[table.drawn - 1];
     const remark = page.tables[row.table].remark;
-    if (!shown.sorted && remark && before?.table !== row.table) part.append(remarkRow(remark));
-    part.append(tableRow(row));
+    if (!shown.sorted && remark && before?.table !== row.table) fragment.append(remarkRow(remark));
+    fragment.append(tableRow(row));
     table.drawn += 1;
   }
-  table.body.append(part);
-  // It tells of changes only: what is still in sight after this portion has to be told anew.
+  table.body.append(fragment);
+  // The observer reports changes only; observing anew reports an end that is still visible.
   observer.unobserve(table.end);
   if (table.drawn < shown.rows.length) observer.observe(table.end);
 }
 
-// Draw up to the row of `key`. Returns its element, or undefined if it is not shown.
+// Draws up to the row `key`. Returns its element, or undefined if the row is not shown.
 function revealRow(key) {
   const index = shown.rows.findIndex((row) => row.key === key);
   if (index >= table.drawn) drawMore(index + 1 - table.drawn);
@@ -136,23 +136,24 @@ function tableRow(row) {
 function pictureCell(cell) {
   if (!cell.runs) return [make("p", { class: "why" }, cell.why)];
   const verdict = make("p", { class: "verdict" }, ...verdictOf(cell));
-  const beside = cell.thumbs.length === 1 && !cell.thumbs[0].label;  // the checkbox, on its line
+  // The result may share a line with the checkbox.
+  const beside = cell.thumbs.length === 1 && !cell.thumbs[0].label;
   const thumbs = cell.thumbs.map((thumb) => make("div", { class: "thumb" }, thumbnail(thumb),
     make("div", { class: "under" }, chooser(thumb.run), beside ? verdict : thumb.label)));
-  const said = cell.notes.join("\n");
-  const states = [...new Set(cell.thumbs.map((thumb) => runs.get(thumb.run).status))];
-  const tell = states.filter((state) => state !== "done" && !said.includes(state));
+  const notes = cell.notes.join("\n");
+  const statuses = [...new Set(cell.thumbs.map((thumb) => runs.get(thumb.run).status))];
+  const unnamed = statuses.filter((status) => status !== "done" && !notes.includes(status));
   return [
     make("div", { class: "thumbs" }, ...thumbs),
     beside ? null : verdict,
-    ...[...tell, ...cell.notes].map((note) => make("p", { class: "note" }, note)),
+    ...[...unnamed, ...cell.notes].map((note) => make("p", { class: "note" }, note)),
   ].filter(Boolean);
 }
 
-// `≈ FD (LeNet) 93.1 ± 4.2 (3)`, the best in bold.
+// Returns the result of a cell, such as `≈ FD (LeNet) 93.1 ± 4.2 (3)`; the best is bold.
 function verdictOf(cell) {
   const text = [cell.text, ...marksOf(cell)].filter(Boolean).join(", ");
-  if (cell.mark === "best") return [make("strong", {}, text, unseen(", best"))];
+  if (cell.mark === "best") return [make("strong", {}, text, hiddenText(", best"))];
   return cell.mark === "tie" ? ["≈ ", text] : [text];
 }
 
@@ -165,6 +166,6 @@ function thumbnail(thumb) {
     "aria-label": [run.title, thumb.label, run.text || run.status].filter(Boolean).join(", "),
     onclick: () => openRun(thumb.run),
   }, thumb.src
-    ? picture(thumb.src, "", { loading: LONG ? "lazy" : "eager", width: 112, height: 112 })
+    ? picture(thumb.src, "", { loading: LONG_TABLE ? "lazy" : "eager", width: 112, height: 112 })
     : make("span", { class: "nothing" }, run.status === "done" ? "no picture" : run.status));
 }

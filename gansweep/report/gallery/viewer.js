@@ -1,15 +1,15 @@
-// The viewer: one run, large, through its training; its parameters, curves and log.
+// The viewer shows one run: its pictures during training, its parameters, curves and log.
 
 const viewer = { run: null, id: null, curves: null, player: null };
 
 function buildViewer() {
-  viewer.player = player(at("viewer-time"), showStep);
-  prepareDialog(at("viewer"), viewer.player);
-  at("viewer-previous").addEventListener("click", () => moveRun(-1));
-  at("viewer-next").addEventListener("click", () => moveRun(1));
-  at("viewer-choose").addEventListener("change", ({ target }) => choose(viewer.id, target));
-  at("viewer").addEventListener("close", leaveRun);
-  at("viewer").addEventListener("keydown", (event) => {
+  viewer.player = player(byId("viewer-time"), showStep);
+  prepareDialog(byId("viewer"), viewer.player);
+  byId("viewer-previous").addEventListener("click", () => moveRun(-1));
+  byId("viewer-next").addEventListener("click", () => moveRun(1));
+  byId("viewer-choose").addEventListener("change", ({ target }) => choose(viewer.id, target));
+  byId("viewer").addEventListener("close", leaveRun);
+  byId("viewer").addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select")) return;
     const by = { j: 1, PageDown: 1, k: -1, PageUp: -1 }[event.key];
     if (!by) return;
@@ -20,7 +20,7 @@ function buildViewer() {
   addEventListener("hashchange", followHash);
 }
 
-// The address says which run is open, so that it can be sent to somebody and Back closes it.
+// Opens a run. Its id is in the address, so that links lead to it and Back closes it.
 function openRun(id) {
   location.hash = `run=${encodeURIComponent(id)}`;
 }
@@ -28,7 +28,7 @@ function openRun(id) {
 function followHash() {
   const id = runOfHash();
   if (id) return showRun(id);
-  if (at("viewer").open) at("viewer").close();
+  if (byId("viewer").open) byId("viewer").close();
 }
 
 function runOfHash() {
@@ -53,13 +53,13 @@ function leaveRun() {
   focusRun(viewer.id);
 }
 
-// Focus where this run stands in what is shown: on its picture or on its cell's first.
+// Focuses the run's picture in the table or the map, or else another picture of the same cell.
 function focusRun(id) {
-  const view = at("map-view").hidden ? revealRow(runs.get(id).row) : at("map-view");
+  const view = byId("map-view").hidden ? revealRow(runs.get(id).row) : byId("map-view");
   const cell = rowOf.get(runs.get(id).row)?.cells[runs.get(id).picture];
   const wanted = [id, ...(cell?.runs ?? [])];
   const buttons = [...(view?.querySelectorAll("button.open") ?? [])];
-  const button = wanted.map((one) => buttons.find((b) => b.dataset.run === one)).find(Boolean);
+  const button = wanted.map((run) => buttons.find((b) => b.dataset.run === run)).find(Boolean);
   button?.focus({ preventScroll: true });
   button?.scrollIntoView({ block: "nearest" });
 }
@@ -69,45 +69,45 @@ function showRun(id) {
   Object.assign(viewer, { run, id });
   const order = orderAround(id);
   const place = order.indexOf(id);
-  at("viewer-title").textContent = run.title;
-  at("viewer-previous").disabled = place <= 0;
-  at("viewer-next").disabled = place >= order.length - 1;
-  at("viewer-choose").checked = chosen.has(id);
+  byId("viewer-title").textContent = run.title;
+  byId("viewer-previous").disabled = place <= 0;
+  byId("viewer-next").disabled = place >= order.length - 1;
+  byId("viewer-choose").checked = chosen.has(id);
   viewer.curves?.remove();
   viewer.curves = null;
   showAbout(null);
-  if (!at("viewer").open) {
-    if (at("comparison").open) at("comparison").close();
-    at("viewer").showModal();
-    at("viewer-title").focus();
+  if (!byId("viewer").open) {
+    if (byId("comparison").open) byId("comparison").close();
+    byId("viewer").showModal();
+    byId("viewer-title").focus();
   }
-  at("viewer").scrollTop = 0;
-  for (const [, src] of run.steps) new Image().src = src;  // so that the slider does not flicker
+  byId("viewer").scrollTop = 0;
+  for (const [, src] of run.steps) new Image().src = src;  // preloaded: the slider does not flicker
   viewer.player.start(run.steps.length, equilibriumAt(run));
   detailsOf(id).then((details) => {
-    if (viewer.id === id && at("viewer").open && details) showDetails(details);
+    if (viewer.id === id && byId("viewer").open && details) showDetails(details);
   });
 }
 
-// Where on the slider the equilibrium is: at the step nearest to it; without one, at the end.
+// Returns the position on the slider that is nearest to the equilibrium; without one, the last.
 function equilibriumAt(run) {
   if (run.equilibrium === null || run.equilibrium === undefined) return run.steps.length - 1;
-  const far = run.steps.map(([step]) => Math.abs(step - run.equilibrium));
-  return far.indexOf(Math.min(...far));
+  const gaps = run.steps.map(([step]) => Math.abs(step - run.equilibrium));
+  return gaps.indexOf(Math.min(...gaps));
 }
 
-// Beside the equilibrium's images the training image that is nearest to each: is it a copy? Beside
-// those of other steps some real images.
+// Shows the training images nearest to the generated ones if the step is the equilibrium, so that
+// copies are visible; at other steps it shows a sample of real images.
 function showReal(step) {
   const { real, real_label: label } = page.pictures[viewer.run.picture];
   const { nearest, equilibrium } = viewer.run;
   const [src, text] = nearest && step === equilibrium
     ? [nearest, "the training image nearest to each"]
     : [real, `real: ${label}`];
-  const old = at("viewer-real").querySelector("img");
-  if (old?.getAttribute("src") === src && at("viewer-real").textContent === text) return;
-  at("viewer-real").hidden = !src;
-  at("viewer-real").replaceChildren(...(src
+  const old = byId("viewer-real").querySelector("img");
+  if (old?.getAttribute("src") === src && byId("viewer-real").textContent === text) return;
+  byId("viewer-real").hidden = !src;
+  byId("viewer-real").replaceChildren(...(src
     ? [large(src, text), make("figcaption", {}, text)]
     : []));
 }
@@ -126,35 +126,35 @@ function showStep(position) {
   if (step !== null && run.equilibrium !== null && position === equilibriumAt(run)) {
     text += step === run.equilibrium ? ", equilibrium" : `, equilibrium at ${run.equilibrium}`;
   }
-  const slider = at("viewer-time").querySelector("input");
+  const slider = byId("viewer-time").querySelector("input");
   slider.setAttribute("aria-valuetext", text);
-  at("viewer-time").querySelector("output").textContent = text;
-  const tick = at("viewer-time").querySelector(".tick");
+  byId("viewer-time").querySelector("output").textContent = text;
+  const tick = byId("viewer-time").querySelector(".tick");
   tick.hidden = run.equilibrium === null;
   tick.style.setProperty("--share", equilibriumAt(run) / Math.max(1, run.steps.length - 1));
 
-  const old = at("viewer-fake").querySelector("img");
+  const old = byId("viewer-fake").querySelector("img");
   const image = src && large(src, `generated images, ${run.title}, ${text}`);
-  // The old size until the new picture is there, or everything below would jump.
+  // The new picture keeps the old size until it has loaded; else everything below would jump.
   if (old && image) Object.assign(image, { width: old.width, height: old.height });
-  const said = run.steps.length > 1 ? "generated, the same z at every step" : "generated";
-  at("viewer-fake").replaceChildren(
+  const label = run.steps.length > 1 ? "generated from the same z at every step" : "generated";
+  byId("viewer-fake").replaceChildren(
     image || make("span", { class: "nothing" }, run.status === "done" ? "no picture" : run.status),
-    make("figcaption", {}, src ? said : ""),
+    make("figcaption", {}, src ? label : ""),
   );
   viewer.curves?.mark(step === null ? [] : [step]);
   showReal(step);
 }
 
 function fitViewer() {
-  if (!at("viewer").open) return;
-  const frame = at("viewer-fake");
-  for (const image of at("viewer").querySelectorAll("figure img")) {
+  if (!byId("viewer").open) return;
+  const frame = byId("viewer-fake");
+  for (const image of byId("viewer").querySelectorAll("figure img")) {
     fit(image, frame.clientWidth, Math.max(224, innerHeight * 0.6));
   }
 }
 
-// What is known of the run without its details, and with them.
+// Shows what is known about the run; details: null until they are loaded.
 function showAbout(details) {
   const { run } = viewer;
   const row = rowOf.get(run.row);
@@ -162,7 +162,7 @@ function showAbout(details) {
   const params = details?.params
     ?? page.columns.map(({ heading }, i) => [heading, row?.texts[i] ?? ""]);
   const verdict = [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(", ");
-  at("viewer-about").replaceChildren(...[
+  byId("viewer-about").replaceChildren(...[
     make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `, verdict),
     run.note ? make("p", { class: "note" }, run.note) : null,
     siblings.length > 1 ? make("p", { class: "seeds" }, "seed ", ...siblings.map((id) =>
@@ -187,7 +187,7 @@ function showDetails(details) {
   showAbout(details);
   const groups = [...new Set(details.series.map((series) => series.group))];
   viewer.curves?.remove();
-  viewer.curves = drawCurves(at("viewer-curves"), groups.map((group) => ({
+  viewer.curves = drawCurves(byId("viewer-curves"), groups.map((group) => ({
     title: group,
     lines: details.series.filter((series) => series.group === group)
       .map(({ name, x, y }, index) => ({ label: name, index, x, y })),

@@ -1,1 +1,1 @@
-"""The plots of a sweep or a search: computed first, then drawn."""
+"""This room draws the plots of sweeps and searches."""

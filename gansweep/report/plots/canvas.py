@@ -1,4 +1,4 @@
-"""Drawings that are laid out in pixels: sample pictures, never blurred, with texts between them."""
+"""Lays out figures in pixels, so that no sample picture between the texts is blurred."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from gansweep.report.plots.style import DPI, INK, plain
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-TEXT = 8.0  # points
-LINE = 15  # pixels from a line of text to the next
+FONT_SIZE = 8.0  # points
+LINE_HEIGHT = 15  # pixels
+MAX_LENGTH = 1000  # characters of a text
 
 
 class Board:
-    """A figure of so many pixels, measured from its upper left corner."""
+    """A figure whose parts are placed in pixels from its upper left corner.
+
+    width, height: in pixels.
+    """
 
     def __init__(self, width: float, height: float) -> None:
         from matplotlib.figure import Figure
 
         self.width, self.height = round(width), round(height)
-        # A hair more than whole pixels, which the renderer cuts off.
+        # The renderer rounds down: a hair more than whole pixels gives exactly that many.
         size = ((self.width + 0.01) / DPI, (self.height + 0.01) / DPI)
         self.figure = Figure(size, DPI, facecolor="white")
 
     def picture(self, x: float, y: float, image: Image, side: float) -> None:
-        """In the middle of a square."""
+        """Draw a picture in the middle of the square of `side` pixels whose corner is (x, y)."""
         import numpy as np
 
         x, y = x + (side - image.width) // 2, y + (side - image.height) // 2
@@ -35,56 +39,63 @@ class Board:
         self.figure.figimage(np.asarray(image), round(x), round(bottom), origin="upper")
 
     def text(self, x: float, y: float, text: str, **style: Any) -> None:
-        """Its upper left corner at x, y (else by `ha` and `va`). size: points; bold; color."""
-        bold, size = style.pop("bold", False), style.pop("size", TEXT)
+        """Write one line; (x, y) is its upper left corner unless `ha` or `va` says otherwise.
+
+        style: `size` in points, `bold`, and what `Figure.text` takes.
+        """
+        bold, size = style.pop("bold", False), style.pop("size", FONT_SIZE)
         style = {"ha": "left", "va": "top", "color": INK, **style}
-        at = x / self.width, 1 - y / self.height
+        position = x / self.width, 1 - y / self.height
         weight = "bold" if bold else "normal"
-        self.figure.text(*at, plain(text, 1000), size=size, weight=weight, **style)
+        self.figure.text(*position, plain(text, MAX_LENGTH), size=size, weight=weight, **style)
 
     def frame(self, x: float, y: float, side: float, **style: Any) -> None:
-        """Around a square, outside of it."""
+        """Draw a frame around a square of `side` pixels. style: what `Rectangle` takes."""
         from matplotlib.patches import Rectangle
         from matplotlib.transforms import IdentityTransform
 
-        out = style.get("linewidth", 1.0) * DPI / 72 / 2
+        margin = style.get("linewidth", 1.0) * DPI / 72 / 2  # the line lies outside the square
         style = {"fill": False, "snap": False, **style}
-        corner = (x - out, self.height - y - side - out)
-        patch = Rectangle(corner, side + 2 * out, side + 2 * out, **style)
+        corner = (x - margin, self.height - y - side - margin)
+        patch = Rectangle(corner, side + 2 * margin, side + 2 * margin, **style)
         patch.set_transform(IdentityTransform())
         self.figure.add_artist(patch)
 
 
 def open_picture(path: Path) -> Image | None:
-    """A picture in colours; None if the file is missing or damaged."""
+    """Read a picture as RGB. Returns None if the file is missing or damaged."""
     from PIL import Image
 
     try:
         with Image.open(path) as picture:
             return picture.convert("RGB")
-    except Exception:  # a decoder has many ways to refuse a damaged file
+    except Exception:  # decoders raise many classes for damaged files
         return None
 
 
 def scaled(image: Image, side: int) -> Image:
-    """As large as fits into a square: enlarged in whole steps, so that pixels stay squares."""
+    """Scale a picture to fit a square of `side` pixels.
+
+    The factor of an enlargement is a whole number, so that all pixels stay equally large.
+    """
     from PIL import Image
 
-    longest = max(image.size)
-    if longest <= side:
-        step = side // longest
-        return image.resize((image.width * step, image.height * step), Image.Resampling.NEAREST)
-    size = max(1, image.width * side // longest), max(1, image.height * side // longest)
+    longer = max(image.size)
+    if longer <= side:
+        factor = side // longer
+        size = image.width * factor, image.height * factor
+        return image.resize(size, Image.Resampling.NEAREST)
+    size = max(1, image.width * side // longer), max(1, image.height * side // longer)
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def text_width(text: str, size: float = TEXT, bold: bool = False) -> float:
-    """Pixels."""
+def text_width(text: str, size: float = FONT_SIZE, bold: bool = False) -> float:
+    """Return the width of one line of text in pixels. size: in points."""
     return _measure(" ".join(text.split()), size, bold)
 
 
-def shortened(text: str, width: float, size: float = TEXT, bold: bool = False) -> str:
-    """Its middle left out as far as it is wider than so many pixels."""
+def shortened(text: str, width: float, size: float = FONT_SIZE, bold: bool = False) -> str:
+    """Replace the middle of a text by `…` until it is at most `width` pixels wide."""
     flat = " ".join(text.split())
     kept = len(flat)
     while kept > 1 and text_width(flat, size, bold) > width:
@@ -93,15 +104,16 @@ def shortened(text: str, width: float, size: float = TEXT, bold: bool = False) -
     return flat
 
 
-def wrapped(text: str, width: float, most: int, bold: bool = False) -> list[str]:
-    """Lines of at most so many pixels; the last of `most` lines is shortened if need be.
+def wrapped(text: str, width: float, max_lines: int, bold: bool = False) -> list[str]:
+    """Break a text into at most `max_lines` lines of at most `width` pixels.
 
-    No line ends at a no-break space.
+    The last line holds all that is left and is shortened if it is too wide. No line ends at a
+    no-break space.
     """
     lines: list[str] = []
     for word in filter(None, text.split(" ")):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and (len(lines) == most or text_width(longer, bold=bold) <= width):
+        if lines and (len(lines) == max_lines or text_width(longer, bold=bold) <= width):
             lines[-1] = longer
         else:
             lines.append(word)

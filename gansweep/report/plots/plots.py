@@ -1,4 +1,4 @@
-"""The drawings of a report: quality by parameter, the map, curves and strips, as PNG files."""
+"""Writes the plots of a report as PNG files: quality by parameter, map, curves and strips."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from gansweep.report.table.text import slug
 from gansweep.store.run import write_if_new
 
 PREFIX = "plot-"
-# In the order of the report; each returns a figure and its alt text, or None: nothing to draw.
-DRAWINGS: dict[str, Callable[[PictureColumn], tuple[Any, str] | None]] = {
+# The order is that of the report. Each function returns a figure and its alt text, or None if there
+# is nothing to draw.
+PLOTS: dict[str, Callable[[PictureColumn], tuple[Any, str] | None]] = {
     "map": draw_map,
     "quality": draw_quality,
     "evolution": draw_strips,
@@ -29,17 +30,17 @@ DRAWINGS: dict[str, Callable[[PictureColumn], tuple[Any, str] | None]] = {
 
 
 def write_plots(results: Results, folder: Path, out: str | Path) -> list[tuple[str, str]]:
-    """Draw what the runs tell into `folder`. Returns (alt text, file name) of each picture.
+    """Write the plots of all picture columns into `folder`.
 
-    out: the folder of the runs. Leaves files alone that would not change; removes those that an
-    earlier call drew there and this one does not.
+    out: the folder of the runs. Returns (alt text, file name) of each plot. A file that would not
+    change is not written; plots of an earlier call that are no longer drawn are removed.
     """
     columns = picture_columns(results, out)
     slugs = _slugs(columns)
     pictures: list[tuple[str, str]] = []
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box, in a name of the user's
-        for kind, draw in DRAWINGS.items():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # in a user's name
+        for kind, draw in PLOTS.items():
             for slug, column in zip(slugs, columns, strict=True):
                 if drawn := draw(column):
                     figure, alt = drawn
@@ -54,7 +55,7 @@ def write_plots(results: Results, folder: Path, out: str | Path) -> list[tuple[s
 
 
 def _slugs(columns: list[PictureColumn]) -> list[str]:
-    """For each a part of a file name that no other has."""
+    """Return a unique part of a file name for each column."""
     slugs = [slug(column.heading) for column in columns]
     numbered = [f"{own}-{i}".strip("-") for i, own in enumerate(slugs)]
     return [n if not s or slugs.count(s) > 1 else s for s, n in zip(slugs, numbered, strict=True)]

@@ -1,4 +1,4 @@
-"""How the drawings of a search look: figures, axes, colours, numbers."""
+"""Defines how plots look: figures, axes, colours, numbers."""
 
 from __future__ import annotations
 
@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-WIDTH, DPI = 8.2, 110  # inches, pixels an inch
-WIDE = 20  # positive values that span more than this factor get a logarithmic axis
-NAMED = 8  # choices of one axis that are named
-BLUE, RED, GREY, INK = "#0072B2", "#D55E00", "#999999", "#333333"  # Okabe and Ito's
-LIGHT_TO_DARK = ("#CBE4F4", "#56B4E9", BLUE, "#00243B")  # their blues, told by lightness
+WIDTH, DPI = 8.2, 110  # inches, pixels per inch
+LOG_FACTOR = 20  # positive values that span more than this factor get a logarithmic axis
+MAX_NAMED = 8  # choices of one axis that have tick labels
+# The colours are those of Okabe and Ito's colour-blind safe palette; blues differ in lightness.
+BLUE, RED, GREY, INK = "#0072B2", "#D55E00", "#999999", "#333333"
+LIGHT_TO_DARK = ("#CBE4F4", "#56B4E9", BLUE, "#00243B")
 SLANT: dict[str, Any] = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"}
 
 
 @dataclass
 class Scale:
-    """A parameter's or an objective's axis. choices: of a categorical one, at 0, 1, 2, …"""
+    """The axis of a parameter or an objective.
+
+    low, high: the bounds; choices: the names at 0, 1, 2, … if the axis is categorical.
+    """
 
     name: str
     low: float
@@ -30,34 +34,44 @@ class Scale:
     choices: tuple[str, ...] = ()
 
     def unit(self, place: float) -> float:
-        """0 at the low end, 1 at the high one; 0.5 where these are one; NaN stays NaN."""
+        """Return the share of the axis below `place`: 0 at `low`, 1 at `high`.
+
+        It is 0.5 if `low` and `high` are equal; NaN stays NaN.
+        """
         if self.low == self.high:
             return place * 0 + 0.5
-        low, high, at = (math.log(x) if self.log else x for x in (self.low, self.high, place))
-        return (at - low) / (high - low)
+        low, high, x = (math.log(v) if self.log else v for v in (self.low, self.high, place))
+        return (x - low) / (high - low)
 
-    def named(self, most: int) -> list[tuple[int, str]]:
-        """Places and shortened names of the choices, of every so-many-th if they are many."""
-        names = [(i, plain(choice, most)) for i, choice in enumerate(self.choices)]
-        return names[:: len(names) // NAMED + 1]
+    def named(self, max_length: int) -> list[tuple[int, str]]:
+        """Return positions and shortened names of at most MAX_NAMED choices, evenly chosen."""
+        names = [(i, plain(choice, max_length)) for i, choice in enumerate(self.choices)]
+        return names[:: len(names) // MAX_NAMED + 1]
 
 
 def searched_scale(name: str, trials: list[FrozenTrial]) -> Scale:
-    """A parameter's axis over all that was ever searched, so that a best at an edge shows."""
-    kinds: list[Any] = [trial.distributions[name] for trial in trials if name in trial.params]
-    if hasattr(kinds[0], "choices"):
-        choices = tuple(map(str, kinds[0].choices))
+    """Return the axis of a parameter over all values that were ever searched.
+
+    A best trial at the edge of the searched range is thus visible as such.
+    """
+    distributions: list[Any] = [
+        trial.distributions[name] for trial in trials if name in trial.params
+    ]
+    if hasattr(distributions[0], "choices"):
+        choices = tuple(map(str, distributions[0].choices))
         return Scale(name, 0, len(choices) - 1, choices=choices)
-    low, high = min(kind.low for kind in kinds), max(kind.high for kind in kinds)
-    return Scale(name, low, high, kinds[0].log, isinstance(low, int))
+    low, high = min(d.low for d in distributions), max(d.high for d in distributions)
+    return Scale(name, low, high, distributions[0].log, isinstance(low, int))
 
 
 def spanned_scale(name: str, values: Sequence[float]) -> Scale:
+    """Return the axis from the least to the greatest value; logarithmic if these are far apart."""
     low, high = min(values), max(values)
-    return Scale(name, low, high, log=low > 0 and high > WIDE * low)
+    return Scale(name, low, high, log=low > 0 and high > LOG_FACTOR * low)
 
 
 def new_figure(height: float, *panels: int) -> tuple[Any, Any]:
+    """Return a figure and its axes. height: in inches; panels: rows and columns, if not one."""
     from matplotlib.figure import Figure
 
     figure = Figure((WIDTH, height), DPI, facecolor="white", layout="constrained")
@@ -65,18 +79,23 @@ def new_figure(height: float, *panels: int) -> tuple[Any, Any]:
 
 
 def with_legend(figure: Any) -> Any:
+    """Add a legend above the panels and return the figure."""
     figure.legend(loc="outside upper right", ncols=5, frameon=False, fontsize=8)
     return figure
 
 
 def blues() -> Any:
+    """Return the colour map from light (0) to dark blue (1)."""
     from matplotlib.colors import LinearSegmentedColormap
 
     return LinearSegmentedColormap.from_list("light to dark", LIGHT_TO_DARK)
 
 
-def fit(axes: Any, which: str, scale: Scale, most: int = 40) -> None:
-    """Give the x or y axis the scale's label, limits and ticks, and both the common style."""
+def fit(axes: Any, which: str, scale: Scale, max_length: int = 40) -> None:
+    """Set the label, limits and ticks of one axis, and the common style of both.
+
+    which: "x" or "y"; max_length: characters of the label.
+    """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
     axis = getattr(axes, f"{which}axis")
@@ -100,23 +119,26 @@ def fit(axes: Any, which: str, scale: Scale, most: int = 40) -> None:
         pad = 0.05 * (high - low) or (0.0 if scale.integer else 0.1 * abs(low)) or 1
         low, high = low - pad, high + pad
     axes.set(**{f"{which}lim": (low, high)})
-    axis.set_label_text(plain(scale.name, most), fontsize=9, color=INK)
+    axis.set_label_text(plain(scale.name, max_length), fontsize=9, color=INK)
     axes.tick_params(labelsize=8, color=INK, labelcolor=INK)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#E5E5E5", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def plain(text: str, most: int) -> str:
-    """One line of at most so many characters, whose dollars are not taken for formulae."""
+def plain(text: str, max_length: int) -> str:
+    """Return one line of at most `max_length` characters, escaped so that `$` begins no formula.
+
+    The middle of a longer text is replaced by `…`.
+    """
     flat = " ".join(text.split())
-    if len(flat) > most:
-        flat = flat[: most // 2] + "…" + flat[len(flat) - (most - 1) // 2 :]
+    if len(flat) > max_length:
+        flat = flat[: max_length // 2] + "…" + flat[len(flat) - (max_length - 1) // 2 :]
     return flat.replace("$", r"\$")
 
 
 def number(value: float) -> str:
-    """`93.1`, `1e-5`, `12,000`."""
+    """Format a number with three digits, such as `93.1`, `1e-5` or `12,000`."""
     size = abs(value)
     value += 0.0  # no -0
     if size >= 1e6 or 0 < size < 0.00099:

@@ -1,4 +1,4 @@
-"""The map of thumbnails: sample pictures on the axes of two parameters."""
+"""Draws the map of thumbnails: sample pictures on the axes of two parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.report.plots.by_parameter import value_order
 from gansweep.report.plots.canvas import (
-    LINE,
+    LINE_HEIGHT,
     Board,
     open_picture,
     scaled,
@@ -24,20 +24,25 @@ from gansweep.report.table.text import format_param, heading_of
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST = 12  # values of a parameter
+MAX_VALUES = 12  # of a parameter
 PREFERRED = ("lr", "beta1")
-USUAL, LARGEST = 1000, 2400  # pixels a side: pictures are enlarged up to it, and shrunk beyond it
-SMALLEST, WIDEST = 112, 256  # pixels of a picture's side
+# Pixels. Pictures are enlarged until the map is USUAL_WIDTH wide and shrunk where it would exceed
+# MAX_SIDE.
+USUAL_WIDTH, MAX_SIDE = 1000, 2400
+MIN_PICTURE, MAX_PICTURE = 112, 256  # the side of a picture
 GAP, MARGIN = 14, 14
-LONGEST = 170  # pixels of a label beside the pictures
-NARROWEST = 400  # pixels of a map
-HEADS = 64  # pixels above the pictures: a title, the parameter, its values
-LINES = 3  # of text below a picture
+MAX_LABEL = 170  # the width of a label beside the pictures
+MIN_WIDTH = 400  # of a map
+HEADER_HEIGHT = 64  # above the pictures: the title, the parameter and its values
+MAX_LINES = 3  # lines of text below a picture
 
 
 @dataclass
 class _Spot:
-    """What stands at two values. picture: the best's; texts: the lines below, or instead of it."""
+    """What the map shows at two values.
+
+    row: the best row there; texts: the lines below the picture, or in its place if there is none.
+    """
 
     row: ReportRow
     picture: Image | None
@@ -45,7 +50,10 @@ class _Spot:
 
 
 def draw_map(column: PictureColumn) -> tuple[Any, str] | None:
-    """None if there is no picture, or no parameter has a handful of values."""
+    """Draw the best sample picture at each pair of values. Returns the figure and its alt text.
+
+    Returns None without pictures, or if no varying parameter has at most MAX_VALUES values.
+    """
     names = _axes(column)
     if not names:
         return None
@@ -59,44 +67,44 @@ def draw_map(column: PictureColumn) -> tuple[Any, str] | None:
     left = MARGIN
     if len(names) == 2:
         widest = max(text_width(f"{labels[0]} ↓", bold=True), *map(text_width, down))
-        left += min(round(widest), LONGEST) + 10
+        left += min(round(widest), MAX_LABEL) + 10
     side = _side(max(max(picture.size) for picture in pictures), len(across), len(down), left)
-    lines = {at: _lines(spot.texts, side + GAP - 6) for at, spot in spots.items()}
-    below = [
-        max([len(lines[at]) for at, spot in spots.items() if at[0] == high and spot.picture] or [0])
-        for high in down
+    lines = {values: _lines(spot.texts, side + GAP - 6) for values, spot in spots.items()}
+    counts = [  # of lines below the pictures of each row
+        max([len(lines[v]) for v, spot in spots.items() if v[0] == value and spot.picture] or [0])
+        for value in down
     ]
-    steps = [side + 14 + LINE * count for count in below]  # pixels from one row to the next
+    heights = [side + 14 + LINE_HEIGHT * count for count in counts]
     title = f"{column.heading} by {' and '.join(labels)}"
-    about = f"★ best, {column.label}: {column.better}" if column.ranked else ""
+    key = f"★ best, {column.label}: {column.better}" if column.ranked else ""
     inner = len(across) * (side + GAP) - GAP
-    width = max(left + inner, NARROWEST) + MARGIN
-    above = HEADS + (LINE if about else 0)
-    board = Board(width, above + sum(steps) + MARGIN - 6)
+    width = max(left + inner, MIN_WIDTH) + MARGIN
+    top = HEADER_HEIGHT + (LINE_HEIGHT if key else 0)
+    board = Board(width, top + sum(heights) + MARGIN - 6)
     fitting = shortened(title, width - 2 * MARGIN, 9, bold=True)
     board.text(MARGIN, MARGIN - 4, fitting, size=9, bold=True)
-    board.text(MARGIN, MARGIN + LINE - 1, about)
-    board.text(left + inner / 2, above - 30, f"{labels[-1]} →", bold=True, ha="center")
+    board.text(MARGIN, MARGIN + LINE_HEIGHT - 1, key)
+    board.text(left + inner / 2, top - 30, f"{labels[-1]} →", bold=True, ha="center")
     if len(names) == 2:
-        board.text(MARGIN, above - 30, shortened(f"{labels[0]} ↓", LONGEST), bold=True)
+        board.text(MARGIN, top - 30, shortened(f"{labels[0]} ↓", MAX_LABEL), bold=True)
     for j, value in enumerate(across):
         text = shortened(value, side + GAP - 6)
-        board.text(left + j * (side + GAP) + side / 2, above - 15, text, ha="center")
-    for i, high in enumerate(down):
-        y = above + sum(steps[:i])
-        text = shortened(high, LONGEST)
+        board.text(left + j * (side + GAP) + side / 2, top - 15, text, ha="center")
+    for i, row_value in enumerate(down):
+        y = top + sum(heights[:i])
+        text = shortened(row_value, MAX_LABEL)
         board.text(left - 10, y + side / 2, text, ha="right", va="center")
         for j, value in enumerate(across):
-            spot, corner = spots.get((high, value)), (left + j * (side + GAP), y)
+            spot, corner = spots.get((row_value, value)), (left + j * (side + GAP), y)
             if spot is None:
                 _draw_gap(board, *corner, side)
             else:
-                _draw_spot(board, column, spot, *corner, side, lines[high, value])
+                _draw_spot(board, column, spot, *corner, side, lines[row_value, value])
     return board.figure, f"Samples of {title}"
 
 
 def _draw_gap(board: Board, x: int, y: int, side: int) -> None:
-    """Where no row has these values."""
+    """Draw an empty frame where no row has these values."""
     board.frame(x, y, side, edgecolor=GREY, linestyle=":", linewidth=0.8)
     board.text(x + side / 2, y + side / 2, "–", ha="center", va="center", color=GREY)
 
@@ -104,70 +112,81 @@ def _draw_gap(board: Board, x: int, y: int, side: int) -> None:
 def _draw_spot(
     board: Board, column: PictureColumn, spot: _Spot, x: int, y: int, side: int, lines: list[str]
 ) -> None:
-    """A picture with its frame, and texts below it; or the texts alone, in the middle."""
+    """Draw a picture and the texts below it, or the texts alone, and a frame."""
     border: dict[str, Any] = {"edgecolor": GREY, "linewidth": 0.8}
     if best := column.is_best(spot.row):
         border = {"edgecolor": RED, "linewidth": 3}
     elif column.judged(spot.row) and column.alive(spot.row):
-        better = 1 - column.place(spot.row) / len(column.ranked)
-        border = {"edgecolor": blues()(better), "linewidth": 1.5}
-    start = y + side / 2 - LINE * len(lines) / 2
+        quality = 1 - column.place(spot.row) / len(column.ranked)
+        border = {"edgecolor": blues()(quality), "linewidth": 1.5}
+    text_top = y + side / 2 - LINE_HEIGHT * len(lines) / 2
     if spot.picture:
         board.picture(x, y, scaled(spot.picture, side), side)
-        start = y + side + 6
+        text_top = y + side + 6
     board.frame(x, y, side, **border)
     for k, line in enumerate(lines):
-        at = x + side / 2, start + k * LINE
-        board.text(*at, line, ha="center", bold=best and k == 0)
+        board.text(
+            x + side / 2, text_top + k * LINE_HEIGHT, line, ha="center", bold=best and k == 0
+        )
 
 
 def _lines(texts: list[str], width: float) -> list[str]:
+    """Break texts into at most MAX_LINES lines of `width` pixels."""
     lines = []
     for text in texts:
         lines += wrapped(text, width, 2, bold=text.startswith("★"))
-    return lines[:LINES]
+    return lines[:MAX_LINES]
 
 
 def _axes(column: PictureColumn) -> list[str]:
-    """The parameter that goes down, if two have a handful of values, and the one across."""
+    """Return the parameters of the axes: the one down, if two are possible, and the one across."""
     counts = {name: len(_values(column, name)) for name in column.varying}
-    fit = [name for name, count in counts.items() if 2 <= count <= MOST]
-    chosen = PREFERRED if all(name in fit for name in PREFERRED) else fit
+    possible = [name for name, count in counts.items() if 2 <= count <= MAX_VALUES]
+    chosen = PREFERRED if all(name in possible for name in PREFERRED) else possible
     return sorted(chosen, key=lambda name: -counts[name])[:2]
 
 
 def _values(column: PictureColumn, name: str) -> list[str]:
-    """The texts of a parameter's values, in order."""
+    """Return the texts of the values of a parameter, in ascending order of the values."""
     texts = {format_param(name, row.params): row.params.get(name) for row in column.rows}
     return sorted(texts, key=lambda text: value_order(texts[text]))
 
 
 def _side(natural: int, across: int, down: int, left: int) -> int:
-    """Pixels of a picture: a multiple of its own where there is room, so that none is blurred."""
-    usual = (USUAL - left) // across - GAP
-    wide = (LARGEST - left) // across - GAP
-    high = (LARGEST - HEADS - 2 * LINE) // down - 14 - LINES * LINE
-    side = min(max(usual, SMALLEST), WIDEST, wide, high)
+    """Return the side in pixels that all pictures get.
+
+    natural: the side of the largest picture; the result is a multiple of it if there is room, so
+    that no picture is blurred. across, down: the numbers of columns and rows; left: the pixels
+    before the first column.
+    """
+    usual = (USUAL_WIDTH - left) // across - GAP
+    by_width = (MAX_SIDE - left) // across - GAP
+    by_height = (MAX_SIDE - HEADER_HEIGHT - 2 * LINE_HEIGHT) // down - 14 - MAX_LINES * LINE_HEIGHT
+    side = min(max(usual, MIN_PICTURE), MAX_PICTURE, by_width, by_height)
     if natural > side:
         return side
-    return max(side // natural * natural, min(side, SMALLEST))
+    return max(side // natural * natural, min(side, MIN_PICTURE))
 
 
 def _spots(column: PictureColumn, names: list[str]) -> dict[tuple[str, str], _Spot]:
+    """Return what the map shows, by the texts of two values: down ("" without one) and across."""
     places: dict[tuple[str, str], list[ReportRow]] = {}
     for row in column.rows:
         texts = [format_param(name, row.params) for name in names]
         places.setdefault((texts[0] if len(texts) == 2 else "", texts[-1]), []).append(row)
-    found = {}
-    for at, rows in places.items():
+    spots = {}
+    for values, rows in places.items():
         rows.sort(key=lambda row: (column.place(row), not column.has_picture(row)))
         others = [name for name in column.varying if name not in names]
-        found[at] = _spot(column, rows[0], len(rows), others if len(others) < 3 else [])
-    return found
+        spots[values] = _spot(column, rows[0], len(rows), others if len(others) < 3 else [])
+    return spots
 
 
 def _spot(column: PictureColumn, row: ReportRow, count: int, others: list[str]) -> _Spot:
-    """others: parameters that differ within the place, to name the one that is shown."""
+    """Return what the map shows where `count` rows share two values.
+
+    row: the best of them; others: the further parameters by which the row is named.
+    """
     cell = column.cell(row)
     if not cell.runs:
         return _Spot(row, None, [cell.why])
