@@ -178,7 +178,7 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
             "sweep's command again, which writes it anew"
         )
     config = from_record(record["params"])
-    planned = Prepared.of(record["data"])
+    planned = Prepared.from_description(record["data"])
     if planned.ready():  # the usual case: the source is not looked at again
         return config, planned
     size = GENERATORS[config.gen].image_size
