@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit and device, as recorded in every run folder."""
+"""Record where a result comes from: the versions, commit and device in every run folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", 
 
 
 def environment(device: torch.device) -> dict[str, Any]:
-    """Versions, commit and device; no host name and no path."""
+    """Return the versions, the commit and the device of this process, for `environment.json`.
+
+    The dictionary holds no host name and no path.
+    """
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)
     else:
@@ -36,25 +39,28 @@ def environment(device: torch.device) -> dict[str, Any]:
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout gansweep runs from, `+` for local changes; None elsewhere."""
-    here = Path(__file__).parent
+    """Return the short hash of the commit that gansweep runs from, with `+` after local changes.
+
+    Returns None if gansweep does not run from a checkout of its own.
+    """
+    package = Path(__file__).parent
     try:
-        root = _git(here, "rev-parse", "--show-toplevel")
-        # An installed copy may lie inside somebody else's checkout (a .venv in it).
-        if Path(root) != here.parent:
+        root = _git(package, "rev-parse", "--show-toplevel")
+        # An installed copy may lie in the checkout of another project, for instance in its .venv.
+        if Path(root) != package.parent:
             return None
-        dirty = "+" if _git(here, "status", "--porcelain", "--", ".") else ""
-        return _git(here, "rev-parse", "--short", "HEAD") + dirty
+        dirty = "+" if _git(package, "status", "--porcelain", "--", ".") else ""
+        return _git(package, "rev-parse", "--short", "HEAD") + dirty
     except (OSError, subprocess.SubprocessError):
         return None
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         ["git", "-C", str(folder), *arguments],
         capture_output=True, text=True, check=True, timeout=10,
     )  # fmt: skip
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _version(package: str) -> str | None:
