@@ -405,11 +405,11 @@ def test_changed_files_are_another_data_set(tmp_path: Path) -> None:
 
 
 def test_two_processes_prepare_once(own_cache: Path) -> None:
-    command = [sys.executable, "-m", "gansweep.training.data", "toyfaces", "--limit", "300"]
+    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--limit", "300"]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     output = "".join(process.communicate(timeout=120)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
-    assert output.count("toyfaces prepared") == 1
+    assert output.count("toyfaces is prepared") == 1
     assert output.count("300 pictures to train on ready") == 2
 
 
@@ -424,7 +424,7 @@ def test_sizes_that_are_no_pictures_are_refused(cli: Cli) -> None:
 
 
 def test_ctrl_c_while_preparing_is_one_line_and_leaves_nothing(own_cache: Path) -> None:
-    command = [sys.executable, "-m", "gansweep.training.data", "toyfaces", "--size", "256"]
+    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--size", "256"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for("*.lock", own_cache)
     process.send_signal(signal.SIGINT)
