@@ -93,7 +93,7 @@ class GAN(pl.LightningModule):
         return [make_gen(self.generator), make_disc(self.discriminator)]
 
     def latents(self, n: int) -> Tensor:
-        """n × z_dim, on the device."""
+        """Return `n` random latents, n × z_dim, on the device; see `latents.latents`."""
         return latents(self.z_dim, n, device=self.device)
 
     def training_step(self, span: list[Tensor]) -> None:

@@ -103,8 +103,8 @@ def parameter_groups(
 ) -> list[dict[str, Any]]:
     """Return the parameters of `net` in groups of equal learning rate, for a torch optimizer.
 
-    `optimizer` is a registered name, and `lr` is the learning rate at full width. `eps` is Adam's at
-    full width, and is scaled by `outputs`, as the gradients are.
+    `optimizer` is a registered name, and `lr` is the learning rate at full width. `eps` is Adam's
+    at full width, and is scaled by `outputs`, as the gradients are.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for layer in net.modules():

@@ -26,7 +26,7 @@ from gansweep.training.networks.chunks import LARGE_MAP, Chunked, works_image_by
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
-MEMORY_FORMATS = {name: getattr(torch, there) for name, there in params.MEMORY_FORMATS.items()}
+MEMORY_FORMATS = {name: getattr(torch, value) for name, value in params.MEMORY_FORMATS.items()}
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_MOMENTUM = 0.01
 
