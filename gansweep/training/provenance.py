@@ -43,14 +43,14 @@ def commit() -> str | None:
 
     Returns None if gansweep does not run from a checkout of its own.
     """
-    package = Path(__file__).parent
+    here = Path(__file__).parent
     try:
-        root = _git(package, "rev-parse", "--show-toplevel")
+        root = _git(here, "rev-parse", "--show-toplevel")
         # An installed copy may lie in the checkout of another project, for instance in its .venv.
-        if Path(root) != package.parent:
+        if Path(root) != here.parent:
             return None
-        dirty = "+" if _git(package, "status", "--porcelain", "--", ".") else ""
-        return _git(package, "rev-parse", "--short", "HEAD") + dirty
+        dirty = "+" if _git(here, "status", "--porcelain", "--", ".") else ""
+        return _git(here, "rev-parse", "--short", "HEAD") + dirty
     except (OSError, subprocess.SubprocessError):
         return None
 
