@@ -62,7 +62,9 @@ def test_tanh(kind: torch.dtype, tolerance: float) -> None:
 
 @pytest.mark.parametrize("name", ["conv2", "conv3"])
 def test_networks_equal_those_of_plain_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gansweep.training.networks.chunks.BYTES", 600_000)  # chunks of two images
+    monkeypatch.setattr(
+        "gansweep.training.networks.chunks.CHUNK_BYTES", 600_000
+    )  # chunks of two images
     torch.manual_seed(0)
     settings = {"channels": 1, "width": 1 / 16, "alpha": 0.2, "drop": 0}
     generator = build_generator(name, z_dim=10, **settings).double()  # type: ignore[arg-type]

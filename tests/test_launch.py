@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import one_line_error
+from conftest import one_line_error
 
 from gansweep.launch import devices, processes
 from gansweep.launch.child import Ended

@@ -18,7 +18,7 @@ from gansweep.training import stop
 from gansweep.training.data import prepare
 from gansweep.training.data.batches import Batches
 from gansweep.training.gan import GAN
-from gansweep.training.spans import SECONDS, Spans
+from gansweep.training.spans import SPAN_SECONDS, Spans
 from gansweep.training.train import train
 
 IMAGES = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8)
@@ -40,7 +40,7 @@ def lengths(monkeypatch: pytest.MonkeyPatch, step_seconds: float, steps: int, ev
 
 
 def test_spans_end_with_what_is_due_and_leave_no_batch_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, seen = lengths(monkeypatch, SECONDS / 50, steps=27, every=10)
+    found, seen = lengths(monkeypatch, SPAN_SECONDS / 50, steps=27, every=10)
     ends = [sum(found[: i + 1]) for i in range(len(found))]
     assert {10, 20, 27} <= set(ends)
     assert found[-1] == 7
@@ -50,11 +50,11 @@ def test_spans_end_with_what_is_due_and_leave_no_batch_out(monkeypatch: pytest.M
 
 
 def test_slow_steps_are_spans_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert lengths(monkeypatch, SECONDS * 2, steps=5, every=10)[0] == [1] * 5
+    assert lengths(monkeypatch, SPAN_SECONDS * 2, steps=5, every=10)[0] == [1] * 5
 
 
 def test_spans_keep_to_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = lengths(monkeypatch, SECONDS / 4, steps=100, every=1000)
+    found, _ = lengths(monkeypatch, SPAN_SECONDS / 4, steps=100, every=1000)
     assert max(found) == 4
     assert len(found) < 40
 
@@ -71,7 +71,7 @@ def test_a_span_changes_nothing_that_is_written(
     data = prepare(DataConfig("mnist5k"), 28)
     written = []
     for name, seconds in (("spans", 10.0), ("single", 0.0)):
-        monkeypatch.setattr("gansweep.training.spans.SECONDS", seconds)
+        monkeypatch.setattr("gansweep.training.spans.SPAN_SECONDS", seconds)
         run = Run(tmp_path, name)
         train(run, config, data)
         metrics = [{**line, "seconds": 0, "memory_mib": 0} for line in run.read_metrics()]
@@ -84,7 +84,7 @@ def test_a_span_changes_nothing_that_is_written(
 def test_a_stop_within_a_span_is_heard_at_its_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gansweep.training.spans.SECONDS", 10.0)
+    monkeypatch.setattr("gansweep.training.spans.SPAN_SECONDS", 10.0)
     original = GAN.step
 
     def step(gan: GAN, *arguments: Any) -> None:

@@ -1,1 +1,1 @@
-"""The screen: one console for all messages, progress bars, pictures in a terminal."""
+"""Print messages, show progress bars and draw pictures in a terminal."""

@@ -1,4 +1,4 @@
-"""The terminal: one console for all messages, colour and bars only where a person looks on."""
+"""Print all messages through one console, which uses colours and bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -20,11 +20,12 @@ replace_what_cannot_be_encoded()
 
 class _Console(Console):
     def print(self, *objects: Any, **options: Any) -> None:
+        """Print like rich's console, with control characters escaped (see `printable`)."""
         texts = (printable(o) if isinstance(o, str) else o for o in objects)
         super().print(*texts, **options)
 
     def on_broken_pipe(self) -> None:
-        """The reader of `… | head` has gone: what is under way goes on, unheard."""
+        """Drop all further output, as its reader (`… | head`) has ended; the sweep continues."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -33,7 +34,7 @@ console = _Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
 def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
-    """Pass `items` on, with a progress bar where there is a terminal."""
+    """Yield the `total` items of `items`, with a progress bar if the console is a terminal."""
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

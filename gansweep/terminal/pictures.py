@@ -1,4 +1,4 @@
-"""Pictures in a terminal: two pixels a character, as upper half blocks in true colour."""
+"""Draw pictures in a terminal, where one character shows two pixels as an upper half block."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from gansweep.terminal.console import console
 
 
 def can_draw() -> bool:
-    """Is it a terminal with colours enough?"""
+    """Return whether the console is a terminal with at least 256 colours."""
     return console.is_terminal and console.color_system in ("truecolor", "256")
 
 
 def draw(path: Path, columns: int) -> Text:
-    """The picture in at most so many columns. Raises OSError if it cannot be read."""
+    """Return the picture as text of at most `columns` characters in a line.
+
+    Raises OSError if the file cannot be read as a picture.
+    """
     from PIL import Image
 
     with Image.open(path) as picture:
@@ -36,4 +39,5 @@ def draw(path: Path, columns: int) -> Text:
 
 
 def _rgb(pixels: object, x: int, y: int) -> tuple[int, int, int]:
+    """Return the colour of one pixel of an RGB picture."""
     return pixels.getpixel((x, y))  # type: ignore[attr-defined]

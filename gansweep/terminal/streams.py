@@ -1,4 +1,4 @@
-"""What is printed reaches its reader, whatever the encoding of the terminal or the file."""
+"""Make standard output and error accept characters that their encoding lacks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def replace_what_cannot_be_encoded() -> None:
-    """What an encoding lacks is no reason to end a command."""
+    """Print `?` for a character that the encoding lacks, so that it does not end a command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

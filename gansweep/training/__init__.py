@@ -1,4 +1,4 @@
-"""Training one run in this process, with its networks, data sets and metrics.
+"""Train one run in this process: networks, data sets, metrics and the training loop.
 
-Only this room imports torch.
+No other room imports torch.
 """

@@ -1,4 +1,4 @@
-"""What is written and shown while a run trains: metrics, samples, checkpoints, the bar."""
+"""Write metrics, samples and checkpoints while a run trains, and show its progress bar."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from gansweep.training.samples import fixed_latents, save_grid
 
 
 class _Writer(pl.Callback):
-    """Writes to the run folder every `every` steps and at the last one."""
+    """This callback writes to the run folder every `every` steps and after step `total`."""
 
     def __init__(self, run: Run, every: int, total: int) -> None:
         self.run = run
@@ -44,14 +44,16 @@ class _Writer(pl.Callback):
             self.written = gan.steps_done
 
     def due(self, step: int) -> bool:
+        """Return whether the callback writes after `step`."""
         return step % self.every == 0 or step == self.total
 
     def write(self, gan: GAN) -> None:
+        """Write what the subclass is for, as it is after step `gan.steps_done`."""
         raise NotImplementedError
 
 
 class Restore(pl.Callback):
-    """Go on from a checkpoint, once the optimizers are made."""
+    """This callback resumes from the checkpoint `start` as soon as the optimizers exist."""
 
     def __init__(self, start: Checkpoint | None) -> None:
         self.start = start
@@ -63,9 +65,10 @@ class Restore(pl.Callback):
 
 
 class Metrics(_Writer):
-    """A line of losses in the metrics stream; the values stay on the device in between.
+    """This callback appends the losses to the metrics stream, one line for each due step.
 
-    Raises Diverged at the first that is not finite.
+    Between two lines the losses stay on the device. `write` raises Diverged at the first loss that
+    is not finite.
     """
 
     def __init__(
@@ -74,15 +77,15 @@ class Metrics(_Writer):
         super().__init__(run, every, total)
         self.steps_per_epoch = steps_per_epoch
         self.latest: dict[str, float] = start.losses if start else {}
-        self._before = start.seconds if start else 0.0
-        self._started = time.perf_counter()
+        self._earlier_seconds = start.seconds if start else 0.0
+        self._started_at = time.perf_counter()
 
     def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
-        self._started = time.perf_counter()
+        self._started_at = time.perf_counter()
 
     def seconds(self) -> float:
-        """Trained so far, earlier attempts included."""
-        return self._before + time.perf_counter() - self._started
+        """Return the seconds this run has trained so far, earlier attempts included."""
+        return self._earlier_seconds + time.perf_counter() - self._started_at
 
     def write(self, gan: GAN) -> None:
         step = gan.steps_done
@@ -97,7 +100,7 @@ class Metrics(_Writer):
 
 
 class Samples(_Writer):
-    """A picture of the fixed latents, in step with the checkpoints."""
+    """This callback draws the images of the fixed latents as a picture."""
 
     def write(self, gan: GAN) -> None:
         images = gan.sample(fixed_latents(gan.z_dim))
@@ -106,21 +109,25 @@ class Samples(_Writer):
 
 
 class Checkpoints(_Writer):
-    """The state to go on from: with each picture, every few minutes, and when asked to stop."""
+    """This callback saves the checkpoint from which the run can be resumed.
 
-    SECONDS = 300.0  # at most this much training is lost to a kill
+    A checkpoint is due every `every` steps, SAVE_SECONDS after the previous one, and when the run
+    is asked to stop. `on_train_batch_end` raises Stopped in the last case.
+    """
+
+    SAVE_SECONDS = 300.0  # A kill loses at most this much training.
 
     def __init__(self, run: Run, every: int, total: int, metrics: Metrics) -> None:
         super().__init__(run, every, total)
         self.metrics = metrics
-        self._saved = time.monotonic()
+        self._saved_at = time.monotonic()
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(gan, GAN)
         stopped = stop.requested() and gan.steps_done < self.total
-        if stopped or time.monotonic() - self._saved > self.SECONDS:
+        if stopped or time.monotonic() - self._saved_at > self.SAVE_SECONDS:
             self.write(gan)
         else:
             super().on_train_batch_end(trainer, gan, outputs, batch, batch_idx)
@@ -129,13 +136,13 @@ class Checkpoints(_Writer):
 
     def write(self, gan: GAN) -> None:
         save_checkpoint(self.run, gan, self.metrics.seconds())
-        self._saved = time.monotonic()
+        self._saved_at = time.monotonic()
 
 
 class Bar(pl.Callback):
-    """A progress bar on terminals, redrawn a few times a second, not at every step."""
+    """This callback shows a progress bar on a terminal and redraws it every REDRAW_SECONDS."""
 
-    INTERVAL = 0.2  # seconds
+    REDRAW_SECONDS = 0.2
 
     def __init__(self, title: str, total: int, batch_size: int, metrics: Metrics) -> None:
         self.title = title
@@ -150,30 +157,30 @@ class Bar(pl.Callback):
         self.bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total} steps {task.fields[facts]}", markup=False),
+            TextColumn("{task.completed}/{task.total} steps {task.fields[status]}", markup=False),
             TimeRemainingColumn(),
             console=console,
             transient=True,
             auto_refresh=False,
         )
         self.bar.start()
-        self.task = self.bar.add_task(self.title, total=self.total, facts="")
-        self._drawn = 0.0
+        self.task = self.bar.add_task(self.title, total=self.total, status="")
+        self._drawn_at = 0.0
         assert isinstance(gan, GAN)
-        self._started, self._first = time.monotonic(), gan.steps_done
+        self._started_at, self._first_step = time.monotonic(), gan.steps_done
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         assert isinstance(gan, GAN)
         now = time.monotonic()
-        if self.bar is None or now - self._drawn < self.INTERVAL:
+        if self.bar is None or now - self._drawn_at < self.REDRAW_SECONDS:
             return
-        self._drawn = now
-        rate = (gan.steps_done - self._first) * self.batch_size / (now - self._started)
+        self._drawn_at = now
+        rate = (gan.steps_done - self._first_step) * self.batch_size / (now - self._started_at)
         losses = " ".join(f"{name} {value:.2f}" for name, value in self.metrics.latest.items())
-        facts = f"{rate:,.0f} images/s {losses}"
-        self.bar.update(self.task, completed=gan.steps_done, facts=facts, refresh=True)
+        status = f"{rate:,.0f} images/s {losses}"
+        self.bar.update(self.task, completed=gan.steps_done, status=status, refresh=True)
 
     def teardown(self, trainer: pl.Trainer, gan: pl.LightningModule, stage: str) -> None:
         if self.bar is not None:

@@ -1,9 +1,9 @@
-"""A checkpoint: all that an interrupted run needs to go on as if nothing had happened.
+"""Save and load the checkpoint from which an interrupted run resumes.
 
-Weights, both optimizers, the step (which is also the place in the data: its order depends on
-seed and epoch alone), the state of the dice, and the best weights so far with their picture. On a
-CPU, with the same number of threads, the run that goes on ends with the very bits of the one that
-was never interrupted.
+A checkpoint holds the weights, the states of both optimizers, the step, the states of the random
+generators, and the best weights so far with their picture. The step is also the position in the
+data, because the order of the images depends only on the seed and the epoch. On a CPU with the same
+number of threads, a resumed run ends with exactly the weights of a run that was never interrupted.
 """
 
 from __future__ import annotations
@@ -21,9 +21,15 @@ from gansweep.training.metrics.files import load, save
 
 @dataclass
 class Checkpoint:
-    """step: batches done; seconds: trained so far; losses: the latest; threads: of the CPU;
-    watched: steps since the judge's last look, and how many of them were saturated; best: the
-    bytes of the run's `best.ckpt` and `best.png` by name; None in an older file, without them."""
+    """A checkpoint has the fields of the file `last.ckpt`; renaming one makes old files unreadable.
+
+    `step` counts the batches trained on, `seconds` is the training time so far, `losses` has the
+    latest losses by name, and `threads` is the number of CPU threads. `weights` is the GAN's
+    state_dict, and `optimizers` has those of the generator's and the discriminator's optimizer.
+    `watched` has the number of steps since the last evaluation, and of saturated steps among these.
+    `dice` has the states of the random generators: "cpu" and, on a GPU, "cuda". `best` has the
+    bytes of the run's `best.ckpt` and `best.png` by name, and is None in files of earlier versions.
+    """
 
     step: int
     seconds: float
@@ -41,7 +47,7 @@ class Checkpoint:
             write_bytes(run.folder / name, data.numpy().tobytes())
 
     def restore(self, gan: GAN) -> None:
-        """Put `gan`, its optimizers and the dice where they were."""
+        """Set `gan`, its optimizers and the random generators to the state of this checkpoint."""
         gan.load_state_dict(self.weights)
         gan.steps_done = self.step
         gan.losses = {name: torch.tensor(value) for name, value in self.losses.items()}
@@ -54,16 +60,19 @@ class Checkpoint:
 
 
 def _optimizers(gan: GAN) -> list[torch.optim.Optimizer]:
-    found = gan.optimizers(use_pl_optimizer=False)
-    assert isinstance(found, list)
-    return found
+    optimizers = gan.optimizers(use_pl_optimizer=False)
+    assert isinstance(optimizers, list)
+    return optimizers
 
 
 def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
-    """Write `run.last`; the one before it stays until this one is whole and on the disk."""
-    dice = {"cpu": torch.get_rng_state()}
+    """Write `run.last`; the previous file stays until the new one is complete on the disk.
+
+    `seconds` is the training time of the run so far.
+    """
+    random_states = {"cpu": torch.get_rng_state()}
     if gan.device.type == "cuda":
-        dice["cuda"] = torch.cuda.get_rng_state(gan.device)
+        random_states["cuda"] = torch.cuda.get_rng_state(gan.device)
     state = {
         "step": gan.steps_done,
         "seconds": seconds,
@@ -72,10 +81,9 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
         "weights": gan.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in _optimizers(gan)],
         "watched": [gan.watched, int(gan.saturated)],
-        "dice": dice,
+        "dice": random_states,
         "best": _best_files(run),
     }
-
     save(run.last, state)
 
 
@@ -95,19 +103,22 @@ def _older_best_files(run: Run, step: int) -> dict[str, torch.Tensor]:
 
 
 def load_checkpoint(run: Run) -> Checkpoint | None:
-    """The run's checkpoint, None if there is none. Raises ValueError if it is damaged."""
+    """Return the run's checkpoint, or None if the run has none.
+
+    Raises ValueError if the file is damaged, OSError or MemoryError if it cannot be read now.
+    """
     if not run.last.is_file():
         return None
     try:
-        with zipfile.ZipFile(run.last) as archive:  # torch does not compare the checksums
+        with zipfile.ZipFile(run.last) as archive:  # torch does not compare checksums
             broken = archive.testzip()
         if broken is not None:
-            raise ValueError(f"the checksum of {broken} is another")
+            raise ValueError(f"the checksum of {broken} does not match")
         found = Checkpoint(**load(run.last))
         if found.best is None:
             found.best = _older_best_files(run, found.step)
         return found
-    except (OSError, MemoryError):  # not the file's fault: it may be read another time
+    except (OSError, MemoryError):  # The file may be intact and readable later.
         raise
-    except Exception as error:  # whatever is wrong with the file, training anew is the remedy
+    except Exception as error:  # Every kind of damage has one remedy: to train from the start.
         raise ValueError(f"{run.last.name}: {' '.join(str(error).split())[:200]}") from error

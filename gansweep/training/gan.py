@@ -1,6 +1,6 @@
-"""The GAN: the step orders and losses of both documents, as a LightningModule.
+"""Train a GAN with the step orders and losses of documents 000 and 004, as a LightningModule.
 
-It receives built networks and knows none of them by name.
+The module receives built networks and knows none of them by name.
 """
 
 from __future__ import annotations
@@ -17,31 +17,35 @@ from gansweep.training import stop
 from gansweep.training.data.pixels import normalise
 from gansweep.training.latents import latents
 
-SATURATED = 0.01  # D's loss, below which it teaches nothing
+SATURATED_LOSS = 0.01  # A discriminator with a smaller loss teaches the generator nothing.
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
 
 
 def cross_entropy(logits: Tensor, label: float) -> Tensor:
-    """Mean sigmoid cross entropy of `logits` against one label for all, in float32."""
+    """Return the mean sigmoid cross entropy of `logits` against one label for all, in float32."""
     logits = logits.float()
     return binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
 
 def _gradient_norm(net: nn.Module) -> float:
+    """Return the L2 norm of all gradients of `net` together; 0 if it has none."""
     norms = [p.grad.norm() for p in net.parameters() if p.grad is not None]
     return torch.stack(norms).norm().item() if norms else 0.0
 
 
 class GAN(pl.LightningModule):
-    """Generator against discriminator with the non-saturating loss.
+    """This module trains a generator G and a discriminator D with the non-saturating loss.
 
-    A step takes one batch, uint8 B×C×H×W, and trains first D, then G:
-    document 004 (the default): D's loss is the sum of the means over real (labelled 1 − smooth)
-    and fake (0), in two passes; G's on the same z. Document 000: `joint_d`, one pass over both
-    with the mean over 2B, and `fresh_z`, a new z for G. `reuse_fake` lets one generator forward
-    serve both steps where they share z: G does not change in between, so only dropout masks and
-    batch-norm averages, drawn and updated once instead of twice, tell it from recomputing.
+    The loss is that of Goodfellow et al. 2014, section 3. A step takes one batch, uint8 B×C×H×W,
+    and trains first D, then G. In document 004 (the default), D's loss is the mean over the real
+    images (label 1 − `smooth`) plus the mean over the fake ones (label 0), computed in two passes,
+    and G is trained on the same z. In document 000, D makes one pass over both with the mean over
+    2B (`joint_d`), and G is trained on a new z (`fresh_z`).
+
+    With `reuse_fake`, one generator forward pass serves both D and G where they share z. G does not
+    change between the two uses. The result therefore differs from two passes only in the dropout
+    masks and the batch-norm averages, which are drawn and updated once instead of twice.
     """
 
     def __init__(
@@ -70,16 +74,17 @@ class GAN(pl.LightningModule):
         self.reuse_fake = reuse_fake and not fresh_z
         self.memory_format = memory_format
         self.ema_decay = ema_decay
-        # Its own copy: averaged weights and batch-norm statistics (Yazıcı et al. 2019).
+        # This copy of G has averaged weights (Yazıcı et al. 2019) and G's batch-norm statistics.
         self.averaged = (
             None if ema_decay is None else copy.deepcopy(generator).requires_grad_(False)
         )
         self._make_optimizers = (gen_optimizer, disc_optimizer)
-        # Lightning's global_step counts every optimizer's steps: this one counts batches.
+        # Lightning's global_step counts the steps of every optimizer; steps_done counts batches.
         self.steps_done = 0
         self.losses: dict[str, Tensor] = {}
         self._logits: tuple[Tensor, Tensor] | None = None
-        # Steps since the last look, and those of them with next to no loss of D.
+        # These count the steps since the last evaluation, and those among them in which D's loss
+        # was below SATURATED_LOSS.
         self.watched = 0
         self.saturated: Tensor | int = 0
 
@@ -88,11 +93,11 @@ class GAN(pl.LightningModule):
         return [make_gen(self.generator), make_disc(self.discriminator)]
 
     def latents(self, n: int) -> Tensor:
-        """n × z_dim, on the device."""
+        """Return `n` random latents, n × z_dim, on the device; see `latents.latents`."""
         return latents(self.z_dim, n, device=self.device)
 
     def training_step(self, span: list[Tensor]) -> None:
-        """A step on each batch; none after the one in which the run is asked to stop."""
+        """Do one step on each batch; end after the step in which the run is asked to stop."""
         gen_optimizer, disc_optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[misc]
         for batch in span:
             self.step(batch, gen_optimizer, disc_optimizer)
@@ -105,38 +110,42 @@ class GAN(pl.LightningModule):
         gen_optimizer: torch.optim.Optimizer,
         disc_optimizer: torch.optim.Optimizer,
     ) -> None:
-        """Train D, then G, on one batch; needs no trainer."""
+        """Train D, then G, on one batch of images, uint8 B×C×H×W. The step needs no trainer.
+
+        The step updates both networks and the averaged generator, sets `losses` ("loss_d" and
+        "loss_g", scalars on the device), and advances `steps_done`, `watched` and `saturated`.
+        """
         real = normalise(batch).contiguous(memory_format=self.memory_format)
         z = self.latents(len(real))
 
-        # The generator's graph is kept only if its step will use it.
+        # The graph of this forward pass is kept only if G's own step will use it.
         with torch.set_grad_enabled(self.reuse_fake):
             fake = self.generator(z)
         disc_loss = self.disc_loss(real, fake.detach())
         disc_optimizer.zero_grad()
         disc_loss.backward()
         disc_optimizer.step()
-        # Under autocast the low-precision copies of D's weights may be cached: of before its step,
-        # and of G's without a graph.
+        # Autocast may have cached low-precision copies of the weights: D's copies are older than
+        # its step, and G's copies may lack a graph.
         torch.clear_autocast_cache()
 
         if not self.reuse_fake:
             fake = self.generator(self.latents(len(real)) if self.fresh_z else z)
         gen_loss = cross_entropy(self.discriminator(fake), 1.0)
         gen_optimizer.zero_grad()
-        # Gradients for the generator alone: none for D's weights, which only pass them on.
+        # Only G's weights get gradients here; D only passes them on.
         gen_loss.backward(inputs=list(self.generator.parameters()))
         gen_optimizer.step()
-        torch.clear_autocast_cache()  # likewise of G's weights
+        torch.clear_autocast_cache()  # The copies of G's weights are outdated too.
 
         self._average()
         self.steps_done += 1
         self.losses = {"loss_d": disc_loss.detach(), "loss_g": gen_loss.detach()}
         self.watched += 1
-        self.saturated = self.saturated + (disc_loss.detach() < SATURATED)
+        self.saturated = self.saturated + (disc_loss.detach() < SATURATED_LOSS)
 
     def disc_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """D's loss on real and fake images, B×C×H×W in [−1, 1] each."""
+        """Return D's loss, a scalar, on real and fake images, B×C×H×W in [−1, 1] each."""
         if self.joint_d:
             real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).chunk(2)
         else:
@@ -147,17 +156,22 @@ class GAN(pl.LightningModule):
 
     @torch.no_grad()
     def _average(self) -> None:
+        """Move the averaged weights towards G's by 1 − `ema_decay`; copy G's batch-norm buffers."""
         if self.averaged is None or self.ema_decay is None:
             return
         weights = zip(self.averaged.parameters(), self.generator.parameters(), strict=True)
         for mean, weight in weights:
             mean.lerp_(weight, 1 - self.ema_decay)
         statistics = zip(self.averaged.buffers(), self.generator.buffers(), strict=True)
-        for ours, its in statistics:
-            ours.copy_(its)
+        for copied, current in statistics:
+            copied.copy_(current)
 
     def health(self) -> dict[str, float]:
-        """What tells how the game stands after a step: D(x), D(G(z)), norms of the gradients."""
+        """Return the balance of D and G after the last step, or {} before the first step.
+
+        d_real and d_fake are the means of D(x) and D(G(z)) over the batch, in [0, 1]; grad_d and
+        grad_g are the L2 norms of the gradients of D and G.
+        """
         if self._logits is None:
             return {}
         real, fake = (torch.sigmoid(logits.float()).mean().item() for logits in self._logits)
@@ -169,19 +183,22 @@ class GAN(pl.LightningModule):
         }
 
     def take_saturation(self) -> float:
-        """Share of the steps since the last call in which D's loss was next to nothing."""
+        """Return the share, 0 to 1, of saturated steps since the last call; reset the counts."""
         share = float(self.saturated) / max(1, self.watched)
         self.watched, self.saturated = 0, 0
         return round(share, 4)
 
     @torch.no_grad()
     def sample(self, z: Tensor) -> Tensor:
-        """Images N×C×H×W in [−1, 1], drawn with batch norm's moving averages, no dropout."""
+        """Return the images of the latents `z`, N × z_dim, as float32 N×C×H×W in [−1, 1].
+
+        Batch norm uses its moving averages, and dropout is off.
+        """
         return self._draw(self.generator, z)
 
     @torch.no_grad()
     def sample_averaged(self, z: Tensor) -> Tensor:
-        """The same by the averaged generator."""
+        """Return the same as `sample`, but from the averaged generator."""
         assert self.averaged is not None
         return self._draw(self.averaged, z)
 

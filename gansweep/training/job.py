@@ -227,7 +227,7 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
         )
     try:
         config = from_record(record["params"])
-        planned = Prepared.of(record["data"])
+        planned = Prepared.from_description(record["data"])
     except (UserError, TypeError, KeyError) as error:
         raise UserError(f"{run.config} cannot be used: {one_line(error)}") from None
     if planned.ready():  # the usual case: the source is not looked at again

@@ -1,4 +1,4 @@
-"""Peak memory of a run, for the result and for packing several runs on a device."""
+"""Measure the peak memory of a run, for its result and for packing several runs on a device."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import torch
 
 
 def reset_peak_memory(device: torch.device) -> None:
+    """Start a new measurement of `peak_memory`, where the system allows this."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return
-    with suppress(OSError):  # Linux: 5 resets the high-water mark VmHWM of this process
+    with suppress(OSError):  # On Linux, 5 resets this process' high-water mark VmHWM.
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def peak_memory(device: torch.device) -> int:
-    """MiB: of the device's memory on a GPU, of the whole process on a CPU (0 if unknown)."""
+    """Return the peak memory in MiB since the last reset; 0 if it is unknown.
+
+    On a GPU this is the device memory that PyTorch reserved, on a CPU that of the whole process.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_reserved(device) >> 20
     with suppress(OSError):
@@ -27,7 +31,7 @@ def peak_memory(device: torch.device) -> int:
                 return int(line.split()[1]) >> 10
     try:
         import resource
-    except ImportError:  # not on Windows
+    except ImportError:  # Windows lacks this module.
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak >> (20 if os.uname().sysname == "Darwin" else 10)

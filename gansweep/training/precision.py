@@ -1,4 +1,7 @@
-"""`python -m gansweep.training.precision [cpu|cuda]`: seconds of a step in fp32 and in bf16."""
+"""Measure the seconds of a training step in fp32 and in bf16.
+
+`python -m gansweep.training.precision [cpu|cuda]` prints the seconds as JSON.
+"""
 
 from __future__ import annotations
 
@@ -12,29 +15,32 @@ import torch
 from gansweep.config import Config
 from gansweep.training.train import build_gan
 
-ROUNDS = 5  # of each precision in turn; the best one counts
-STEPS = 6  # of a round
+ROUNDS = 5  # Each precision runs in turn; its fastest round counts.
+STEPS_PER_ROUND = 6
 
 
 def measure(kind: str) -> dict[str, float]:
-    """Seconds of a training step in each precision, the least of several interleaved rounds."""
+    """Return the seconds of a training step by precision ("fp32", "bf16") on the device `kind`.
+
+    The rounds of the precisions alternate, and the fastest round of each counts.
+    """
     if kind == "cpu":
-        torch.set_num_threads(1)  # as a sweep's jobs have
+        torch.set_num_threads(1)  # The jobs of a sweep have one thread too.
     steps = {precision: _stepper(kind, precision) for precision in ("fp32", "bf16")}
-    best = dict.fromkeys(steps, float("inf"))
+    fastest = dict.fromkeys(steps, float("inf"))
     for _ in range(ROUNDS):
         for name, step in steps.items():
             started = time.perf_counter()
-            for _ in range(STEPS):
+            for _ in range(STEPS_PER_ROUND):
                 step()
             if kind == "cuda":
                 torch.cuda.synchronize()
-            best[name] = min(best[name], (time.perf_counter() - started) / STEPS)
-    return best
+            fastest[name] = min(fastest[name], (time.perf_counter() - started) / STEPS_PER_ROUND)
+    return fastest
 
 
 def _stepper(kind: str, precision: str) -> Any:
-    """A function that does one step of the default networks on made-up images."""
+    """Return a function that does one step of the default networks on random images."""
     gpu = kind == "cuda"
     config = Config(
         precision=precision, width=1.0 if gpu else None, batch_size=128 if gpu else 32
@@ -47,7 +53,7 @@ def _stepper(kind: str, precision: str) -> Any:
         with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
             gan.step(batch, *optimizers)
 
-    step()  # the first one allocates
+    step()  # The first step also allocates memory, so it is not timed.
     return step
 
 

@@ -1,4 +1,4 @@
-"""Where a result comes from: versions, commit and device, as recorded in every run folder."""
+"""Record where a result comes from: the versions, commit and device in every run folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ PACKAGES = ("torch", "torchvision", "pytorch-lightning", "hydra-core", "numpy", 
 
 
 def environment(device: torch.device) -> Environment:
-    """Versions, commit and device; no host name and no path."""
+    """Return the versions, the commit and the device of this process, for `environment.json`.
+
+    The record holds no host name and no path.
+    """
     if device.type == "cuda":
         hardware = torch.cuda.get_device_name(device)
     else:
@@ -37,14 +40,15 @@ def environment(device: torch.device) -> Environment:
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout gansweep runs from, `+` for local changes; None elsewhere.
+    """Return the short hash of the commit that gansweep runs from, with `+` after local changes.
 
-    Read once, when the code is imported (preload.py): a sweep goes on with that code, whatever is
+    Returns None if gansweep does not run from a checkout of its own. The hash is read once, when
+    the code is imported (preload.py), because a sweep continues with that code, whatever is
     committed meanwhile.
     """
     try:
         root = _git(PACKAGE, "rev-parse", "--show-toplevel")
-        # An installed copy may lie inside somebody else's checkout (a .venv in it).
+        # An installed copy may lie in the checkout of another project, for instance in its .venv.
         if Path(root) != PACKAGE.parent:
             return None
         dirty = "+" if _git(PACKAGE, "status", "--porcelain", "--", ".") else ""
@@ -54,11 +58,11 @@ def commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         ["git", "-C", str(folder), *arguments],
         capture_output=True, text=True, check=True, timeout=10,
     )  # fmt: skip
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,8 @@
-"""Spans of steps: Lightning's loop and the callbacks cost half a millisecond a turn, not a step."""
+"""Group the batches into spans, one for each turn of Lightning's loop.
+
+A turn of the loop with its callbacks costs half a millisecond, which a span pays once and not at
+every step.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,15 @@ from torch import Tensor
 from gansweep.training.data.batches import Batches
 from gansweep.training.gan import GAN
 
-SECONDS = 0.2  # that a span takes, about: how often the bar can be redrawn
+SPAN_SECONDS = 0.2  # A span takes about this long; the progress bar is redrawn between spans.
 
 
 class Spans:
-    """The batches of a run in spans, lists of consecutive ones.
+    """This iterable yields the batches of a run as spans, which are lists of consecutive batches.
 
-    A span ends with the first step that is `due`, and is short enough for SECONDS at the pace of
-    the run so far; the first ones are single steps, as there is no pace yet.
+    A span ends at the first step that is `due`, or when it would take longer than SPAN_SECONDS at
+    the run's pace so far. The first spans are single steps, because no pace is known yet. A batch
+    is uint8 B×C×H×W.
     """
 
     def __init__(self, batches: Batches, gan: GAN, due: Callable[[int], bool]) -> None:
@@ -26,12 +31,13 @@ class Spans:
         self.due = due
 
     def __iter__(self) -> Iterator[list[Tensor]]:
-        first, started = self.batches.first, time.monotonic()
+        first_step, started = self.batches.first, time.monotonic()
         span: list[Tensor] = []
-        for step, batch in enumerate(self.batches, first + 1):
+        for step, batch in enumerate(self.batches, first_step + 1):
             span.append(batch)
-            pace = (self.gan.steps_done - first) / max(time.monotonic() - started, 1e-6)
-            if self.due(step) or len(span) >= SECONDS * pace:
+            seconds = max(time.monotonic() - started, 1e-6)
+            steps_per_second = (self.gan.steps_done - first_step) / seconds
+            if self.due(step) or len(span) >= SPAN_SECONDS * steps_per_second:
                 yield span
                 span = []
         if span:

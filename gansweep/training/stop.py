@@ -1,6 +1,7 @@
-"""Asking the run of this process to stop: it writes a checkpoint at its next step and ends.
+"""Ask the run of this process to stop, which writes a checkpoint after the current step and ends.
 
-Who asks: Ctrl-C and SIGTERM (a scheduler's warning), or the launcher that started the process.
+The request comes from Ctrl-C, from SIGTERM (a scheduler's warning) or from the launcher that
+started the process.
 """
 
 from __future__ import annotations
@@ -16,39 +17,41 @@ _requested = threading.Event()
 
 
 class Stopped(Exception):
-    """The run stopped when asked to; its checkpoint is the place to go on from."""
+    """The run has stopped because it was asked to; it can be resumed from its checkpoint."""
 
 
 def request() -> None:
-    """Let the run stop at its next step."""
+    """Ask the run to stop after the current step."""
     _requested.set()
 
 
 def requested() -> bool:
+    """Return whether the run has been asked to stop."""
     return _requested.is_set()
 
 
 @contextmanager
 def on_signals() -> Iterator[None]:
-    """Within: the first Ctrl-C or SIGTERM requests the stop, a second one is KeyboardInterrupt.
+    """Handle Ctrl-C and SIGTERM within the `with` block.
 
-    Only a main thread can hear signals; elsewhere nothing changes.
+    The first signal requests the stop; the second one raises KeyboardInterrupt. Only the main
+    thread of a process can handle signals, so in any other thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def heard(*_: object) -> None:
+    def handle(*_: object) -> None:
         if requested():
             raise KeyboardInterrupt
         request()
-        console.print("\nstopping at the next step, with a checkpoint (Ctrl-C: at once)")
+        console.print("\nthe run saves a checkpoint and stops (press Ctrl-C again to stop at once)")
 
     _requested.clear()
     signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, heard) for number in signals]
+    previous_handlers = [signal.signal(number, handle) for number in signals]
     try:
         yield
     finally:
-        for number, handler in zip(signals, before, strict=True):
+        for number, handler in zip(signals, previous_handlers, strict=True):
             signal.signal(number, handler)

@@ -1,32 +1,33 @@
-"""Document 000's `dirty` and `clean` pictures: a raw sample, and the same one whitened."""
+"""Whiten a sample: document 000 shows it raw as `dirty` and whitened as `clean`."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-THRESHOLD = 5 * 127  # of a pixel and its four neighbours together
+WHITE_ABOVE = 5 * 127  # This bounds the sum of a pixel and its four neighbours.
 WHITE = 255
 
 
 def whiten(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """N×H×W grey bytes; where a pixel and its four neighbours sum to more than 5·127: white.
+    """Make each pixel white whose sum with its four neighbours exceeds 5·127; keep the borders.
 
-    The document scans row by row and in place, so the neighbours above and to the left are already
-    whitened. What depends on each other lies on different anti-diagonals: one is done at a time,
-    for all images at once, with the very same result. The borders stay.
+    `images` are grey, uint8 N×H×W, and so is the result. Document 000 scans an image row by row and
+    in place, so the neighbours above and to the left of a pixel are already whitened. Pixels that
+    depend on each other lie on different anti-diagonals. This function therefore whitens one
+    anti-diagonal of all images at a time and gives exactly the document's result.
     """
-    done = np.asarray(images, np.int32).copy()
-    height, width = done.shape[1:]
+    pixels = np.asarray(images, np.int32).copy()
+    height, width = pixels.shape[1:]
     for diagonal in range(2, height + width - 3):
         rows = np.arange(max(1, diagonal - width + 2), min(height - 2, diagonal - 1) + 1)
         columns = diagonal - rows
-        around = (
-            done[:, rows, columns]
-            + done[:, rows - 1, columns]
-            + done[:, rows + 1, columns]
-            + done[:, rows, columns - 1]
-            + done[:, rows, columns + 1]
+        total = (
+            pixels[:, rows, columns]
+            + pixels[:, rows - 1, columns]
+            + pixels[:, rows + 1, columns]
+            + pixels[:, rows, columns - 1]
+            + pixels[:, rows, columns + 1]
         )
-        done[:, rows, columns] = np.where(around > THRESHOLD, WHITE, done[:, rows, columns])
-    return done.astype(np.uint8)
+        pixels[:, rows, columns] = np.where(total > WHITE_ABOVE, WHITE, pixels[:, rows, columns])
+    return pixels.astype(np.uint8)

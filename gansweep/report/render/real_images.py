@@ -24,7 +24,7 @@ def write_real_images(results: Results, picture: str, folder: Path) -> str | Non
     ]
     for record in records:
         try:
-            data = Prepared.of(record)
+            data = Prepared.from_description(record)
             images = data.array()[:COUNT]
         except (OSError, ValueError, TypeError, KeyError):
             continue

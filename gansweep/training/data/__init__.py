@@ -1,7 +1,7 @@
-"""Data sets: each prepared once, as one uint8 array N×C×H×W in the cache.
+"""Prepare data sets, each once, as one uint8 array N×C×H×W in the cache.
 
-Add one by decorating a function in a module of this folder and giving it a file in conf/data.
-Nothing here imports torch but `batches` and `pixels`.
+To add a data set, decorate a function in a module of this folder and add a file to conf/data.
+Only the modules `batches` and `pixels` import torch.
 """
 
 from gansweep.training.data import celeba, images, mnist, toyfaces

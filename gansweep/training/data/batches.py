@@ -1,4 +1,4 @@
-"""Batches as slices of one tensor on the device: no workers, no copies from the host."""
+"""Cut batches from one tensor on the device, without workers or copies from the host."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from torch import Tensor
 
 
 class Batches:
-    """All batches of a run, epoch after epoch; the incomplete last one of an epoch is dropped.
+    """This iterable yields the batches of a run, epoch after epoch, each uint8 B×C×H×W.
 
-    images: uint8 N×C×H×W, on the device. Yields uint8 B×C×H×W: in file order, or with `shuffle`
-    in a new order each epoch that depends on the seed and the epoch alone. first: the batch to
-    begin with, where an interrupted run goes on.
+    `images` is uint8 N×C×H×W on the device. The images come in file order, or with `shuffle` in a
+    new order for each epoch, which depends only on the seed and the epoch. The incomplete last
+    batch of an epoch is dropped. `steps` is the number of batches of the whole run, and `first` is
+    the number of the batch with which a resumed run begins.
     """
 
     def __init__(
@@ -41,14 +42,15 @@ class Batches:
         order: Tensor | None = None
         for step in range(self.first, self.steps):
             epoch, i = divmod(step, self.per_epoch)
-            place = slice(i * self.batch_size, (i + 1) * self.batch_size)
+            positions = slice(i * self.batch_size, (i + 1) * self.batch_size)
             if not self.shuffle:
-                yield self.images[place]
+                yield self.images[positions]
                 continue
             if i == 0 or order is None:
                 order = self._order(epoch)
-            yield self.images[order[place]]
+            yield self.images[order[positions]]
 
     def _order(self, epoch: int) -> Tensor:
-        dice = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
-        return torch.randperm(len(self.images), generator=dice).to(self.images.device)
+        """Return the numbers of the images, int64 of shape (N,), in the order of `epoch`."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        return torch.randperm(len(self.images), generator=generator).to(self.images.device)

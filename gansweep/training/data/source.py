@@ -1,4 +1,4 @@
-"""What a data set is before it is prepared: where it comes from and how to read it."""
+"""Register data sets and find their sources, from which `cache` prepares them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ def dataset(
     stand_in: str | None = None,
     note: str = "",
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Register a function (DataConfig, image size) → Source.
+    """Register a function (DataConfig, image size in pixels) → Source as the data set `name`.
 
-    files: does it read files in `data.root`? digits: are they digits, to be judged as such?
-    metrics: the one that ranks its runs and the second opinion; by default LeNet's distance for
-    digits, that of random features for all else. stand_in: a data set without files that may take
-    its place (see `at_hand`). note: what captions say of it beside its name. The choice on the
-    command line is the file conf/data/NAME.yaml.
+    `files` says whether the data set reads files in `data.root`. `digits` says whether the images
+    are digits, which the judge compares in the features of a digit classifier. `metrics` names the
+    metric that ranks the runs and the second opinion; the default is LeNet's distance first for
+    digits, and that of random features first for all other images. `stand_in` is a data set without
+    files that may replace this one (see `at_hand`), and `note` is what captions add to the name.
+    The command line accepts the data set if the file conf/data/NAME.yaml exists. Raises ValueError
+    if the name is taken.
     """
     if metrics is None:
         metrics = ("fd_lenet", "fd_random") if digits else ("fd_random", "swd")
@@ -43,12 +45,14 @@ def dataset(
 
 @dataclass(frozen=True)
 class Source:
-    """A data set that can be read.
+    """A source says how to read a data set.
 
-    key: what decides the pixels (files with size and time, version of a drawing), as JSON; it
-    names the cache. count: number of its images. load: numbers of images → uint8 N×C×H×W. label:
-    heading of its pictures. trained: the first so many are its training images, the others its own
-    test images; None if it has none. remark: what the user should know of it.
+    `key` is JSON of everything that determines the pixels, such as the files with sizes and times,
+    or the version of a drawing; it names the folder in the cache. `count` is the number of images,
+    and `load` maps image numbers, shape (N,), to uint8 N×C×H×W. `label` is the heading of the
+    pictures in reports. The first `trained` images are training images and the others are the data
+    set's own test images; None means that the data set has none. `remark` tells the user in one
+    sentence what is missing.
     """
 
     key: dict[str, Any]
@@ -60,9 +64,10 @@ class Source:
 
 
 def find_source(spec: DataConfig, size: int) -> Source:
-    """The source of `spec`, in the first folder of `data.root` (A or A:B) that has it.
+    """Return the source of `spec` in the first folder of `data.root` (A or A:B) that has the data.
 
-    Raises UserError, about the last folder, if none has.
+    `size` is the side of the images in pixels. Raises UserError, about the last folder, if no
+    folder has the data.
     """
     build = DATASETS[spec.name].build
     roots = _roots(spec.root)
@@ -75,7 +80,7 @@ def find_source(spec: DataConfig, size: int) -> Source:
 
 
 def _roots(root: str | None) -> list[str | None]:
-    """The folders of a list as in $PATH; a folder whose own name looks like one is itself."""
+    """Return the folders in `root`, which is a list as in $PATH unless a folder has this name."""
     if root is None or Path(root).expanduser().exists():
         return [root]
     return [part for part in root.split(os.pathsep) if part] or [root]

@@ -1,4 +1,4 @@
-"""Which images of a data set are trained on, and which are held out for the judge."""
+"""Split a data set into images to train on and images that are held out for the judge."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-SEED = 2026  # of the one permutation that splits every data set
-AT_LEAST = 500  # images held out, where that is no more than …
-AT_MOST = 0.2  # … this share of all, or the share that is asked for
-FEWEST = 200  # with fewer than these nothing can be measured: none are held out
-MOST = 10_000  # held-out images that are kept
-MOST_OF_FEW = 2000  # and where fewer are trained on than that
+SPLIT_SEED = 2026  # This seed gives the permutation that splits every data set.
+# A small share is raised until it gives MIN_HELD_OUT images, but not above MAX_RAISED_SHARE. Fewer
+# than MIN_MEASURABLE images are too few to measure by, so none are held out.
+MIN_HELD_OUT = 500
+MAX_RAISED_SHARE = 0.2
+MIN_MEASURABLE = 200
+# The cache keeps as many held-out images as training images, but at least the smaller and at most
+# the larger number.
+MIN_KEPT = 2000
+MAX_KEPT = 10_000
 
 
 @dataclass(frozen=True)
 class Split:
-    """The numbers of the images that are trained on, in the order of the files, and of the
-    held-out ones."""
+    """The fields are the numbers of the training and the held-out images, in ascending order."""
 
     trained: NDArray[np.int64]
     held: NDArray[np.int64]
@@ -27,32 +30,37 @@ class Split:
 def split(
     count: int, share: float, *, trained: int | None = None, limit: int | None = None
 ) -> Split:
-    """Split `count` images; always in the same way.
+    """Split `count` images; equal arguments always give the same split.
 
-    share: of the images, to hold out. trained: only the first so many may be trained on, as the
-    data set has test images of its own, and `share` has no meaning. limit: train on the first so
-    many of those that may be trained on; the held-out ones do not depend on it, but of very many
-    only some are kept.
+    `share` is the share of the images to hold out, 0 to 1. If the data set has test images of its
+    own, `trained` is the number of images before the first test image, and `share` has no effect.
+    `limit` trains on only the first `limit` training images. The held-out images do not depend on
+    `limit`, except that a smaller number of them is kept.
     """
     if trained is None:
         order = permutation(count)
         held = order[: held_out(count, share)]
-        rest = np.sort(order[len(held) :])
+        trainable = np.sort(order[len(held) :])
     else:
         held = trained + permutation(count - trained)
-        rest = np.arange(trained)
-    chosen = rest[:limit]
-    return Split(chosen, np.sort(held[: min(MOST, max(len(chosen), MOST_OF_FEW))]))
+        trainable = np.arange(trained)
+    chosen = trainable[:limit]
+    return Split(chosen, np.sort(held[: min(MAX_KEPT, max(len(chosen), MIN_KEPT))]))
 
 
 def held_out(count: int, share: float) -> int:
-    """How many of `count` images are held out: none where they would be too few to measure by."""
+    """Return how many of `count` images are held out, or 0 if these are too few to measure by."""
     if share == 0:
         return 0
-    number = min(max(round(share * count), AT_LEAST), round(max(share, AT_MOST) * count))
-    return number if number >= FEWEST else 0
+    number = min(
+        max(round(share * count), MIN_HELD_OUT), round(max(share, MAX_RAISED_SHARE) * count)
+    )
+    return number if number >= MIN_MEASURABLE else 0
 
 
 def permutation(count: int) -> NDArray[np.int64]:
-    """The order in which images are held out: a larger share adds to a smaller one."""
-    return np.random.default_rng(SEED).permutation(count)
+    """Return the numbers 0 to `count` − 1 in the order in which images are held out.
+
+    A larger share therefore contains every image of a smaller one.
+    """
+    return np.random.default_rng(SPLIT_SEED).permutation(count)

@@ -1,7 +1,7 @@
-"""`toyfaces`: 10,000 drawn colour faces, the stand-in for CelebA where no photographs are.
+"""Draw `toyfaces`, 10,000 colour faces that stand in for CelebA where there are no photographs.
 
-Every face is a handful of soft-edged ellipses on a [-1, 1] square (y downwards), drawn for a
-whole batch at once; the same number gives the same face at every size.
+Every face consists of soft-edged ellipses on a square from −1 to 1 (y points down). A whole batch
+is drawn at once, and the same number gives the same face at every size.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gansweep.training.data.source import Source, dataset
 if TYPE_CHECKING:
     from gansweep.params import DataConfig
 
-COUNT = 10_000
-VERSION = 1  # of the drawing: part of the cache's key
-BATCH = 100
+FACE_COUNT = 10_000
+DRAWING_VERSION = 1  # The version is part of the cache's key.
+FACES_PER_BATCH = 100
 
 SKIN = np.array(
     [[255, 224, 196], [241, 194, 155], [224, 172, 125], [198, 134, 88], [141, 85, 48], [92, 58, 36]]
@@ -36,20 +36,20 @@ def toyfaces(spec: DataConfig, size: int) -> Source:
 
     def load(numbers: np.ndarray) -> np.ndarray:
         faces = np.empty((len(numbers), 3, size, size), np.uint8)
-        starts = range(0, len(numbers), BATCH)
+        starts = range(0, len(numbers), FACES_PER_BATCH)
         for start in track(starts, len(starts), "data: drawing toyfaces"):
-            batch = slice(start, start + BATCH)
+            batch = slice(start, start + FACES_PER_BATCH)
             faces[batch] = draw(numbers[batch], size)
         if spec.channels == 1:
             grey = faces.transpose(0, 2, 3, 1) @ np.array([0.299, 0.587, 0.114])
             return grey.round().astype(np.uint8)[:, None]
         return faces
 
-    return Source({"drawing": VERSION}, COUNT, load, "Drawn Face Output")
+    return Source({"drawing": DRAWING_VERSION}, FACE_COUNT, load, "Drawn Face Output")
 
 
 class _Canvas:
-    """A batch of pictures, B×S×S×3, and their coordinates in the head's own frame."""
+    """A canvas holds a batch of pictures, B×S×S×3, and the coordinates of their pixels, B×S×S."""
 
     def __init__(self, batch: int, size: int) -> None:
         self.pixel = 2 / size
@@ -59,29 +59,29 @@ class _Canvas:
         self.rgb = np.zeros((batch, size, size, 3), np.float32)
 
     def pose(self, cx: np.ndarray, cy: np.ndarray, roll: np.ndarray, scale: np.ndarray) -> None:
-        """From now on draw in the frame of a head at (cx, cy), turned by `roll`."""
+        """Draw from now on in the frame of a head at (cx, cy), turned by `roll` radians."""
         x, y = self.x - _map(cx), self.y - _map(cy)
         cos, sin = _map(np.cos(roll)), _map(np.sin(roll))
         self.x, self.y = (x * cos + y * sin) / _map(scale), (y * cos - x * sin) / _map(scale)
 
     def edge(self, distance: np.ndarray) -> np.ndarray:
-        """Coverage of a pixel by a shape whose border is `distance` away (inside positive)."""
+        """Return the coverage, 0 to 1, of pixels that lie `distance` inside a shape's border."""
         return np.clip(distance / self.pixel + 0.5, 0, 1)
 
     def ellipse(self, cx, cy, rx, ry, bend=0.0) -> np.ndarray:  # type: ignore[no-untyped-def]
-        """Coverage by an ellipse; `bend` curves it, its middle down and its ends up."""
+        """Return the coverage, B×S×S, by an ellipse, which `bend` curves like a smile."""
         rx, ry = _map(rx), _map(ry)
         dx = self.x - _map(cx)
         dy = self.y - _map(cy) + _map(bend) * dx * dx
-        # First-order distance to the border; exact along the axes, so thin shapes stay thin.
+        # This first-order distance to the border is exact along the axes, so thin shapes stay thin.
         radius = np.sqrt((dx / rx) ** 2 + (dy / ry) ** 2)
         slope = np.sqrt((dx / rx**2) ** 2 + (dy / ry**2) ** 2)
         coverage = self.edge((1 - radius) * radius / np.maximum(slope, 1e-6))
-        # What is thinner than a pixel cannot cover it.
+        # A shape that is thinner than a pixel cannot cover the pixel.
         return coverage * np.minimum(1, 2 * np.minimum(rx, ry) / self.pixel)
 
     def paint(self, coverage: np.ndarray, colour: np.ndarray, strength=1.0) -> None:  # type: ignore[no-untyped-def]
-        """Lay `colour` (B×3, or B×S×S×3) over the canvas where `coverage` is."""
+        """Blend `colour` (B×3 or B×S×S×3, 0 to 255) over the canvas by `coverage` (B×S×S)."""
         if colour.ndim == 2:
             colour = colour[:, None, None, :].astype(np.float32)
         alpha = (coverage * _map(strength))[..., None]
@@ -89,26 +89,26 @@ class _Canvas:
 
 
 def _map(value: object) -> np.ndarray:
-    """One number for each picture, shaped to meet a B×S×S map."""
+    """Reshape one number for each picture, (B,), to B×1×1; keep a single number as it is."""
     array = np.asarray(value, dtype=np.float32)
     return array if array.ndim == 0 else array[:, None, None]
 
 
 def draw(numbers: np.ndarray, size: int) -> np.ndarray:
-    """The faces with these numbers: uint8 B×3×size×size."""
+    """Return the faces with these numbers, (B,), as uint8 B×3×size×size."""
     n = len(numbers)
     streams = [np.random.default_rng([2013, int(i)]) for i in numbers]
-    dice = np.stack([stream.random(48) for stream in streams])
-    column = iter(range(dice.shape[1]))
+    uniform = np.stack([stream.random(48) for stream in streams])
+    column = iter(range(uniform.shape[1]))
 
     def between(low: float, high: float) -> np.ndarray:
-        return low + (high - low) * dice[:, next(column)]
+        return low + (high - low) * uniform[:, next(column)]
 
     def chance(share: float) -> np.ndarray:
-        return (dice[:, next(column)] < share).astype(float)
+        return (uniform[:, next(column)] < share).astype(float)
 
     def pick(palette: np.ndarray, vary: float) -> np.ndarray:
-        chosen = palette[(dice[:, next(column)] * len(palette)).astype(int)]
+        chosen = palette[(uniform[:, next(column)] * len(palette)).astype(int)]
         return np.clip(chosen * between(1 - vary, 1 + vary)[:, None], 0, 255)
 
     def colour(low: float, high: float) -> np.ndarray:
@@ -123,28 +123,28 @@ def draw(numbers: np.ndarray, size: int) -> np.ndarray:
         between(0.92, 1.18),
     )  # fmt: skip
     skin, hair, iris = pick(SKIN, 0.12), pick(HAIR, 0.2), pick(IRIS, 0.25)
-    wide, long = between(0.44, 0.54), between(0.6, 0.7)
+    half_width, half_height = between(0.44, 0.54), between(0.6, 0.7)
     light = between(-0.35, 0.35)
     shade = 1 + _map(light) * canvas.x - 0.12 * canvas.y
-    lit = np.clip(skin[:, None, None, :].astype(np.float32) * shade[..., None], 0, 255)
+    lit_skin = np.clip(skin[:, None, None, :].astype(np.float32) * shade[..., None], 0, 255)
 
-    _body(canvas, hair, skin, colour(20, 220), wide, chance(0.45), between(0.5, 1.0))
-    head = canvas.ellipse(0.0, 0.0, wide, long)
-    canvas.paint(canvas.ellipse(-wide, 0.02, 0.09, 0.14), skin * 0.9, 0.5 - 0.5 * yaw)
-    canvas.paint(canvas.ellipse(wide, 0.02, 0.09, 0.14), skin * 0.9, 0.5 + 0.5 * yaw)
-    canvas.paint(head, lit)
+    _body(canvas, hair, skin, colour(20, 220), half_width, chance(0.45), between(0.5, 1.0))
+    head = canvas.ellipse(0.0, 0.0, half_width, half_height)
+    canvas.paint(canvas.ellipse(-half_width, 0.02, 0.09, 0.14), skin * 0.9, 0.5 - 0.5 * yaw)
+    canvas.paint(canvas.ellipse(half_width, 0.02, 0.09, 0.14), skin * 0.9, 0.5 + 0.5 * yaw)
+    canvas.paint(head, lit_skin)
 
-    look = 0.14 * yaw  # how far a turned head moves its features
+    shift = 0.14 * yaw  # A turned head moves its features sideways.
     beard = canvas.edge(canvas.y - 0.2 - 0.5 * canvas.x**2) * head
     canvas.paint(beard, hair * 0.8, 0.75 * chance(0.22))
-    _mouth(canvas, skin, look, between(0.12, 0.2), between(-0.6, 1.6), chance(0.4))
-    canvas.paint(canvas.ellipse(look * 1.3 + 0.03, 0.12, 0.05, 0.13), skin * 0.8, 0.7)
-    canvas.paint(canvas.ellipse(look * 1.3 + 0.01, 0.1, 0.035, 0.12), np.minimum(skin * 1.08, 255))
-    _eyes(canvas, hair, iris, look, between(0.18, 0.23), between(0.035, 0.065), chance(0.16))
+    _mouth(canvas, skin, shift, between(0.12, 0.2), between(-0.6, 1.6), chance(0.4))
+    canvas.paint(canvas.ellipse(shift * 1.3 + 0.03, 0.12, 0.05, 0.13), skin * 0.8, 0.7)
+    canvas.paint(canvas.ellipse(shift * 1.3 + 0.01, 0.1, 0.035, 0.12), np.minimum(skin * 1.08, 255))
+    _eyes(canvas, hair, iris, shift, between(0.18, 0.23), between(0.035, 0.065), chance(0.16))
 
-    part, line = between(-0.25, 0.25), between(-0.42, -0.26)
-    cap = canvas.ellipse(0.0, -0.03, wide + 0.06, long + 0.05)
-    front = canvas.edge(_map(line) + 0.9 * (canvas.x - _map(part)) ** 2 - canvas.y)
+    parting, hairline = between(-0.25, 0.25), between(-0.42, -0.26)
+    cap = canvas.ellipse(0.0, -0.03, half_width + 0.06, half_height + 0.05)
+    front = canvas.edge(_map(hairline) + 0.9 * (canvas.x - _map(parting)) ** 2 - canvas.y)
     gloss = np.clip(hair[:, None, None, :].astype(np.float32) * (shade + 0.15)[..., None], 0, 255)
     canvas.paint(cap * front, gloss, 1 - chance(0.08))
     return canvas.rgb.round().clip(0, 255).astype(np.uint8).transpose(0, 3, 1, 2)
@@ -160,36 +160,42 @@ def _background(
 
 def _body(
     canvas: _Canvas, hair: np.ndarray, skin: np.ndarray, clothes: np.ndarray,
-    wide: np.ndarray, is_long: np.ndarray, length: np.ndarray,
+    half_width: np.ndarray, is_long: np.ndarray, length: np.ndarray,
 ) -> None:  # fmt: skip
-    """Long hair behind, neck and shoulders."""
-    canvas.paint(canvas.ellipse(0.0, 0.15, wide + 0.17, 0.62 + 0.3 * length), hair * 0.85, is_long)
+    """Paint long hair (where `is_long`), the neck and the shoulders."""
+    canvas.paint(
+        canvas.ellipse(0.0, 0.15, half_width + 0.17, 0.62 + 0.3 * length), hair * 0.85, is_long
+    )
     canvas.paint(canvas.ellipse(0.0, 0.7, 0.22, 0.4), skin * 0.82)
     canvas.paint(canvas.ellipse(0.0, 1.45, 0.95, 0.62), clothes)
 
 
 def _mouth(
-    canvas: _Canvas, skin: np.ndarray, look: np.ndarray, half: np.ndarray,
+    canvas: _Canvas, skin: np.ndarray, shift: np.ndarray, half_width: np.ndarray,
     smile: np.ndarray, teeth: np.ndarray,
 ) -> None:  # fmt: skip
     lips = np.stack([skin[:, 0] * 0.85, skin[:, 1] * 0.5, skin[:, 2] * 0.5], axis=1)
-    canvas.paint(canvas.ellipse(look, 0.36, half, 0.055, smile), lips)
+    canvas.paint(canvas.ellipse(shift, 0.36, half_width, 0.055, smile), lips)
     white = np.full_like(skin, 238.0)
-    canvas.paint(canvas.ellipse(look, 0.352, half * 0.8, 0.024, smile), white, teeth)
-    canvas.paint(canvas.ellipse(look, 0.352, half * 0.9, 0.012, smile), lips * 0.45, 1 - teeth)
+    canvas.paint(canvas.ellipse(shift, 0.352, half_width * 0.8, 0.024, smile), white, teeth)
+    canvas.paint(
+        canvas.ellipse(shift, 0.352, half_width * 0.9, 0.012, smile), lips * 0.45, 1 - teeth
+    )
 
 
 def _eyes(
-    canvas: _Canvas, hair: np.ndarray, iris: np.ndarray, look: np.ndarray,
-    apart: np.ndarray, opening: np.ndarray, glasses: np.ndarray,
+    canvas: _Canvas, hair: np.ndarray, iris: np.ndarray, shift: np.ndarray,
+    eye_offset: np.ndarray, opening: np.ndarray, glasses: np.ndarray,
 ) -> None:  # fmt: skip
     white, black = np.full_like(iris, 240.0), np.full_like(iris, 18.0)
     for side in (-1, 1):
-        x = side * apart + look
+        x = side * eye_offset + shift
         canvas.paint(canvas.ellipse(x, -0.2, 0.12, 0.026, -0.9), hair * 0.6)
         canvas.paint(canvas.ellipse(x, -0.07, 0.105, opening + 0.014), black, 0.8)
         canvas.paint(canvas.ellipse(x, -0.06, 0.095, opening), white)
-        canvas.paint(canvas.ellipse(x + look * 0.2, -0.06, 0.045, np.minimum(opening, 0.045)), iris)
-        canvas.paint(canvas.ellipse(x + look * 0.2, -0.06, 0.022, 0.022), black)
+        canvas.paint(
+            canvas.ellipse(x + shift * 0.2, -0.06, 0.045, np.minimum(opening, 0.045)), iris
+        )
+        canvas.paint(canvas.ellipse(x + shift * 0.2, -0.06, 0.022, 0.022), black)
         rim = canvas.ellipse(x, -0.05, 0.165, 0.13) - canvas.ellipse(x, -0.05, 0.135, 0.1)
         canvas.paint(np.clip(rim, 0, 1), black, glasses)

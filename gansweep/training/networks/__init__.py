@@ -1,7 +1,7 @@
-"""The generators and discriminators of the two documents, each a table of layers.
+"""Define and build the generators and discriminators of the two documents.
 
-Add one by decorating a function in `generators.py` or `discriminators.py`; it then shows up on
-the command line, in `--help`, in the tests and in the reports.
+To add a network, decorate a function in `generators.py` or `discriminators.py`. The command line,
+`--help`, the tests and the reports then know the network by its name.
 """
 
 from gansweep.training.networks import discriminators as _discriminators

@@ -1,4 +1,4 @@
-"""From a registered name to a `torch.nn.Module`."""
+"""Build a `torch.nn.Module` from the registered name of a network."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def build_generator(
     memory_format: str = "channels_last",
     parametrization: str = "mup",
 ) -> nn.Sequential:
-    """The generator `name`: latents (N, z_dim) → images (N, channels, size, size) in [−1, 1].
+    """Build the generator `name`: latents (N, z_dim) → images (N, channels, size, size) in [−1, 1].
 
-    width multiplies every hidden channel count, alpha is the leaky-ReLU slope, drop the
-    probability with which a dropout layer zeroes a value; memory_format: of weights and feature
-    maps; parametrization: how initial weights and learning rates depend on the width. Raises
-    UserError for an unknown name.
+    `width` multiplies every hidden channel count, `alpha` is the leaky-ReLU slope, and `drop` is
+    the probability with which a dropout layer zeroes a value. `memory_format` applies to weights
+    and feature maps. `parametrization` says how initial weights and learning rates depend on the
+    width. Raises UserError for an unknown name.
     """
     entry = GENERATORS[name]
     image = (channels, entry.image_size, entry.image_size)
@@ -48,7 +48,10 @@ def build_discriminator(
     memory_format: str = "channels_last",
     parametrization: str = "mup",
 ) -> nn.Sequential:
-    """The discriminator `name`: images (N, channels, size, size) → logits (N, 1)."""
+    """Build the discriminator `name`: images (N, channels, size, size) → logits (N, 1).
+
+    The settings are those of `build_generator`. Raises UserError for an unknown name.
+    """
     entry = DISCRIMINATORS[name]
     image = (channels, entry.image_size, entry.image_size)
     return _build(
@@ -65,19 +68,20 @@ def _build(
     parametrization: str,
     **settings: Any,
 ) -> nn.Sequential:
+    """Build the network of `entry`; one example has shape `inputs` before and `outputs` after."""
     import torch
 
     from gansweep.training.networks.parametrization import shrink
     from gansweep.training.networks.stack import Stack
 
-    def at(width: float) -> nn.Sequential:
+    def built(width: float) -> nn.Sequential:
         net = Stack(inputs, width=width, **settings)
         entry.build(net)
         return net.finish(outputs)
 
-    net = at(width)
+    net = built(width)
     if parametrization == "mup" and width != 1:
-        with torch.device("meta"):  # shapes alone: no memory, no random numbers
-            full = at(1.0)
+        with torch.device("meta"):  # This copy has shapes, but takes no memory or random numbers.
+            full = built(1.0)
         shrink(net, full)
     return net

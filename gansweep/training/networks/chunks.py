@@ -1,4 +1,4 @@
-"""Layers over a few images at a time, where the maps of a batch do not fit a processor's cache."""
+"""Run layers on a few images at a time where the maps of a batch do not fit a CPU's cache."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-BYTES = 2 << 20  # of the largest map of a chunk: about a core's second-level cache
-LARGE = 64  # pixels: chunks are for maps of this size and more
+CHUNK_BYTES = 2 << 20  # The largest map of a chunk fits the second-level cache of one core.
+LARGE_MAP = 64  # pixels; maps of at least this side length are computed in chunks
 
 
 class Chunked(nn.Sequential):
-    """Its layers one after another, over a few images at a time on a CPU.
+    """This module runs its layers in order, on a CPU over a chunk of a few images at a time.
 
-    The same numbers as without chunks, but for the order in which a weight's gradients are added.
-    Each layer has to treat an image by itself, which batch norm does not. largest: values of the
-    largest map of one image.
+    The output is the same as without chunks, and only the gradients of the weights are added in
+    another order. Each layer must work image by image, which batch norm does not. `largest` is the
+    number of values in the largest map of one image.
     """
 
     def __init__(self, layers: Iterable[nn.Module], largest: int) -> None:
@@ -24,12 +24,17 @@ class Chunked(nn.Sequential):
         self.largest = largest
 
     def forward(self, input: Tensor) -> Tensor:
+        """Apply the layers to a batch N×C×H×W."""
         if input.device.type != "cpu":
             return super().forward(input)
-        images = max(1, BYTES * torch.get_num_threads() // (4 * self.largest))
+        images = max(1, CHUNK_BYTES * torch.get_num_threads() // (4 * self.largest))
         return torch.cat([super(Chunked, self).forward(part) for part in input.split(images)])
 
 
-def treats_images_apart(layer: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Is this a layer of feature maps that could work on a part of a batch?"""
+def works_image_by_image(layer: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Return whether `layer` gives a map the same output in a part of a batch as in the whole.
+
+    `shape` is that of one example after the layer. Layers of vectors do not count, and neither does
+    dropout, whose random numbers depend on the batch.
+    """
     return len(shape) == 3 and not isinstance(layer, nn.BatchNorm2d | nn.Dropout)

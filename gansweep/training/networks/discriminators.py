@@ -1,6 +1,6 @@
-"""The discriminators: impl 1 to 4 of document 004 (28×28), conv2 and conv3 of document 000.
+"""Define the discriminators 1 to 4 of document 004 (28×28), conv2 and conv3 of document 000.
 
-Each ends in one logit an image; see `generators.py` for how to read them.
+Each network ends in one logit for each image. `generators.py` says how to read the functions.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""tanh for large maps, whose own form takes a fifth of a step on a CPU."""
+"""Compute tanh of large maps, which takes a fifth of a step on a CPU in PyTorch's form."""
 
 from __future__ import annotations
 
@@ -9,24 +9,27 @@ from torch import Tensor, nn
 
 
 class FastTanh(nn.Module):
-    """tanh x = 2 σ(2x) − 1, on a CPU in a quarter of the time; off by 2e-7 at most in float32.
+    """This layer computes tanh x as 2 σ(2x) − 1, on a CPU in a quarter of the time of nn.Tanh.
 
-    In place: the layer before it must not need its own output again. A convolution does not.
+    The error is at most 2e-7 in float32. The layer works in place on an input of any shape, so the
+    layer before must not need its own output again; a convolution does not.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.device.type != "cpu":
             return input.tanh()
-        if input._is_view():  # changed in place, it would drag its base into the graph
+        if input._is_view():  # Changing a view in place would add its base to the graph.
             input = input.clone()
         return _BySigmoid.apply(input)
 
 
 class _BySigmoid(torch.autograd.Function):
+    """This function computes tanh in place by a sigmoid and keeps the output for its gradient."""
+
     @staticmethod
     def forward(ctx: Any, input: Tensor) -> Tensor:
         ctx.mark_dirty(input)
-        exact = input.float() if input.itemsize < 4 else input  # half precision is too coarse
+        exact = input.float() if input.itemsize < 4 else input  # 16 bits are too coarse.
         exact.mul_(2).sigmoid_().mul_(2).sub_(1)
         if exact is not input:
             input.copy_(exact)

@@ -1,7 +1,8 @@
-"""The generators: impl 1 to 5 of document 004 (28×28), conv2 and conv3 of document 000 (128×128).
+"""Define the generators 1 to 5 of document 004 (28×28), conv2 and conv3 of document 000 (128×128).
 
-Each function reads like its row in the table: `net` is a `Stack` whose methods append layers.
-Channel counts are those of full width; `net` applies the width multiplier. z ~ Uniform(−1, 1).
+Each function reads like its row in the document's table: `net` is a `Stack`, whose methods append
+layers. Channel counts are those of full width, and `net` applies the width multiplier. The input
+is z ~ Uniform(−1, 1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Registering a network: what each entry must declare."""
+"""Register generators and discriminators with what each must declare."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from gansweep.plugins import DISCRIMINATORS, GENERATORS
 def generator(
     name: str, *, image_size: int, demo_width: float, dropout: bool = False, lrelu: bool = True
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Register a generator.
+    """Register a function that appends the layers of a generator to a `Stack`.
 
-    image_size: height and width of its images, in pixels. demo_width: the width multiplier at
-    which a demo run takes 20 to 50 s on one CPU core. dropout, lrelu: has it such layers?
+    `image_size` is the height and width of the images in pixels. `demo_width` is the width
+    multiplier at which a demo run takes 20 to 50 s on one CPU core. `dropout` and `lrelu` say
+    whether the network has such layers. Raises ValueError if the name is taken.
     """
     return GENERATORS.register(
         name, image_size=image_size, demo_width=demo_width, dropout=dropout, lrelu=lrelu
@@ -24,7 +25,7 @@ def generator(
 def discriminator(
     name: str, *, image_size: int, demo_width: float, dropout: bool = False, lrelu: bool = True
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Register a discriminator; the facts are those of `generator`."""
+    """Register a function for a discriminator; the arguments are those of `generator`."""
     return DISCRIMINATORS.register(
         name, image_size=image_size, demo_width=demo_width, dropout=dropout, lrelu=lrelu
     )

@@ -1,10 +1,11 @@
-"""The Maximal Update Parametrization: a setting means the same at every width.
+"""Scale weights and learning rates by the Maximal Update Parametrization (muP).
 
-A learning rate is the one of full width. `shrink` compares a network with itself at full width and
-sets the initial weights; `parameter_groups` gives each parameter its own learning rate. At full
-width every factor is 1. docs/parametrization.md derives the factors.
+With muP, a learning rate has the same effect at every width; the learning rate to set is that of
+full width. `shrink` compares a network with the same network at full width and scales the initial
+weights. `parameter_groups` gives each parameter a learning rate. At full width every factor is 1.
 
-Yang & Hu 2021 (Tensor Programs IV); Yang et al. 2022 (Tensor Programs V), Tables 3 and 8.
+The sources are Yang & Hu 2021 (Tensor Programs IV) and Yang et al. 2022 (Tensor Programs V),
+Tables 3 and 8. docs/parametrization.md derives the factors.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from gansweep.plugins import OPTIMIZERS
 from gansweep.store.records import LayerRate
 
 Weighted = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-Norms = (nn.BatchNorm1d, nn.BatchNorm2d)  # and what is derived from them
+Norms = (nn.BatchNorm1d, nn.BatchNorm2d)  # These include their subclasses.
 
 
 @dataclass(frozen=True)
 class Narrowing:
-    """How many times as many inputs and outputs a layer has at full width.
+    """This record says how many times as many inputs and outputs a layer has at full width.
 
-    An input is one that grows with the width: an image's colours and z do not. last: the same of
-    the last layer's inputs, for the layers before it.
+    The numbers of an image's colours and of z do not grow with the width, so their ratio is 1.
+    `last` is the ratio of the inputs of the network's last layer, for every layer before it.
     """
 
     inputs: float = 1.0
@@ -39,14 +40,18 @@ class Narrowing:
 
     @property
     def weight_std(self) -> float:
-        """Factor of a weight's initial standard deviation: a sum of random terms keeps its size.
+        """Return the factor of a weight's initial standard deviation.
 
-        In the last layer too, where the tables have `inputs`: docs/parametrization.md says why.
+        With this factor, a sum of random terms keeps its size. The published tables give the last
+        layer the factor `inputs`; docs/parametrization.md says why gansweep does not.
         """
         return math.sqrt(self.inputs)
 
     def rates(self, optimizer: str) -> tuple[float, float]:
-        """Factors of a weight's and of a bias' learning rate."""
+        """Return the factors of a weight's and of a bias' learning rate.
+
+        `optimizer` is a registered name. Raises UserError for an unknown name.
+        """
         if OPTIMIZERS[optimizer].adaptive:
             return self.inputs, 1.0
         gradient = self.outputs / math.sqrt(self.last)
@@ -54,33 +59,34 @@ class Narrowing:
 
 
 def shrink(net: nn.Module, full: nn.Module) -> None:
-    """Tell each layer of `net` how narrow it is beside `full`, and scale its initial weights.
+    """Scale the initial weights of `net`, and give each layer its `narrowing`.
 
-    full: the same network at full width; a meta device will do. The initial weights become what
-    Glorot's rule gives `full`, scaled by the narrowing alone.
+    `full` is the same network at full width, and may be on the meta device. The initial weights get
+    the standard deviation that Glorot's rule (Glorot & Bengio 2010) gives `full`, times
+    `Narrowing.weight_std`.
     """
-    layers = list(zip(net.modules(), full.modules(), strict=True))
-    *_, final = (pair for pair in layers if isinstance(pair[0], Weighted))
-    last = _features(final[1])[0] / _features(final[0])[0]
-    for layer, wide in layers:
-        before = 1.0 if layer is final[0] else last
+    pairs = list(zip(net.modules(), full.modules(), strict=True))
+    *_, (last_layer, wide_last_layer) = (p for p in pairs if isinstance(p[0], Weighted))
+    last_ratio = _features(wide_last_layer)[0] / _features(last_layer)[0]
+    for layer, wide in pairs:
+        last = 1.0 if layer is last_layer else last_ratio
         if isinstance(layer, Weighted):
-            (inputs, outputs), (all_inputs, all_outputs) = _features(layer), _features(wide)
-            narrowing = Narrowing(all_inputs / inputs, all_outputs / outputs, before)
-            # Glorot's variance is 2 / (inputs + outputs), times the kernel's size.
-            glorot = math.sqrt((inputs + outputs) / (all_inputs + all_outputs))
+            (inputs, outputs), (wide_inputs, wide_outputs) = _features(layer), _features(wide)
+            narrowing = Narrowing(wide_inputs / inputs, wide_outputs / outputs, last)
+            # Glorot's variance is 2 / (inputs + outputs) / the kernel's size.
+            glorot = math.sqrt((inputs + outputs) / (wide_inputs + wide_outputs))
             with torch.no_grad():
                 layer.weight.mul_(glorot * narrowing.weight_std)
         elif isinstance(layer, Norms):
             assert isinstance(wide, Norms)
-            narrowing = Narrowing(1.0, wide.num_features / layer.num_features, before)
+            narrowing = Narrowing(1.0, wide.num_features / layer.num_features, last)
         else:
             continue
         layer.narrowing = narrowing  # type: ignore[assignment]
 
 
 def _features(layer: nn.Module) -> tuple[int, int]:
-    """(inputs, outputs) of a weighted layer, each counted once a position."""
+    """Return the input and output features, or channels, of a layer with weights."""
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
@@ -88,43 +94,47 @@ def _features(layer: nn.Module) -> tuple[int, int]:
 
 
 def narrowing_of(layer: nn.Module) -> Narrowing:
-    """What `shrink` found; nothing is narrow in a network that it has not seen."""
-    found = getattr(layer, "narrowing", None)
-    return found if isinstance(found, Narrowing) else Narrowing()
+    """Return the `narrowing` that `shrink` gave `layer`, or ratios of 1 if it gave none."""
+    narrowing = getattr(layer, "narrowing", None)
+    return narrowing if isinstance(narrowing, Narrowing) else Narrowing()
 
 
 def parameter_groups(
     net: nn.Module, optimizer: str, lr: float, eps: float | None = None
 ) -> list[dict[str, Any]]:
-    """The parameters of `net` as groups of equal learning rate, for a torch optimizer.
+    """Return the parameters of `net` in groups of equal learning rate, for a torch optimizer.
 
-    lr: at full width. eps: Adam's, which is scaled as the gradients are, by the outputs.
+    `optimizer` is a registered name, and `lr` is the learning rate at full width. `eps` is Adam's
+    at full width, and is scaled by `outputs`, as the gradients are.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for layer in net.modules():
         narrowing = narrowing_of(layer)
         for name, parameter in layer.named_parameters(recurse=False):
-            matrix = name == "weight" and isinstance(layer, Weighted)
-            rate = narrowing.rates(optimizer)[0 if matrix else 1]
-            groups[rate, narrowing.outputs].append(parameter)
+            is_matrix = name == "weight" and isinstance(layer, Weighted)
+            factor = narrowing.rates(optimizer)[0 if is_matrix else 1]
+            groups[factor, narrowing.outputs].append(parameter)
     return [
-        {"params": parameters, "lr": lr * rate, **({} if eps is None else {"eps": eps * outputs})}
-        for (rate, outputs), parameters in groups.items()
+        {"params": parameters, "lr": lr * factor, **({} if eps is None else {"eps": eps * outputs})}
+        for (factor, outputs), parameters in groups.items()
     ]
 
 
 def layer_rates(net: nn.Module, optimizer: str, lr: float) -> Iterator[LayerRate]:
-    """Each layer that learns: its place and kind, and the learning rates of weight and bias."""
+    """Yield for each layer that learns its name, type and size, and its two learning rates.
+
+    "bias" is None for a layer without bias. `lr` is the learning rate at full width.
+    """
     for name, layer in net.named_modules():
         if not isinstance(layer, (*Weighted, *Norms)):
             continue
-        of_weight, of_bias = narrowing_of(layer).rates(optimizer)
+        weight_factor, bias_factor = narrowing_of(layer).rates(optimizer)
         if isinstance(layer, Norms):
-            size, of_weight = str(layer.num_features), of_bias
+            size, weight_factor = str(layer.num_features), bias_factor
         else:
             size = "→".join(map(str, _features(layer)))
         yield {
             "layer": f"{name} {type(layer).__name__} {size}",
-            "weight": lr * of_weight,
-            "bias": lr * of_bias if layer.bias is not None else None,
+            "weight": lr * weight_factor,
+            "bias": lr * bias_factor if layer.bias is not None else None,
         }
