@@ -21,6 +21,7 @@ from PIL import Image
 
 from gansweep.config import Config
 from gansweep.params import DataConfig
+from gansweep.planning import precision
 from gansweep.planning.identity import plan_run
 from gansweep.planning.plan import keep_record
 from gansweep.store.run import Run
@@ -40,6 +41,11 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         base = base.parent
     folder = base / "cache"
     os.environ["GANSWEEP_CACHE"] = str(folder)
+    with pytest.MonkeyPatch.context() as patch:  # measuring what precision=auto is takes 8 s
+        found = {"fp32": 1.0, "bf16": 1.0, "choice": "fp32"}
+        patch.setattr(precision, "_measure_apart", lambda kind: found)
+        precision.choice("cpu")
+        precision.choice("auto")
     return folder
 
 

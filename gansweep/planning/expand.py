@@ -69,8 +69,9 @@ class Expander:
         listed = self.recipe.rows if self.recipe else [{}]
         for source, row in enumerate(listed):
             for values in _product(self.row_axes):
-                given = {k: v for k, v in self._given(row, values).items() if k in row}
-                shown = {k: v for k, v in {**given, **values}.items() if self._differs(k)}
+                given = self._given(row, values)
+                shown = {**{k: given[k] for k in row}, **values}
+                shown = {k: v for k, v in shown.items() if self._differs(k)}
                 yield source, shown, list(self._cells(row, values))
 
     def _differs(self, name: str) -> bool:
