@@ -26,6 +26,9 @@ def mine(tmp_path: Path) -> Path:
     (folder / "profile").mkdir()
     (folder / "data" / "cats.yaml").write_text("name: images\nroot: cats\n")
     (folder / "data" / "pets" / "dogs.yaml").write_text("name: images\nroot: dogs\n")
+    (folder / "profile" / "brave.yaml").write_text(
+        "# @package _global_\ndefaults: [demo]\nlr: 0.0007\ndigits: cats\nfaces: cats\n"
+    )
     (folder / "profile" / "mine.yaml").write_text(
         "# @package _global_\nwidth: 0.0625\nbatch_size: 8\nsteps: 2\nlr: 0.0005\nshuffle: true\n"
         "digits: cats\nfaces: pets/dogs\njudge: 'false'\n"
@@ -91,6 +94,14 @@ def test_axes_of_ones_own_choices(cli: Cli, mine: Path) -> None:
     assert "2 rows, 4 runs (Cats Output, Dogs Output)" in planned.stdout, planned.stderr
     only = cli("-m", "-cd", "mine", "data=glob(*cats)", "steps=2", "batch_size=8", "plan=true")
     assert "1 row, 1 run (Cats Output)" in only.stdout, only.stderr
+
+
+def test_a_profile_that_changes_another_one(cli: Cli, mine: Path) -> None:
+    shown = cli("--config-dir", "mine", "profile=brave", "--cfg", "job").stdout
+    assert "lr: 0.0007" in shown
+    assert "steps: 650" in shown
+    planned = cli("-m", "-cd", "mine", "profile=brave", "batch_size=8,16", "plan=true")
+    assert "2 rows, 2 runs (Cats Output)" in planned.stdout, planned.stderr
 
 
 def test_a_row_list_may_name_ones_own_profile(cli: Cli, mine: Path, tmp_path: Path) -> None:

@@ -260,8 +260,7 @@ class Run:
 
     def told_failure(self) -> str:
         """Why it failed, and the log, if it has written one."""
-        log = f" (log: {self.log})" if self.log.exists() else ""
-        return f"{self.why_failed()}{log}"
+        return self.why_failed() + (f" (log: {self.log})" if self.log.exists() else "")
 
     def complete(self) -> bool:
         """Done, with everything a table needs: nothing to train or to draw again."""
