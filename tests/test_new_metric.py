@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -45,7 +46,7 @@ SHORT = ("data=mnist5k", "gen=5", "disc=4", "width=0.0625", "steps=2", "threads=
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Write a module that every process of a command imports before anything else."""
+    """Write a module that every process of a cold command imports before anything else."""
 
     def write(text: str) -> None:
         (tmp_path / "own").mkdir()
@@ -199,6 +200,7 @@ def results(folder: Path) -> dict[Path, Any]:
 
 def test_one_decorated_function_is_all(cli: Cli, tmp_path: Path, module: Any) -> None:
     module(OWN)
+    cli = functools.partial(cli, cold=True)
     done = cli("-m", "lr=1e-3,2e-3", *SHORT)
     assert done.returncode == 0, done.stderr
     values = [result["judge"]["score"]["glare"] for result in results(tmp_path).values()]
@@ -230,6 +232,7 @@ def test_one_decorated_function_is_all(cli: Cli, tmp_path: Path, module: Any) ->
 
 def test_more_of_the_metric_that_ranks_may_be_better(cli: Cli, tmp_path: Path, module: Any) -> None:
     module(MORE_IS_BETTER)
+    cli = functools.partial(cli, cold=True)
     done = cli("-m", "search=lr", "trials=2", "seed=3", *SHORT)
     assert done.returncode == 0, done.stderr
     for place, (path, result) in enumerate(results(tmp_path).items()):
