@@ -31,7 +31,7 @@ from gansweep.store.errors import UserError
         ("-m lr=range(1,0,0.1)", "lr=range(1,0,0.1) has no values"),
         ("-m lr=range(0,inf,0.1)", "lr=range(0,inf,0.1): the ends of a range are numbers"),
         ("-m beta1=range(0,1,1e-7)", "has 10,000,000 values; 100,000 are the most"),
-        ("-m lr=glob(*)", "lr=glob(*) lr has no choices"),
+        ("-m lr=glob(*)", "lr=glob(*): lr has no names to choose from"),
         ("threads=99999999999", "threads=99999999999 is out of range; valid: 1 <= threads <= 1024"),
         ("steps=1e-3", "steps=0.001 is not a whole number"),
         ("foo=1", "unknown parameter 'foo'; --help lists all"),
