@@ -27,7 +27,7 @@ class _Writer(pl.Callback):
         self.run = run
         self.every = every
         self.total = total
-        self.written = -1  # the step at which it wrote
+        self.written = -1  # the step of the last write
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -38,7 +38,7 @@ class _Writer(pl.Callback):
             self.written = gan.steps_done
 
     def finish(self, gan: GAN) -> None:
-        """Write at the end of a run: early stopping may put it between two steps that are due."""
+        """Write at the end of a run, which early stopping may put between two due steps."""
         if self.written != gan.steps_done:
             self.write(gan)
             self.written = gan.steps_done

@@ -88,17 +88,17 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
 
 
 def _best_files(run: Run) -> dict[str, torch.Tensor]:
-    """The bytes of the best weights and of their picture, by the names of their files."""
+    """Return the bytes of the best weights and of their picture, uint8, by file name."""
     paths = [path for path in (run.best, run.best_picture) if path.exists()]
     return {p.name: torch.frombuffer(bytearray(p.read_bytes()), dtype=torch.uint8) for p in paths}
 
 
 def _older_best_files(run: Run, step: int) -> dict[str, torch.Tensor]:
-    """The files that are there, unless they were written after `step`."""
+    """Return the best files that exist; {} if these are damaged or were written after `step`."""
     try:
         best = load(run.best)
         return _best_files(run) if best["step"] <= step else {}
-    except Exception:  # missing, or damaged
+    except Exception:  # The file is missing or damaged.
         return {}
 
 
@@ -114,10 +114,10 @@ def load_checkpoint(run: Run) -> Checkpoint | None:
             broken = archive.testzip()
         if broken is not None:
             raise ValueError(f"the checksum of {broken} does not match")
-        found = Checkpoint(**load(run.last))
-        if found.best is None:
-            found.best = _older_best_files(run, found.step)
-        return found
+        checkpoint = Checkpoint(**load(run.last))
+        if checkpoint.best is None:
+            checkpoint.best = _older_best_files(run, checkpoint.step)
+        return checkpoint
     except (OSError, MemoryError):  # The file may be intact and readable later.
         raise
     except Exception as error:  # Every kind of damage has one remedy: to train from the start.

@@ -1,4 +1,4 @@
-"""The generator's input: what z is drawn from."""
+"""Draw z, the random input of the generator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from torch import Tensor
 def latents(
     z_dim: int, n: int, *, seed: int | None = None, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """z ~ Uniform(−1, 1), n × z_dim.
+    """Return latents z ~ Uniform(−1, 1), float32 n × z_dim, on `device`.
 
-    seed: that of a random state of its own, on the CPU, so that every device has the same z; None:
-    the z are drawn on the device, from its global random state.
+    With `seed`, z comes from a random generator of its own on the CPU, so that every device has the
+    same z. Without `seed`, z comes from the device's global random generator.
     """
     if seed is not None:
-        own = torch.Generator().manual_seed(seed)
-        return torch.rand(n, z_dim, generator=own).to(device) * 2 - 1
+        generator = torch.Generator().manual_seed(seed)
+        return torch.rand(n, z_dim, generator=generator).to(device) * 2 - 1
     return torch.rand(n, z_dim, device=device) * 2 - 1

@@ -61,13 +61,14 @@ class Prepared:
 
     @property
     def reals(self) -> int:
-        """Number of the real images that generated ones are compared with."""
+        """Return the number of real images with which generated images are compared."""
         return self.held or self.images
 
     def array(self) -> np.ndarray:
         """Return the pictures to train on, uint8 N×C×H×W, mapped from the file.
 
-        Processes share its memory. A process that writes to the array gets a copy of its own.
+        Processes share the memory of the file. A process that writes to the array gets its own
+        copy.
         """
         return _load(self.folder / TRAINING_FILE)
 

@@ -87,7 +87,10 @@ def _roots(root: str | None) -> list[str | None]:
 
 
 def at_hand(spec: DataConfig) -> str:
-    """Its name, or its stand-in's if its files are not where `spec` says. Reads no picture."""
+    """Return the data set's name, or its stand-in's if the files are not where `spec` says.
+
+    This function reads no picture.
+    """
     stand_in = DATASETS[spec.name].stand_in
     if stand_in is None:
         return spec.name
