@@ -93,7 +93,11 @@ def test_every_objective_has_its_values() -> None:
     names = PARAMS["objective"].names()
     score = dict.fromkeys(METRICS.names(), 3.0) | {"fd_lenet": 7.0}
     judge = {"primary": "fd_lenet", "score": score, "flags": []}
-    result = {"judge": judge, "training_seconds": 2.0, "parameters": {"generator": 5}}
+    result = {
+        "judge": judge,
+        "training_seconds": 2.0,
+        "parameters": {"generator": 5, "discriminator": 4},
+    }
     for name in names:
         second = second_objective(name)
         planner = SimpleNamespace(second=second, seeds=1)
