@@ -301,7 +301,7 @@ def test_a_missing_folder_on_the_command_line(cli: Cli) -> None:
 
 def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
     def refused() -> str:
-        return one_line_error(cli("data=images", "data.root=pics", "batch_size=64"))
+        return one_line_error(cli("data=images", "data.root=pics", "batch_size=64", "judge=false"))
 
     save(tmp_path / "pics" / "one.png")
     assert "batch_size=64, but images has only 1 images; there are too few" in refused()

@@ -553,6 +553,6 @@ def test_a_report_of_run_folders(visit: Callable[..., Any], tmp_path: Path) -> N
     ]
     open_run(page, report.results.rows[2].cells["Number Output"].judged[0].run_id)
     dialog = page.locator("#viewer")
-    assert dialog.get_by_text("learning rate").count() == 1
+    assert dialog.get_by_text("learning rate", exact=True).count() == 1
     assert dialog.locator(".chart canvas").count() >= 2, "losses and distance"
     assert "step 500" in dialog.inner_text(), "where its best picture is from"

@@ -153,12 +153,13 @@ def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) 
     (path,) = (tmp_path / "reports").glob("equilibrium_cases*/README.md")
     heading, _, row = path.read_text().split("\n\n")[1].split("\n")[:3]
     assert heading == (
-        "| Input Images | No. of Epochs | Batch size | Convolutional layers in Generator / "
-        "Discriminator | Optimizer used in G / D | epochs trained | training time | equilibrium "
-        "epoch | training time in the document | equilibrium in the document | "
-        "seen in the document | clean | dirty | Drawn Face Output |"
+        "| Input Images | Batch size | Convolutional layers in Generator / Discriminator | "
+        "Optimizer used in G / D | G learning rate | No. of Epochs in the document | epochs "
+        "trained | training time | equilibrium epoch | batch size in the document | training time in the "
+        "document | equilibrium in the document | seen in the document | clean | dirty | "
+        "Drawn Face Output |"
     )
-    assert "| 18 hours | epoch 1630 | hair, eyes, nose, chin; too much noise |" in row
+    assert "| 100 | 18 hours | epoch 1630 | hair, eyes, nose, chin; too much noise |" in row
     assert re.search(r"images/row0-clean\.png\) \| !\[.*images/row0-dirty\.png\) \|", row)
 
 

@@ -26,7 +26,7 @@ from gansweep.store.run import Run, read_json, write_json
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import load_best
 from gansweep.training.metrics.equilibrium import alive, flag_of
-from gansweep.training.samples import fixed_latents, grid
+from gansweep.training.samples import fixed_latents, stretched_grid
 from gansweep.training.train import build_gan
 from testing.synthetic import write_sweep
 
@@ -73,7 +73,7 @@ def test_a_report_of_old_runs(outputs: Path, cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "reports/old/README.md").read_text()
     assert "fld 1,484.9 at epoch 2.16, still improving, collapsed" in text
-    assert "fld: a distance that this version of gansweep does not know" in text
+    assert "fld: a metric that this version of gansweep does not know" in text
     assert "real images that were trained on, too" in text
     assert "damaged" not in text
     assert text.count("](images/row") == 2
@@ -139,7 +139,7 @@ def test_old_weights_draw_the_old_picture() -> None:
     assert (data.images, data.held) == (5000, 0)
     gan = build_gan(config, data.channels)
     assert load_best(run, gan) == 675
-    drawn = np.asarray(grid(gan.sample(fixed_latents(gan.z_dim))), int)
+    drawn = np.asarray(stretched_grid(gan.sample(fixed_latents(gan.z_dim))), int)
     with Image.open(run.best_picture) as picture:
         assert abs(drawn - np.asarray(picture, int)).max() < 8, "of 255 shades of grey"
 
@@ -184,7 +184,7 @@ def test_a_newer_result_is_shown_by_its_names(tmp_path: Path) -> None:
     )  # fmt: skip
     text = report.path.read_text().replace("\\", "")
     assert "clip_fd 12.3 at epoch 3.2, plateau, tilted" in text
-    assert "clip_fd: a distance that this version of gansweep does not know" in text
+    assert "clip_fd: a metric that this version of gansweep does not know" in text
     assert "tilted: a flag that this version of gansweep does not know" in text
     assert "damaged" not in text
     run = read_outcome(Run(tmp_path, "000000m-s1"))

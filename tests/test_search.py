@@ -540,7 +540,7 @@ def test_a_search_that_would_not_search_is_refused(cli: Cli, words: str, says: s
 def test_a_search_ends_with_its_trials_though_another_dies(tmp_path: Path) -> None:
     """Its trial counts as taken while it lives."""
     folder = tmp_path / "sweeps/branin"
-    study = open_study(Config(pruner="none"), "branin", folder, 1, {"toy": "branin"})
+    study = open_study(Config(pruner="none"), "branin", folder, ["minimize"], {"toy": "branin"})
     other = SearchProcess(folder)
     trial = study.ask()
     other.claim(trial)

@@ -219,8 +219,9 @@ def _collapsed(facts: Mapping[str, Any]) -> bool:
     """
     if facts.get("diversity", 1) < 0.3 or facts.get("variety", 1) < 0.6:
         return True
-    # Ten images would cover as much, and the images are nearly each other's copies.
-    return bool(facts.get("modes", math.inf) <= 10 and facts.get("distinct", 1) < 0.7)
+    # Few images would cover as much, and the images are nearly each other's copies.
+    modes, distinct = facts.get("modes", math.inf), facts.get("distinct", 1)
+    return bool((modes <= 10 and distinct < 0.7) or (modes <= 15 and distinct < 0.5))
 
 
 def _recovers(one: dict[str, Any], two: dict[str, Any]) -> bool:
