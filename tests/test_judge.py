@@ -155,9 +155,9 @@ def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) 
     assert heading == (
         "| Input Images | Batch size | Convolutional layers in Generator / Discriminator | "
         "Optimizer used in G / D | G learning rate | No. of Epochs in the document | epochs "
-        "trained | training time | equilibrium epoch | batch size in the document | training time in the "
-        "document | equilibrium in the document | seen in the document | clean | dirty | "
-        "Drawn Face Output |"
+        "trained | training time | equilibrium epoch | batch size in the document | "
+        "training time in the document | equilibrium in the document | seen in the document | "
+        "clean | dirty | Drawn Face Output |"
     )
     assert "| 100 | 18 hours | epoch 1630 | hair, eyes, nose, chin; too much noise |" in row
     assert re.search(r"images/row0-clean\.png\) \| !\[.*images/row0-dirty\.png\) \|", row)

@@ -327,7 +327,7 @@ def test_samples_are_drawn_with_averages_of_what_was_seen_not_of_what_they_start
     """A moving variance that starts at 1 hides activations of variance 0.0001 for 900 steps."""
     torch.manual_seed(0)
     norm, plain = Norm(3), nn.BatchNorm1d(3, 1e-3, 0.01)
-    for steps in (1, 20, 1000):
+    for steps in (1, 20, 2000):
         while int(norm.num_batches_tracked) < steps:
             x = 5 + 0.01 * torch.randn(shape)
             trained = norm(x)
