@@ -55,7 +55,7 @@ class Command:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", *self.args], cwd=folder, env=with_fault(fault),
                 stdin=subprocess.DEVNULL, stdout=self._files[0], stderr=self._files[1],
-                start_new_session=session,
+                start_new_session=session, preexec_fn=_hear_ctrl_c,
             )  # fmt: skip
             self.pid = self._popen.pid
             return
@@ -127,6 +127,11 @@ def with_fault(fault: str) -> dict[str, str]:
         return dict(os.environ)
     path = os.pathsep.join(filter(None, (str(FAULTS), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path, "GANSWEEP_FAULT": fault}
+
+
+def _hear_ctrl_c() -> None:
+    """Also where the tests run in a shell's background, which ignores it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 _server: socket.socket | None = None

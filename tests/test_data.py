@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Command
 from conftest import SHARED, Cli, one_line_error, wait_for
 from PIL import Image
 
@@ -301,7 +302,8 @@ def test_a_missing_folder_on_the_command_line(cli: Cli) -> None:
 
 def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
     def refused() -> str:
-        return one_line_error(cli("data=images", "data.root=pics", "batch_size=64", "judge=false"))
+        words = ("data=images", "data.root=pics", "batch_size=64", "judge=false")
+        return one_line_error(cli(*words))
 
     save(tmp_path / "pics" / "one.png")
     assert "batch_size=64, but images has only 1 images; there are too few" in refused()
@@ -423,14 +425,15 @@ def test_sizes_that_are_no_pictures_are_refused(cli: Cli) -> None:
     assert "--size 0 is out of range; valid: 4 to 1024" in one_line_error(done)
 
 
-def test_ctrl_c_while_preparing_is_one_line_and_leaves_nothing(own_cache: Path) -> None:
-    command = [sys.executable, "-m", "gansweep.data", "toyfaces", "--size", "256"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+def test_ctrl_c_while_preparing_is_one_line_and_leaves_nothing(
+    own_cache: Path, tmp_path: Path
+) -> None:
+    process = Command(tmp_path, "data", "toyfaces", "--size", "256")
     wait_for("*.lock", own_cache)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors == "gansweep: interrupted\n"
+    out, err = process.communicate()
+    assert process.returncode == 130, out + err
+    assert err == "gansweep: interrupted\n"
     assert [p for p in own_cache.iterdir() if p.suffix != ".lock"] == []
 
 
