@@ -74,7 +74,8 @@ def score_of_a_run(cli: Cli, folder: Path, option: str, weights: Path) -> dict[s
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "outputs/runs").iterdir()
     options = ("--images", "100", option, str(weights), "--json")
-    scores = json.loads(cli(run.name, *options, module="gansweep.judge").stdout)
+    # Cold: on all cores, where a fork of the warm server has one thread.
+    scores = json.loads(cli(run.name, *options, module="gansweep.judge", cold=True).stdout)
     return scores["final.ckpt"]  # type: ignore[no-any-return]
 
 
