@@ -153,8 +153,10 @@ def search(
 
 
 if __name__ == "__main__":  # toy, out, trials, seconds, storage, seed
+    from testing import toys  # by its name: a job's process has no `__main__` of this one
+
     toy, out, trials, seconds, storage, seed = sys.argv[1:]
-    search(
+    toys.search(
         toy, Path(out), int(trials), seconds=lambda values: float(seconds),
         storage=None if storage == "journal" else storage, seed=int(seed), sampler="random",
     )  # fmt: skip

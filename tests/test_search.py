@@ -192,7 +192,7 @@ def test_a_sampler_whose_package_is_missing_is_refused(tmp_path: Path) -> None:
 
 def player(out: Path, trials: int, seconds: float, storage: str, seed: int) -> Any:
     return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.toys", "mixed", str(out), str(trials), str(seconds),
+        [sys.executable, "-m", "testing.toys", "mixed", str(out), str(trials), str(seconds),
          storage, str(seed)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         start_new_session=True,
