@@ -34,22 +34,31 @@ def fault(value: object, kind: Any, place: str = "") -> str:
     declared as. A field that the type does not know is no fault: a newer version may have written
     it. Numbers must be finite.
     """
-    origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
         return ""
+    origin, parts, has_fields = _made_of(kind)
     if origin in (typing.Union, types.UnionType):
         faults = [fault(value, part, place) for part in parts]
         return "" if "" in faults else faults[0]
-    if dataclasses.is_dataclass(kind) or typing.is_typeddict(kind):
+    if has_fields:
         return _fault_of_object(value, kind, place)
     if not _is_a(value, origin or kind):
         return f"{place or 'it'} is {_shown(value)}, not {NAMES[origin or kind]}"
     inner: list[tuple[object, str]] = []
-    if isinstance(value, dict) and parts:
+    if not parts or parts[-1] is Any:
+        return ""
+    if isinstance(value, dict):
         inner = [(item, f"{place}.{key}") for key, item in value.items()]
-    elif isinstance(value, list) and parts:
+    elif isinstance(value, list):
         inner = [(item, f"{place}[{number}]") for number, item in enumerate(value)]
     return next((found for item, where in inner if (found := fault(item, parts[-1], where))), "")
+
+
+@functools.cache
+def _made_of(kind: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """What a generic type is made of, and has it fields? To ask anew takes most of the time."""
+    has_fields = dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)
+    return typing.get_origin(kind), typing.get_args(kind), has_fields
 
 
 def _fault_of_object(value: object, kind: Any, place: str) -> str:
