@@ -272,10 +272,12 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ctl = [*as_user, found, "-D", str(folder / "data")]
     quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "cwd": folder}
     try:
-        subprocess.run([*ctl, "initdb", "-o", "-A trust -U postgres"], **quiet)
+        (folder / "password").write_text("hunter2\n")
+        access = f"-A scram-sha-256 --pwfile={folder}/password -U postgres"
+        subprocess.run([*ctl, "initdb", "-o", access], **quiet)
         options = f"-k {folder} -c listen_addresses='' -F"
         subprocess.run([*ctl, "-w", "-o", options, "-l", str(folder / "log"), "start"], **quiet)
-        yield f"postgresql://postgres@/postgres?host={folder}"
+        yield f"postgresql://postgres:hunter2@/postgres?host={folder}"
         subprocess.run([*ctl, "-m", "immediate", "stop"], **quiet)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -294,6 +296,29 @@ def test_two_processes_share_a_study_on_postgresql(postgresql: str, tmp_path: Pa
     trained = [(tmp_path / name / "trained.txt").read_text().split() for name in "ab"]
     assert all(len(of) >= 8 for of in trained), "both took part"
     assert sorted([*trained[0], *trained[1]]) == sorted(t.user_attrs["runs"][0] for t in complete)
+
+
+@pytest.mark.slow
+def test_no_file_has_the_password_of_a_database(
+    postgresql: str, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = (
+        "-m", "search=lr", "trials=1", "sampler=random", "pruner=none", "name=q", "data=mnist5k",
+        "steps=4", "width=0.0625", "threads=1",
+    )  # fmt: skip
+    done = cli(*search, f"storage='{postgresql}'")
+    assert done.returncode == 0, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"hunter2" not in path.read_bytes(), path
+    said = one_line_error(cli("report", "q"))
+    assert "study q cannot be read" in said
+    assert "give its password with --storage URL" in said
+    assert "hunter2" not in one_line_error(cli(*search, f"storage='{postgresql}0'"))
+    assert cli("report", "q", "--storage", postgresql).returncode == 0
+    monkeypatch.setenv("PGPASSWORD", "hunter2")
+    assert cli("report", "q").returncode == 0
+    assert cli("resume", "q", "trials=2").returncode == 0, "the recorded command needs no other"
 
 
 def silent_for(seconds: float, trial: optuna.Trial) -> None:
