@@ -73,7 +73,7 @@ def test_a_report_of_old_runs(outputs: Path, cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "reports/old/README.md").read_text()
     assert "fld 1,484.9 at epoch 2.16, still improving, collapsed" in text
-    assert "fld: a metric that this version of gansweep does not know" in text
+    assert "fld: a metric that this version of gansweep does not know, less is better" in text
     assert "real images that were trained on, too" in text
     assert "damaged" not in text
     assert text.count("](images/row") == 2
@@ -184,7 +184,8 @@ def test_a_newer_result_is_shown_by_its_names(tmp_path: Path) -> None:
     )  # fmt: skip
     text = report.path.read_text().replace("\\", "")
     assert "clip_fd 12.3 at epoch 3.2, plateau, tilted" in text
-    assert "clip_fd: a metric that this version of gansweep does not know" in text
+    assert "clip_fd: a metric that this version of gansweep does not know, so that no row" in text
+    assert not any(row.cells[NUMBER].mark for row in report.results.rows)
     assert "tilted: a flag that this version of gansweep does not know" in text
     assert "damaged" not in text
     run = read_outcome(Run(tmp_path, "000000m-s1"))
