@@ -29,6 +29,7 @@ from gansweep.store.check import number
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.store.manifest import Manifest, Row, Table, read_manifest
+from gansweep.store.records import RunConfig
 from gansweep.store.run import Run, now
 from gansweep.terminal.console import console
 from gansweep.training.metrics.registered import primary_and_second
@@ -188,7 +189,7 @@ def _train(
 
 def _plan(
     manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace
-) -> Iterator[tuple[Candidate, int, Run, dict[str, Any]]]:
+) -> Iterator[tuple[Candidate, int, Run, RunConfig]]:
     """Every candidate with every fresh seed: its run, and what the run's folder is to keep."""
     used = [
         int(r.rpartition("-s")[2]) for row in manifest.rows for rs in row.runs.values() for r in rs

@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
 def show(run: Run, everything: bool, picture: bool) -> None:
     """Print all that the run's folder tells."""
     outcome = read_outcome(run)
-    data = (outcome.config or {}).get("data")
+    data = outcome.config.get("data") if outcome.config else None
     on = f"  on {data['name']}" if data else ""
     console.print(Text(f"run {run.id}  {outcome.status}{on}", style="bold"))
     if outcome.note:
