@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import re
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from conftest import Cli, one_line_error
 
 from gansweep.commands import COMMANDS
+from gansweep.store.find_run import find_sweep
+from testing.synthetic import write_sweep
 
 
 def test_help_lists_every_command_with_its_usage(cli: Cli) -> None:
@@ -100,3 +106,51 @@ def test_the_shell_completes(
     assert offered <= set(found)
     last = "" if line.endswith(" ") else line.split()[-1]
     assert all(word.startswith(last) for word in found)
+
+
+@pytest.fixture
+def sweeps(tmp_path: Path) -> Path:
+    """Three sweeps, planned one after the other."""
+    for age, name in ((30, "lr-aaa"), (20, "beta1-bbb"), (10, "lr-ccc")):
+        write_sweep(tmp_path / "outputs", 1, name=name)
+        moment = time.time() - 3600 * age
+        os.utime(tmp_path / "outputs/sweeps" / name / "manifest.json", (moment, moment))
+    return tmp_path
+
+
+def test_a_sweep_is_found_by_its_beginning_and_as_the_latest(cli: Cli, sweeps: Path) -> None:
+    for text, name in (("lr-aaa", "lr-aaa"), ("b", "beta1-bbb"), ("latest", "lr-ccc")):
+        assert cli("status", text).stdout.startswith(f"{name}  ")
+        done = cli("report", text, "--format", "markdown", "--to", f"as-{text}")
+        assert done.returncode == 0, done.stderr
+        assert find_sweep(text, sweeps / "outputs") == name
+    message = "lr: 2 sweeps begin so, the latest first: lr-ccc, lr-aaa"
+    for command in ("status", "report", "resume", "confirm"):
+        assert message in one_line_error(cli(command, "lr"))
+    assert "no sweep 'x' in outputs/sweeps: valid: " in one_line_error(cli("status", "x"))
+
+
+def test_all_sweeps_are_listed_by_time_with_the_latest_last(cli: Cli, sweeps: Path) -> None:
+    lines = cli("status").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["lr-aaa", "beta1-bbb", "lr-ccc"]
+    moment = time.localtime((sweeps / "outputs/sweeps/lr-ccc/manifest.json").stat().st_mtime)
+    assert lines[-1].endswith(time.strftime("  %Y-%m-%d %H:%M", moment))
+
+
+def test_a_single_run_is_planned_without_training(cli: Cli, tmp_path: Path) -> None:
+    done = cli("steps=2", "plan=true", "batch_size=8")
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"run \w{10}-s1: 2 steps on mnist5k, planned, to train\n", last_line(done))
+    assert not (tmp_path / "outputs").exists()
+    assert cli("steps=2", "batch_size=8", "judge=false").returncode == 0
+    planned = cli("steps=2", "batch_size=8", "judge=false", "plan=true")
+    assert last_line(planned).endswith("2 steps on mnist5k, done\n")
+
+
+def test_a_single_run_ends_in_its_score(cli: Cli) -> None:
+    done = cli("steps=2", "batch_size=8", "width=0.0625")
+    assert re.search(r"^judged: FD \(LeNet\) [\d,.]+ ", done.stdout, re.MULTILINE), done.stdout
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stdout.splitlines(keepends=True)[-1]

@@ -35,6 +35,11 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert cli(*grid).returncode == 0
     revive(tmp_path)
     again = ("g", "--top", "2", "--seeds", "2")
+    planned = cli("confirm", *again, "plan=true")
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.startswith("confirm g: 2 rows × 2 fresh seeds\n")
+    assert planned.stdout.count("  planned\n") == 4
+    assert not (tmp_path / "outputs/sweeps/g-confirm").exists()
     done = cli(*again, module="gansweep.confirm")
     assert done.returncode == 0, done.stderr
     assert "confirm g: 2 rows × 2 fresh seeds, 0 done, 4 to train" in done.stdout
@@ -56,6 +61,7 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "4 done, 0 to train" in resumed.stdout
     wider = cli("g-confirm", "width=1", module="gansweep.resume")
     assert "a confirmation goes on as it was begun: leave out width=1" in one_line_error(wider)
+    assert cli("resume", "g-confirm", "plan=true").stdout.count("  done\n") == 4
     # As a version before 0.2 recorded it.
     path = tmp_path / "outputs/sweeps/g-confirm/manifest.json"
     path.write_text(path.read_text().replace("-m gansweep confirm g", "-m gansweep.confirm g"))

@@ -386,6 +386,6 @@ def test_what_file_systems_refuse_is_one_line(
 def test_a_failure_names_its_log_where_there_is_one(tmp_path: Path) -> None:
     run = Run(tmp_path, "aa-s1")
     write_json(run.failure, {"error": "killed", "cause": "killed"})
-    assert run.told_failure() == "failed: killed"
+    assert run.describe_failure() == "failed: killed"
     run.log.write_text("words")
-    assert run.told_failure() == f"failed: killed (log: {run.log})"
+    assert run.describe_failure() == f"failed: killed (log: {run.log})"

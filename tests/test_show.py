@@ -30,10 +30,12 @@ def test_a_run_is_found_by_id_beginning_folder_and_row(folder: Path) -> None:
     for words in ("000002m-s1", "000002m", "outputs/runs/000002m-s1"):
         done = run(folder, "show", words)
         assert done.returncode == 0, done.stderr
-        assert done.stdout.startswith("run 000002m-s1  done\n")
+        assert done.stdout.startswith("run 000002m-s1  done  on mnist5k\n")
     both = run(folder, "show", "synthetic/2")
-    assert "run 000002m-s1  done\n" in both.stdout
-    assert "run 000002t-s1  done\n" in both.stdout
+    assert "run 000002m-s1  done  on mnist5k\n" in both.stdout
+    assert "run 000002t-s1  done  on toyfaces\n" in both.stdout
+    for beginning in ("synth/2", "latest/2"):
+        assert run(folder, "show", beginning).stdout == both.stdout
 
 
 def test_what_is_shown(folder: Path) -> None:
@@ -118,6 +120,7 @@ def test_no_difference(folder: Path) -> None:
         ("nothing", "no run 'nothing'"),
         ("00000", "8 runs begin so: 000000m-s1, 000000t-s1"),
         ("synthetic/9", "its rows are 0 to 3"),
+        ("synthetic", "synthetic is a sweep: synthetic/0 names the runs of its row 0"),
     ],
 )
 def test_what_there_is_not_is_refused(words: str, says: str, folder: Path) -> None:

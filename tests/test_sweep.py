@@ -65,6 +65,11 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     assert record["command"].startswith("python -m gansweep data=mnist5k batch_size=32 beta1=0.3")
 
 
+def test_a_sweep_of_one_row_is_named_after_what_is_set(plan: Any) -> None:
+    assert plan("lr=2e-4", "beta1=0.4", "steps=3").manifest.name.startswith("lr-beta1-steps-")
+    assert plan("data=mnist5k").manifest.name.startswith("row-")
+
+
 def test_columns_stand_in_the_documents_order_however_typed(plan: Any) -> None:
     assert plan("beta1=0.3,0.5", "lr=1e-4,5e-5", "data=mnist5k").manifest.tables[0].columns == [
         "lr", "beta1",

@@ -13,6 +13,7 @@ from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS
 from gansweep.planning.overrides import CHOSEN_FROM
 from gansweep.planning.resources import packaged_choices, sweeps_folder
 from gansweep.plugins import DATASETS
+from gansweep.store.find_run import LATEST, sweeps_by_time
 
 OPTIONS = ("-m", "--multirun", "--cfg", "--config-dir", "--config-name", "--help", "--version")
 OF_SWEEPS = ("report", "status", "resume", "confirm")  # the commands that take a sweep's name
@@ -90,7 +91,8 @@ def of_command(words: list[str], word: str) -> list[str]:
 
 
 def _sweeps(out: Any) -> list[str]:
-    return sorted(path.parent.name for path in Path(out, "sweeps").glob("*/manifest.json"))
+    known = sweeps_by_time(out)
+    return [*sorted(known), LATEST] if known else []
 
 
 def _beginning(word: str, choices: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ import argparse
 import math
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
@@ -26,12 +27,15 @@ from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread
 from gansweep.store.check import number
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.store.manifest import Manifest, Row, Table, read_manifest
+from gansweep.store.records import RunConfig
 from gansweep.store.run import Run, now
 from gansweep.terminal.console import console
 from gansweep.training.metrics.registered import primary_and_second
 
 RETRY = "retry=failed"
+PLAN = "plan=true"
 
 
 @dataclass
@@ -51,11 +55,11 @@ def main(argv: list[str] | None = None) -> None:
         description="Train a sweep's best rows again with fresh seeds, and say which differences "
         "hold. The same command goes on where it was interrupted.",
     )
-    parser.add_argument("sweep", help="the sweep's or the search's name")
+    parser.add_argument("sweep", help=SWEEP)
     parser.add_argument(
         "overrides", nargs="*", metavar="name=value",
         help="parameters to train them with instead, as in width=1; retry=failed: also train again "
-        "what failed before",
+        "what failed before; plan=true: list the runs, train none",
     )  # fmt: skip
     parser.add_argument("--top", type=int, default=3, help="best rows (default %(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="fresh seeds (default %(default)s)")
@@ -69,15 +73,18 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_intermixed_args(argv)
     with one_line_errors():
         args.retry = RETRY in args.overrides
-        args.values = _values([word for word in args.overrides if word != RETRY])
+        args.values = _values([word for word in args.overrides if word not in (RETRY, PLAN)])
         for name, least in (("top", 1), ("seeds", 2)):
             if getattr(args, name) < least:
                 raise UserError(f"--{name} {getattr(args, name)} is too few; {least} or more")
-        manifest = read_manifest(args.out, args.sweep)
+        manifest = read_manifest(args.out, find_sweep(args.sweep, args.out))
         column = args.on or manifest.pictures[0]
         if column not in manifest.pictures:
             raise UserError(f"--on {column}: no such column; valid: {', '.join(manifest.pictures)}")
         metric, candidates = best_rows(manifest, column, args.out, args.top)
+        if PLAN in args.overrides:
+            _preview(manifest, candidates, args)
+            return
         interrupted = _train(manifest, candidates, args, column)
         done = _report(manifest, candidates, args, column, metric)
     if interrupted:
@@ -148,19 +155,11 @@ def _train(
     from gansweep.launch.local import prepare
     from gansweep.launch.sweep import LocalSweep
 
-    used = [
-        int(r.rpartition("-s")[2]) for row in manifest.rows for rs in row.runs.values() for r in rs
-    ]
-    first = max(used) + 1
-    prepared = Preparer()
     titles: dict[str, str] = {}
-    for candidate in candidates:
-        for seed in range(first, first + args.seeds):
-            config = with_values(candidate.config, {**args.values, "seed": seed})
-            run, record = plan_run(config, prepared(config))
-            keep_record(run, record)
-            candidate.runs.append(run)
-            titles[run.id] = f"row {candidate.row} seed={seed}"
+    for candidate, seed, run, record in _plan(manifest, candidates, args):
+        keep_record(run, record)
+        candidate.runs.append(run)
+        titles[run.id] = f"row {candidate.row} seed={seed}"
     name = _name(manifest, args)
     runs = [run for candidate in candidates for run in candidate.runs]
     judged = [PlannedRun(run, titles[run.id], judged=True) for run in runs]
@@ -186,6 +185,29 @@ def _train(
         console.print("\ninterrupted: what is finished is kept; type the command again to go on")
         return True
     return False
+
+
+def _plan(
+    manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace
+) -> Iterator[tuple[Candidate, int, Run, RunConfig]]:
+    """Every candidate with every fresh seed: its run, and what the run's folder is to keep."""
+    used = [
+        int(r.rpartition("-s")[2]) for row in manifest.rows for rs in row.runs.values() for r in rs
+    ]
+    first = max(used) + 1
+    prepared = Preparer()
+    for candidate in candidates:
+        for seed in range(first, first + args.seeds):
+            config = with_values(candidate.config, {**args.values, "seed": seed})
+            run, record = plan_run(config, prepared(config))
+            yield candidate, seed, run, record
+
+
+def _preview(manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace) -> None:
+    """`plan=true`: the runs, without training or writing anything."""
+    console.print(f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds")
+    for candidate, seed, run, _ in _plan(manifest, candidates, args):
+        console.print(f"  {run.id}  row {candidate.row} seed={seed}  {run.status()}")
 
 
 def _name(manifest: Manifest, args: argparse.Namespace) -> str:

@@ -11,6 +11,7 @@ from gansweep.report.render.terminal import print_table
 from gansweep.report.table.select import Selection
 from gansweep.report.write import USUAL, update_block, write_report
 from gansweep.store.errors import UserError, one_line_errors
+from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.terminal.console import console
 
 EPILOG = """examples:
@@ -32,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("sweep", nargs="+", help="a sweep's name, as its last line of output shows it")
+    add("sweep", nargs="+", help=SWEEP)
     add("--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)")
     add("--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)")
     add("--to", type=Path, metavar="DIR", help="this report's own folder (default REPORTS/NAME)")
@@ -77,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
         if args.best is not None and args.best < 1:
             raise UserError(f"--best {args.best} is too few; 1 or more")
         report = write_report(
-            args.sweep,
+            [find_sweep(name, args.out) for name in args.sweep],
             out=args.out,
             reports=args.reports,
             to=args.to,

@@ -9,6 +9,7 @@ from contextlib import suppress
 from gansweep.commands import confirm, train
 from gansweep.config import DEFAULTS
 from gansweep.store.errors import UserError, one_line_errors
+from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.store.manifest import read_manifest
 from gansweep.terminal.console import console
 
@@ -20,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
         "go on from their last checkpoint.",
         epilog="Type it in the folder where the sweep was started: its paths are relative.",
     )
-    parser.add_argument("sweep", help="the sweep's name, as its last line of output shows it")
+    parser.add_argument("sweep", help=SWEEP)
     parser.add_argument(
         "override", nargs="*", help="added to the sweep's command, as retry=failed or plan=true"
     )
@@ -29,10 +30,10 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_intermixed_args(argv)
     with one_line_errors():
-        command = read_manifest(args.out, args.sweep).command
+        command = read_manifest(args.out, find_sweep(args.sweep, args.out)).command
         arguments = _arguments(command)
         confirmed = arguments[:1] == ["confirm"]
-        other = [word for word in args.override if word != confirm.RETRY]
+        other = [word for word in args.override if word not in (confirm.RETRY, confirm.PLAN)]
         if confirmed and other:
             raise UserError(f"a confirmation goes on as it was begun: leave out {other[0]}")
     given = {word.split("=")[0] for word in args.override}

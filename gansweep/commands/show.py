@@ -55,7 +55,9 @@ def main(argv: list[str] | None = None) -> None:
 def show(run: Run, everything: bool, picture: bool) -> None:
     """Print all that the run's folder tells."""
     outcome = read_outcome(run)
-    console.print(Text(f"run {run.id}  {outcome.status}", style="bold"))
+    data = outcome.config.get("data") if outcome.config else None
+    on = f"  on {data['name']}" if data else ""
+    console.print(Text(f"run {run.id}  {outcome.status}{on}", style="bold"))
     if outcome.note:
         console.print(Text(outcome.note, style="yellow"))
     if picture and outcome.picture is not None:

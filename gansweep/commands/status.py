@@ -14,7 +14,8 @@ from gansweep.config import DEFAULTS
 from gansweep.launch.progress import SweepProgress, overall, render, run_progress
 from gansweep.store.errors import one_line_errors
 from gansweep.store.estimate import Estimates, cost_of, total_seconds
-from gansweep.store.manifest import Manifest, numbered, read_manifest
+from gansweep.store.find_run import SWEEP, find_sweep, sweeps_by_time
+from gansweep.store.manifest import Manifest, manifest_path, numbered, read_manifest
 from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
 
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         description="What a sweep is doing, from its files alone: also from another terminal.",
         epilog="Exit codes: 0 all done, 1 some failed, 2 no such sweep, 3 not all done yet.",
     )
-    parser.add_argument("sweep", nargs="?", help="the sweep's name; without it, all sweeps")
+    parser.add_argument("sweep", nargs="?", help=f"{SWEEP}; without it, all sweeps")
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
@@ -39,11 +40,13 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     with one_line_errors():
         if args.sweep is None:
-            for path in sorted((Path(args.out) / "sweeps").glob("*/manifest.json")):
-                manifest = read_manifest(args.out, path.parent.name)
-                console.print(overall(sweep_progress(manifest, args.out)))
+            for name in sweeps_by_time(args.out):  # the latest is next to the prompt
+                line = overall(sweep_progress(read_manifest(args.out, name), args.out))
+                changed = manifest_path(args.out, name).stat().st_mtime
+                planned = time.strftime("  %Y-%m-%d %H:%M", time.localtime(changed))
+                console.print(line.append(planned, style="dim"))
             return
-        manifest = read_manifest(args.out, args.sweep)
+        manifest = read_manifest(args.out, find_sweep(args.sweep, args.out))
         progress = sweep_progress(manifest, args.out)
         if args.watch and console.is_terminal:
             with Live(console=console, auto_refresh=False, transient=True) as view:
@@ -108,4 +111,4 @@ def _print_failures(manifest: Manifest, out: str | Path) -> None:
     for run_id, title in manifest.titles.items():
         run = Run(out, run_id)
         if run.failed():
-            console.print(Text(f"{title}  {run.told_failure()}", style="red"))
+            console.print(Text(f"{title}  {run.describe_failure()}", style="red"))

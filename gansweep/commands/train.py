@@ -61,6 +61,7 @@ def task(cfg: DictConfig) -> None:
     from gansweep.planning.compose import make_config
     from gansweep.planning.identity import check_root, plan_run
     from gansweep.planning.plan import Preparer, keep_record
+    from gansweep.report.table.outcome import read_outcome
     from gansweep.store.run import check_planned
     from gansweep.terminal.console import console
     from gansweep.training import stop
@@ -81,7 +82,14 @@ def task(cfg: DictConfig) -> None:
         validate(config)
         data = Preparer()(config)
         run, record = plan_run(config, data)
-        if PlannedRun(run, "", judged=config.judge != "false").complete():
+        done = PlannedRun(run, "", judged=config.judge != "false").complete()
+        if config.plan:
+            steps = f"{record['identity']['steps']} steps on {data.name}"
+            console.print(
+                f"run {run.id}: {steps}, {'done' if done else f'{run.status()}, to train'}"
+            )
+            return
+        if done:
             console.print(f"run {run.id} is done already")
             report_changed_networks([(run, config)])
         else:
@@ -91,9 +99,11 @@ def task(cfg: DictConfig) -> None:
                 with stop.on_signals():
                     execute(run, f"data={data.name}")
             except Diverged:
-                console.print(run.told_failure())
+                console.print(run.describe_failure())
                 raise SystemExit(1) from None
             except (stop.Stopped, KeyboardInterrupt) as stopped:
                 console.print(f"{stopped or 'interrupted'}: type the command again to go on")
                 raise SystemExit(INTERRUPTED) from None
+        if judged := read_outcome(run).judged:
+            console.print(f"judged: {judged}")
         console.print(f"picture: {run.picture}")

@@ -270,7 +270,7 @@ def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> No
 
 def _tell_failure(run: Run, title: str) -> None:
     failure = run.read_failure()
-    console.print(f"{title}  {run.told_failure()}")
+    console.print(f"{title}  {run.describe_failure()}")
     # What it said itself is all there is.
     if failure and failure.get("cause") in ("killed", "crashed"):
         for line in failure.get("log", []):

@@ -276,5 +276,6 @@ def _name(recipe: Recipe | None, expander: Expander, rows: list[Row]) -> str:
         return recipe.name
     ids = ",".join(run for row in rows for runs in row.runs.values() for run in runs)
     digest = hashlib.sha256(ids.encode()).hexdigest()[:6]
-    names = [recipe.name] if recipe else expander.varying()[:4] or ["row"]
+    given = [axis.name for axis in expander.row_axes if axis.values != (None,)]
+    names = [recipe.name] if recipe else (expander.varying() or given or ["row"])[:4]
     return "-".join([*names, digest])

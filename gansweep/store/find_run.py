@@ -5,17 +5,47 @@ from __future__ import annotations
 from pathlib import Path
 
 from gansweep.store.errors import UserError, choices_hint
-from gansweep.store.manifest import RUN_NAME, manifest_path, read_manifest
+from gansweep.store.manifest import RUN_NAME, read_manifest
 from gansweep.store.run import Run
 
 WAYS = "a run's id or its beginning, its folder, or SWEEP/ROW as the table numbers it"
 
 
+LATEST = "latest"
+SWEEP = f"the sweep's name, its beginning, or {LATEST}"
+
+
+def find_sweep(text: str, out: str | Path) -> str:
+    """The name of the sweep that `text` means: see SWEEP.
+
+    What no sweep is called is returned as it is: `read_manifest` refuses it. Raises UserError if
+    several sweeps begin so.
+    """
+    known = sweeps_by_time(out)
+    if text in known:
+        return text
+    if text == LATEST and known:
+        return known[-1]
+    begun = [name for name in known if text and name.startswith(text)]
+    if len(begun) > 1:
+        several = ", ".join(reversed(begun[-6:]))
+        raise UserError(f"{text}: {len(begun)} sweeps begin so, the latest first: {several}")
+    return begun[0] if begun else text
+
+
+def sweeps_by_time(out: str | Path) -> list[str]:
+    """The names of all sweeps, in the order in which they were planned last."""
+    found = (Path(out) / "sweeps").glob("*/manifest.json")
+    return [name for _, name in sorted((p.stat().st_mtime_ns, p.parent.name) for p in found)]
+
+
 def find_runs(text: str, out: str | Path) -> list[Run]:
     """The run `text` names, or all runs of a row. Raises UserError if there is none, or several."""
     sweep, slash, row = text.rpartition("/")
-    if slash and row.isdigit() and manifest_path(out, sweep).exists():
-        return _of_row(sweep, int(row), out)
+    if slash and row.isdigit():
+        sweep = find_sweep(sweep, out)
+        if sweep in sweeps_by_time(out):
+            return _of_row(sweep, int(row), out)
     folder = Path(text)
     if (folder / "config.json").exists():
         resolved = folder.resolve()
@@ -31,6 +61,8 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
         return [Run(out, matching[0])]
     if matching:
         raise UserError(f"{text}: {len(matching)} runs begin so: {', '.join(matching[:6])}")
+    if (sweep := find_sweep(text, out)) in sweeps_by_time(out):
+        raise UserError(f"{sweep} is a sweep: {sweep}/0 names the runs of its row 0")
     if not known:
         raise UserError(f"{text}: there are no runs in {runs}; --out names their folder")
     hint = choices_hint(text, known) if len(known) <= 12 else f"{len(known)} runs are in {runs}"

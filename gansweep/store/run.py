@@ -258,7 +258,7 @@ class Run:
         error = failure["error"]
         return error if failure.get("cause") == "diverged" else f"failed: {error}"
 
-    def told_failure(self) -> str:
+    def describe_failure(self) -> str:
         """Why it failed, and the log, if it has written one."""
         return self.why_failed() + (f" (log: {self.log})" if self.log.exists() else "")
 
