@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ from gansweep.store.run import Run
 def only_run(folder: Path) -> Run:
     (found,) = (folder / "outputs" / "runs").iterdir()
     return Run(folder / "outputs", found.name)
+
+
+def wait_until_ended(run: Run, seconds: float = 60) -> None:
+    """Until no process trains the run."""
+    end = time.monotonic() + seconds
+    while run.status() == "running":
+        assert time.monotonic() < end, "its job is still running"
+        time.sleep(0.05)
 
 
 def test_help_needs_nothing_that_takes_time() -> None:
@@ -389,6 +398,7 @@ def test_a_killed_sweep_is_told_as_interrupted(cli: Cli, tmp_path: Path) -> None
     wait_for("outputs/runs/*/samples/*4.png", tmp_path)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    wait_until_ended(only_run(tmp_path))  # the job saves a checkpoint first
     done = cli("k", module="gansweep.report")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "reports" / "k" / "README.md").read_text()
