@@ -43,7 +43,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.environ["GANSWEEP_CACHE"] = str(folder)
     with pytest.MonkeyPatch.context() as patch:  # measuring what precision=auto is takes 8 s
         found = {"fp32": 1.0, "bf16": 1.0, "choice": "fp32"}
-        patch.setattr(precision, "_measure_apart", lambda kind: found)
+        patch.setattr(precision, "_run_benchmark", lambda kind: found)
         precision.choice("cpu")
         precision.choice("auto")
     return folder

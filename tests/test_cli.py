@@ -384,8 +384,8 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130, out + err
-    assert "interrupted: what is finished is kept" in out
-    assert "to go on: python -m gansweep -m steps=4,100000 data=mnist5k name=c" in out
+    assert "interrupted: finished runs are kept" in out
+    assert "to resume: python -m gansweep -m steps=4,100000 data=mnist5k name=c" in out
     assert "Traceback" not in err
     text = (tmp_path / "reports" / "c" / "README.md").read_text()
     assert text.count(".png") == 1

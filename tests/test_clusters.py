@@ -205,7 +205,7 @@ def test_ray_of_its_own_and_a_worker_that_is_killed(
     os.kill(ray_worker(tmp_path), signal.SIGKILL)
     out, _ = process.communicate(timeout=120)
     assert process.returncode == 1, out
-    assert "the launcher gave up: WorkerCrashedError" in out, out
+    assert "the launcher failed: WorkerCrashedError" in out, out
     assert (tmp_path / "reports/c/README.md").exists()
     wait_until_free(tmp_path)
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)

@@ -28,9 +28,9 @@ def test_the_faster_way_is_measured_once_and_recorded(
     chosen = precision.choice("cpu")
     (record,) = json.loads(own_cache.read_text()).values()
     assert chosen == record["choice"]
-    assert (chosen == "bf16") == (record["fp32"] / record["bf16"] >= precision.WORTH)
-    assert "precision=auto: a step in bf16 takes 1/" in capsys.readouterr().out
-    monkeypatch.setattr(precision, "_measure_apart", None)  # not called again
+    assert (chosen == "bf16") == (record["fp32"] / record["bf16"] >= precision.MIN_SPEEDUP)
+    assert "precision=auto: bf16 steps are " in capsys.readouterr().out
+    monkeypatch.setattr(precision, "_run_benchmark", None)  # not called again
     assert precision.choice("cpu") == chosen
 
 
@@ -44,7 +44,7 @@ def test_what_auto_means_is_in_the_runs_configuration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     measured = {"fp32": 1.0, "bf16": bf16, "choice": expected}
-    monkeypatch.setattr(precision, "_measure_apart", lambda kind: measured)
+    monkeypatch.setattr(precision, "_run_benchmark", lambda kind: measured)
     precision.choice("cpu")  # as recorded by an earlier call
     assert precision.resolve(Config(precision="auto")).precision == expected
     assert precision.resolve(Config(precision="fp32")) == Config()
@@ -68,7 +68,7 @@ def test_a_plan_with_a_recorded_choice_imports_no_torch(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        precision, "_measure_apart", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
+        precision, "_run_benchmark", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
     )
     precision.choice("cpu")
     code = (
@@ -104,7 +104,7 @@ def test_thousands_of_rows_look_for_devices_once(
         precision, "find_devices", lambda wanted: asked.append(wanted) or find("cpu")
     )
     monkeypatch.setattr(
-        precision, "_measure_apart", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
+        precision, "_run_benchmark", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
     )
     for _ in range(100):
         assert precision.resolve(Config(precision="auto")).precision == "bf16"
@@ -117,7 +117,7 @@ def test_a_cluster_is_told_where_precision_was_measured(
 ) -> None:
     pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
     monkeypatch.setattr(
-        precision, "_measure_apart", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
+        precision, "_run_benchmark", lambda kind: {"fp32": 1.0, "bf16": 0.5, "choice": "bf16"}
     )
     precision.choice("cpu")
     grid = ("-m", "lr=1e-3", "data=mnist5k", "steps=1", "device=cpu", "plan=true")

@@ -95,7 +95,7 @@ def test_a_finished_run_of_a_changed_network_is_used_and_said_to_be(
     again = cli(*grid)
     assert "1 done, 0 to train" in again.stdout
     assert (
-        "gen=1 has other code now than when 1 finished run was trained: out=FOLDER trains anew"
+        "the code of gen=1 has changed since 1 finished run was trained: out=FOLDER trains again"
         in " ".join(again.stdout.split())
     )
     assert "1 to train" in cli(*grid, "out=anew", "plan=true").stdout

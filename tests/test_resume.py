@@ -231,7 +231,7 @@ def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: 
     assert (failed.status(), stopped.status()) == ("failed", "interrupted")
     assert events(stopped, "ended") == ["stopped"]
     assert "was lost" not in done.stdout
-    assert "to go on: python -m gansweep -m" in done.stdout
+    assert "to resume: python -m gansweep -m" in done.stdout
 
 
 SLOW = "do=slow seconds=0.5 step=11"  # from the first checkpoint on, and long enough for a signal
@@ -248,7 +248,7 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     assert process.returncode == 130, out + err
     if number != signal.SIGHUP:  # the terminal is gone
         assert "stopping: running runs write a checkpoint" in out
-        assert "to go on: python -m gansweep -m lr=1e-3,5e-4" in out
+        assert "to resume: python -m gansweep -m lr=1e-3,5e-4" in out
     assert (tmp_path / "reports/g/README.md").exists()
     first = runs(tmp_path)[0]
     assert first.status() == "interrupted"
@@ -369,7 +369,7 @@ def test_a_plan_says_everything_and_writes_nothing(cli: Cli, tmp_path: Path) -> 
     done = cli(*plan)
     assert done.returncode == 0, done.stderr
     assert "to run 6, done 0, failed 0, duplicate 3, invalid 3" in done.stdout
-    assert "estimated time: unknown, no earlier run is like these" in done.stdout
+    assert "estimated time: unknown, no earlier run is similar" in done.stdout
     assert (
         len(re.findall(r"-s1  lr=\S+ gen=\d gen_drop=\S+ data=mnist5k  to train", done.stdout)) == 6
     )
@@ -379,7 +379,8 @@ def test_a_plan_says_everything_and_writes_nothing(cli: Cli, tmp_path: Path) -> 
     again = cli("-m", "lr=1e-3,5e-4,1e-4,1e-5", *GRID[2:], "plan=true")
     assert "to run 2, done 2, failed 0, duplicate 0, invalid 0" in again.stdout
     assert re.search(
-        r"estimated time: 0:\d\d in \d+ slots?, from earlier runs like 2 of the 2", again.stdout
+        r"estimated time: 0:\d\d in \d+ slots?, from earlier runs similar to 2 of the 2",
+        again.stdout,
     )
 
 

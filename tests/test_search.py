@@ -555,7 +555,7 @@ def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
         ("search=lr storage=mysql+nodriver://x", "is no database URL"),
         ("search=lr warm_start=nope", "no sweep 'nope'"),
         ("search=lr objective=quality+size sampler=cmaes", "cmaes supports one objective"),
-        ("search=lr data=mnist5k,mnist5k", "a value stands there twice"),
+        ("search=lr data=mnist5k,mnist5k", "a value is repeated"),
     ],
 )
 def test_a_search_that_would_not_search_is_refused(cli: Cli, words: str, says: str) -> None:

@@ -136,8 +136,8 @@ def test_what_is_not_at_hand_has_a_stand_in_that_is_named(
     narrow = ("profile=narrow", "precision=fp32")
     assert made_on(plan, *narrow) == ["mnist5k", "toyfaces"]
     said = " ".join(capsys.readouterr().out.split())
-    assert "mnist is not at hand (data.root=FOLDER): mnist5k stands in" in said
-    assert "celeba is not at hand (data.root=FOLDER): toyfaces stands in" in said
+    assert "mnist is not available (set data.root=FOLDER): mnist5k replaces mnist" in said
+    assert "celeba is not available (set data.root=FOLDER): toyfaces replaces celeba" in said
     mnist = f"data.root={files / 'mnist'}"
     assert made_on(plan, *narrow, mnist) == ["mnist", "toyfaces"]
     assert made_on(plan, *narrow, mnist, "digits=mnist5k", "faces=mnist") == ["mnist5k", "mnist"]
@@ -220,7 +220,7 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
         (["sweep=readme_tabel"], "did you mean 'readme_table'"),
         (["sweep="], "sweep=: no such list or file; valid: best_settings, "),
         (["rows=0-3"], "rows=… chooses from a row list"),
-        (["out=a,b"], "out is one for the whole sweep"),
+        (["out=a,b"], "out applies to the whole sweep"),
         (["name=a/b"], "name=a/b cannot name a folder"),
         (["name=.."], "name=.. cannot name a folder"),
     ],
@@ -336,8 +336,8 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
         ),
         ("3", "a row list must be a mapping, not 3"),
         ("tables: 3", "tables must be a list, not 3"),
-        ("tables: []", "it has no rows"),
-        ("tables: [{columns: [lr], rows: []}]", "it has no rows"),
+        ("tables: []", "the list has no rows"),
+        ("tables: [{columns: [lr], rows: []}]", "the list has no rows"),
         ("tables: [{columns: [lr], rows: [3]}]", "table 1: row 0: a row must be a list, not 3"),
         ("tables: [{columns: [lr], rows: [[0.1]], remrk: x}]", "did you mean 'remark'?"),
         ("tables: [{columns: [seed], rows: [[1]]}]", "table 1: columns: no 'seed'"),
@@ -352,10 +352,10 @@ def test_rows_that_are_not_there_are_refused(text: str) -> None:
         ("tables: [{rows: []}]", "table 1: columns must be a list"),
         ("set: {gen: 9}\ntables: []", "gen=9: valid"),
         ("data: [cats]\ntables: []", "data: cats: valid: digits, faces"),
-        ("tables: [{columns: [lr, lr], rows: [[1, 2]]}]", "columns: lr stands there twice"),
-        ("tables: [{columns: [gen / lr, lr], rows: []}]", "columns: lr stands there twice"),
+        ("tables: [{columns: [lr, lr], rows: [[1, 2]]}]", "columns: lr is repeated"),
+        ("tables: [{columns: [gen / lr, lr], rows: []}]", "columns: lr is repeated"),
         ("search: {}", "search names no parameter; write `search: {lr: null, beta1: null}`"),
-        ("data: []\ntables: []", "data: [] leaves nothing to train on; valid: digits, faces"),
+        ("data: []\ntables: []", "data: [] names no data set; valid: digits, faces"),
         ("[" * 3000, "not readable as YAML"),
         (
             'tables: [{columns: [gen_drop / disc_drop], rows: [["0.5 / ["]]}]',
@@ -387,7 +387,7 @@ def test_a_row_list_without_a_bottom_is_refused_by_the_slow_reader_too(
 
     monkeypatch.delattr(yaml, "CSafeLoader", raising=False)
     (tmp_path / "deep.yaml").write_text("[" * 3001)
-    with pytest.raises(UserError, match="it is nested too deeply"):
+    with pytest.raises(UserError, match="the YAML is nested too deeply"):
         read_recipe(str(tmp_path / "deep.yaml"))
 
 

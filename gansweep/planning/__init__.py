@@ -1,1 +1,1 @@
-"""Expanding a command line into rows and runs, and training what is not done. No torch here."""
+"""Expand a command line into rows and runs, and train the missing runs. Imports no torch."""

@@ -1,4 +1,4 @@
-"""Finished runs whose networks have other code today: a sweep uses them, and says so."""
+"""Report finished runs whose networks have changed in the code since the runs were trained."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from gansweep.training.network_source import changed_networks
 
 
 def report_changed_networks(finished: Iterable[tuple[Run, Config]]) -> list[str]:
-    """Print a line for each network that has changed since finished runs were trained with it.
+    """Print a line for each network whose code has changed since finished runs were trained.
 
-    Returns these networks, as `gen=5`.
+    Returns the names of these networks, for example `gen=5`.
     """
     counts = Counter(
         network for run, config in finished for network in changed_networks(run, config)
@@ -22,7 +22,7 @@ def report_changed_networks(finished: Iterable[tuple[Run, Config]]) -> list[str]
     for network, count in counts.items():
         runs = "1 finished run was" if count == 1 else f"{count} finished runs were"
         console.print(
-            f"  {network} has other code now than when {runs} trained: out=FOLDER trains anew, "
-            "a new name for the network keeps both"
+            f"  the code of {network} has changed since {runs} trained: out=FOLDER trains again, "
+            "a new name for the network keeps both results"
         )
     return list(counts)

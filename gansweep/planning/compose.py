@@ -1,4 +1,4 @@
-"""What Hydra composes for a sweep: configurations by their groups, and the command to repeat."""
+"""Compose configurations with Hydra, and build the command line that repeats a sweep."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Compose = Callable[[dict[str, str]], dict[str, Any]]  # group choices → compos
 
 
 def composer(master: DictConfig, context: HydraContext) -> Compose:
-    """Composes as Hydra does on this command line."""
+    """Return a function that composes parameters as Hydra does for this command line."""
     from omegaconf import OmegaConf
 
     def compose(groups: dict[str, str]) -> dict[str, Any]:
@@ -40,9 +40,10 @@ def composer(master: DictConfig, context: HydraContext) -> Compose:
 
 
 def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) -> Config:
-    """The typed configuration: what Hydra composed, then `values` (`data.root` and such too).
+    """Return the typed configuration: the composed parameters, overridden by `values`.
 
-    Raises UserError for a value that is not valid, whichever file it came from.
+    Keys of `values` may name parameters of the data set, for example `data.root`. Raises UserError
+    for an invalid value, whichever file contains the value, and for a missing data set name.
     """
     merged = {name: check(name, composed[name]) for name in PARAMS}
     if composed["data"]["name"] == MISSING:
@@ -56,7 +57,7 @@ def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) 
 
 
 def with_values(config: Config, values: dict[str, Any]) -> Config:
-    """`config` with some typed values replaced."""
+    """Return `config` with some typed values replaced; `data.NAME` is a data parameter."""
     nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
     flat = {k: v for k, v in values.items() if k in PARAMS}
     if nested:
@@ -65,20 +66,23 @@ def with_values(config: Config, values: dict[str, Any]) -> Config:
 
 
 def command_of(arguments: list[str], master: DictConfig) -> str:
-    """The command line that does the same again. It stands in files: without passwords."""
-    # The launcher is part of the command, though Hydra keeps it from the sweeper.
-    hydras = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
-    lasting = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
+    """Return the command line that repeats the sweep, without passwords, as files record it."""
+    # The launcher is part of the command, but Hydra does not pass its override to the sweeper.
+    hydra = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
+    kept = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
     sources = master.hydra.runtime.config_sources
-    folders = [_seen_from_here(s.path) for s in sources if s.provider == "command-line"]
+    folders = [_relative_if_below(s.path) for s in sources if s.provider == "command-line"]
     options = [word for folder in folders for word in ("--config-dir", folder)]
     if master.hydra.job.config_name != PRIMARY:
         options += ["--config-name", master.hydra.job.config_name]
-    words = map(without_password, [*options, *hydras, *lasting])
+    words = map(without_password, [*options, *hydra, *kept])
     return shlex.join(["python", "-m", "gansweep", "-m", *words])
 
 
-def _seen_from_here(folder: str) -> str:
-    """A folder below this one without the path of this one: a report may be read elsewhere."""
+def _relative_if_below(folder: str) -> str:
+    """Return a folder below the working folder as a relative path.
+
+    Readers of a report on another machine cannot use an absolute path.
+    """
     path = Path(folder)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else folder

@@ -1,4 +1,4 @@
-"""The product of a command line's values: rows, their data sets, their seeds."""
+"""Expand the values of a command line into rows, data sets and seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ from gansweep.training.data import at_hand
 
 @dataclass
 class Cell:
-    """One run of a row. column: its data set; shown: what tells it from its neighbours."""
+    """One run of a row.
+
+    column: the values that define its data set; shown: the values that distinguish the run from the
+    other runs of the row.
+    """
 
     config: Config
     column: dict[str, Any]
@@ -27,7 +31,10 @@ class Cell:
 
 
 class Expander:
-    """The product of the axes, split into rows, picture columns (data) and replicates (seed)."""
+    """The product of the axes, split into rows, picture columns (data) and replicates (seed).
+
+    roles: the data sets of the profile, `digits` and `faces`, that a sweep without data= trains on.
+    """
 
     def __init__(
         self,
@@ -48,24 +55,25 @@ class Expander:
         self._stand_ins = next((a.values[0] for a in axes if a.name == "stand_ins"), None)
         self._compose = compose
         self._composed: dict[tuple[str, str | None], Config] = {}
-        self._stood_in: set[str] = set()
+        self._substituted: set[str] = set()
 
     def overridden(self) -> bool:
-        """Does the command line say anything that can change a run's numbers?"""
+        """Return whether the command line sets anything that can change a run's results."""
         axes = (*self.data_axes, *self.seed_axes, *self.row_axes)
         names = {a.name for a in axes}
         return any(n not in PARAMS or n in ROLES or n in HYPERPARAMETERS for n in names)
 
     def varying(self) -> list[str]:
+        """Return the names of the row parameters that have several values."""
         return [a.name for a in self.row_axes if len(a.values) > 1]
 
     def count(self) -> int:
-        """How many rows there are."""
+        """Return the number of rows."""
         listed = self.recipe.rows if self.recipe else [{}]
         return len(listed) * math.prod(len(axis.values) for axis in self.row_axes)
 
     def rows(self) -> Iterator[tuple[int, dict[str, Any], list[Cell]]]:
-        """(place in the row list, what varies, the row's runs) of each row."""
+        """Yield each row as (position in the row list, values that differ by row, runs)."""
         listed = self.recipe.rows if self.recipe else [{}]
         for source, row in enumerate(listed):
             for values in _product(self.row_axes):
@@ -79,11 +87,11 @@ class Expander:
         return listed or name in self.varying()
 
     def _given(self, row: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """What the row list says of a row; what it says of the profile comes last."""
+        """Return the row list's values for a row; values for the profile take precedence."""
         if self.recipe is None:
             return {}
-        of_profile = self.recipe.profiles.get(values.get("profile", self.profile), {})
-        return {**self.recipe.common, **row, **of_profile}
+        for_profile = self.recipe.profiles.get(values.get("profile", self.profile), {})
+        return {**self.recipe.common, **row, **for_profile}
 
     def _cells(self, row: dict[str, Any], values: dict[str, Any]) -> Iterator[Cell]:
         profile = values.get("profile", self.profile)
@@ -93,11 +101,11 @@ class Expander:
             base = self._base(profile, column.get("data"))
             for seed in _product(self.seed_axes):
                 config = with_values(base, {**given, **values, **column, **seed, **self._out})
-                told = {k: v for k, v in {**column, **seed}.items() if k in several}
-                yield Cell(config, column, {"data": column["data"], **told})
+                distinct = {k: v for k, v in {**column, **seed}.items() if k in several}
+                yield Cell(config, column, {"data": column["data"], **distinct})
 
     def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        """The data sets: those of the command line, else the profile's digits and faces."""
+        """Return the data sets of the command line, or else the profile's digits and faces."""
         axes = list(self.data_axes)
         if not any(axis.name == "data" for axis in axes):
             names = dict.fromkeys(
@@ -107,7 +115,7 @@ class Expander:
         return list(_product(axes))
 
     def _data_of(self, role: str, profile: str) -> str:
-        """The profile's digits or faces, or what stands in for them."""
+        """Return the profile's digits or faces, or the substitute if its files are missing."""
         base = self._base(profile, None)
         wanted: str = getattr(base, role)
         if not (base.stand_ins if self._stand_ins is None else self._stand_ins):
@@ -117,9 +125,11 @@ class Expander:
         name = at_hand(dataclasses.replace(spec, root=roots[0]) if roots else spec)
         if name == spec.name:
             return wanted
-        if wanted not in self._stood_in:
-            self._stood_in.add(wanted)
-            console.print(f"data: {wanted} is not at hand (data.root=FOLDER): {name} stands in")
+        if wanted not in self._substituted:
+            self._substituted.add(wanted)
+            console.print(
+                f"data: {wanted} is not available (set data.root=FOLDER): {name} replaces {wanted}"
+            )
         return name
 
     def _base(self, profile: str, data: str | None) -> Config:

@@ -1,4 +1,4 @@
-"""What `-m` does: plan, prepare the data, train what is missing, build the table."""
+"""A grid sweep (`-m`): plan, prepare the data, train the missing runs, write the report."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> None:
     """Plan and train a sweep, then write its report.
 
-    Exits with 0 if all chosen rows are done, 1 if some failed, 2 for bad input and 130 after
-    Ctrl-C or SIGTERM; the table is written in each case but the third.
+    Exits with 0 if all chosen rows are done, 1 if some are not, 2 for bad input and 130 after
+    Ctrl-C or SIGTERM. The report is written in each case except bad input.
     """
     with one_line_errors():
         chosen = master.hydra.runtime.choices["hydra/launcher"]
@@ -43,8 +43,8 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
                 raise UserError(f"{name} is for hydra/launcher={LAUNCHER}, not for {chosen}")
         if plan.measured and chosen not in (LAUNCHER, "basic"):
             console.print(
-                "precision=auto was measured on this machine: if the jobs' machines are of another "
-                "kind, write precision=bf16 or precision=fp32"
+                "precision=auto was measured on this machine: if the jobs run on other hardware, "
+                "write precision=bf16 or precision=fp32"
             )
         todo = _todo(plan)
         if plan.settings.plan:
@@ -61,15 +61,15 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
                 _launch(launcher, chosen, todo)
         except KeyboardInterrupt:
             interrupted = True
-            console.print("\ninterrupted: what is finished is kept")
+            console.print("\ninterrupted: finished runs are kept")
         _report(plan, todo, verb, time.monotonic() - started)
     if interrupted:
-        again = " retry=failed" if plan.settings.retry else ""
-        console.print(f"to go on: {plan.manifest.command}{again}")
+        retry = " retry=failed" if plan.settings.retry else ""
+        console.print(f"to resume: {plan.manifest.command}{retry}")
         raise SystemExit(INTERRUPTED)
     if not all(job.complete() for job in plan.jobs):
         if any(job.run.status() in ("planned", "interrupted") for job in plan.jobs):
-            console.print(f"to go on: {plan.manifest.command}")
+            console.print(f"to resume: {plan.manifest.command}")
         raise SystemExit(1)
 
 
@@ -82,14 +82,14 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
 
 
 def _todo(plan: Plan) -> list[PlannedRun]:
-    """What is not done or not judged; what failed before or is damaged only if it is asked for."""
-    again = plan.settings.retry == "failed"
-    missing = [j for j in plan.jobs if not j.complete() or (again and j.run.read_result() is None)]
-    return [job for job in missing if again or not job.run.failed()]
+    """Return the runs to train or to judge; with retry=failed also the failed and damaged runs."""
+    retry = plan.settings.retry == "failed"
+    missing = [j for j in plan.jobs if not j.complete() or (retry and j.run.read_result() is None)]
+    return [job for job in missing if retry or not job.run.failed()]
 
 
 def _finished(todo: list[PlannedRun]) -> list[PlannedRun]:
-    """Those that are trained already, with judge=false, and only lack their distance."""
+    """Return the runs that were trained with judge=false and only need to be judged."""
     return [job for job in todo if job.run.complete() and job.run.read_result() is not None]
 
 
@@ -121,10 +121,10 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
     for job in plan.jobs:
         _, fault = job.run.examine(job.run.result)
         if fault:
-            again = job.run.id in wanted
-            what = "the run is trained again" if again else "retry=failed trains the run again"
+            chosen = job.run.id in wanted
+            remedy = "the run is trained again" if chosen else "retry=failed trains the run again"
             why = "" if fault == NO_JSON else f" ({fault})"
-            console.print(f"  {job.run.result} is damaged{why}: {what}")
+            console.print(f"  {job.run.result} is damaged{why}: {remedy}")
     if (judge := plan.settings.judge) in PUBLISHED:
         metric = PUBLISHED[judge]
         results = [job.run.read_result() for job in plan.jobs if job.complete()]
@@ -132,8 +132,8 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
         without = sum(judge is None or metric not in judge["score"] for judge in judges)
         if without:
             console.print(
-                f"  {_count(without, 'finished run')} without {METRICS[metric].label}: "
-                f"python -m gansweep judge RUN --{judge} scores it"
+                f"  {METRICS[metric].label} is missing in {_count(without, 'finished run')}: "
+                f"python -m gansweep judge RUN --{judge} computes it"
             )
     done = [
         (job.run, from_record(record["params"]))
@@ -147,7 +147,7 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
 
 
 def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
-    """`plan=true`: every row that would be trained, the counts, and how long it would take."""
+    """Print for `plan=true` the runs to train and to judge, the counts and the expected time."""
     from gansweep.launch.progress import clock
     from gansweep.launch.sweep import make_estimates, make_pool
     from gansweep.store.estimate import cost_of, total_seconds
@@ -155,11 +155,11 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     _announce(plan, todo)
     records = {job.run.id: record for job, record in zip(plan.jobs, plan.records, strict=True)}
     task = _task(plan)
-    if launcher != LAUNCHER:  # the devices are somewhere else
+    if launcher != LAUNCHER:  # another launcher's machines may have other devices
         task = replace(task, device="cpu")
     pool = make_pool(task)
     estimates = make_estimates(task, pool)
-    most = pool.most_jobs() if launcher == LAUNCHER else 1
+    slots = pool.most_jobs() if launcher == LAUNCHER else 1
     times = []
     finished = _finished(todo)
     for job in finished:
@@ -178,17 +178,17 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     invalid = sum(len(plan.manifest.rows[i].invalid) for i in plan.chosen)
     console.print(
         f"to run {len(to_train)}{_to_judge(finished)}, done {done}, failed {statuses['failed']}, "
-        f"duplicate {plan.doubles}, invalid {invalid}"
+        f"duplicate {plan.duplicates}, invalid {invalid}"
     )
     if to_train:
-        where = _count(most, "slot") if launcher == LAUNCHER else "one job after the other"
-        total = total_seconds(times, most)
+        where = _count(slots, "slot") if launcher == LAUNCHER else "one job at a time"
+        total = total_seconds(times, slots)
         known = sum(seconds is not None for seconds in times)
         console.print(
             f"estimated time: {clock(total)} in {where}, "
-            f"from earlier runs like {known} of the {len(to_train)}"
+            f"from earlier runs similar to {known} of the {len(to_train)}"
             if total is not None
-            else f"estimated time: unknown, no earlier run is like these ({where})"
+            else f"estimated time: unknown, no earlier run is similar ({where})"
         )
 
 
@@ -213,11 +213,11 @@ def _task(plan: Plan) -> SweepTask:
 
 
 def _launcher(plan: Plan, chosen: str, master: DictConfig, context: HydraContext) -> Any:
-    """Hydra's launcher, whichever is chosen."""
+    """Return the chosen Hydra launcher."""
     from hydra.core.plugins import Plugins
 
     task = _task(plan)
-    if chosen not in ("basic", LAUNCHER):  # a cluster's
+    if chosen not in ("basic", LAUNCHER):  # a cluster's launcher does not isolate runs
         task = IsolatedTask(**vars(task))
     return Plugins.instance().instantiate_launcher(
         hydra_context=context, task_function=task, config=master
@@ -225,8 +225,11 @@ def _launcher(plan: Plan, chosen: str, master: DictConfig, context: HydraContext
 
 
 def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
-    """Train. A launcher that gives up at a job that it lost costs neither the others' results
-    nor the table."""
+    """Train the runs of `todo`.
+
+    An exception of a cluster's launcher, for example about a lost job, is printed and not raised:
+    the other jobs have results, and the report must still be written.
+    """
     # Absolute: a cluster's jobs may start in another folder.
     runs = [
         as_arguments({"out": str(job.run.folder.parents[1].resolve()), "run_id": job.run.id})
@@ -236,13 +239,13 @@ def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
         returns = launcher.launch(runs, initial_job_idx=0)
     except Exception as error:
         if chosen in ("basic", LAUNCHER) or isinstance(error, UserError | OSError):
-            raise  # a bug of ours, or what the user can mend
+            raise  # a bug in gansweep, or an error that the user can correct
         first = one_line(error)[:300]
-        console.print(f"the launcher gave up: {type(error).__name__}: {first}")
-        console.print("what is not done goes on when you type the command again")
+        console.print(f"the launcher failed: {type(error).__name__}: {first}")
+        console.print("to resume the unfinished runs, type the command again")
         return
     for job, returned in zip(todo, returns, strict=True):
-        # The others have said it themselves.
+        # All other failed jobs have printed and recorded their error.
         if returned.status.name == "FAILED" and job.run.status() in ("planned", "interrupted"):
             console.print(f"{job.title}  was lost: {one_line(returned._return_value)[:300]}")
 
@@ -264,14 +267,14 @@ def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> No
     if todo:
         console.print(f"{len(done)} of {_count(len(todo), 'run')} {verb} in {seconds:.0f} s")
     for job in failed:
-        _tell_failure(job.run, job.title)
+        _print_failure(job.run, job.title)
     report.announce()
 
 
-def _tell_failure(run: Run, title: str) -> None:
+def _print_failure(run: Run, title: str) -> None:
     failure = run.read_failure()
     console.print(f"{title}  {run.describe_failure()}")
-    # What it said itself is all there is.
+    # Such a run has recorded no exception: only its log can explain the end.
     if failure and failure.get("cause") in ("killed", "crashed"):
         for line in failure.get("log", []):
             console.print(f"    {line}")

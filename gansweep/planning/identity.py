@@ -1,4 +1,4 @@
-"""What makes two runs the same run: the resolved parameters that can change the numbers."""
+"""The identity of a run: the resolved parameters that can change its results."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from gansweep.store.run import Run
 from gansweep.training.data import Prepared
 from gansweep.training.metrics.distances import Neighbourhood
 
-# Declared when ids were first given out: they are hashed whatever their value. A parameter that was
-# declared later is hashed only where it differs from its default, so that a new one changes no id.
-# Never add to these.
+# The parameters of the first version with run ids are hashed whatever their value. A later
+# parameter is hashed only if it differs from its default, so that a new parameter changes no id.
+# Never add a name to this set.
 HASHED = {
     "gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr", "beta1",
     "beta2", "gen_opt", "disc_opt", "momentum", "nesterov", "joint_d", "fresh_z", "reuse_fake",
@@ -37,7 +37,7 @@ HASHED = {
 
 
 def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
-    """What keeps this configuration from being trained (on this data), if anything does."""
+    """Return the error that prevents training this configuration (on this data), else None."""
     try:
         validate(config)
         if data is not None:
@@ -49,7 +49,7 @@ def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
 
 
 def _check_judge(config: Config, data: Prepared) -> None:
-    """Refuse to judge by fewer real images than the nearest-neighbour measures need."""
+    """Raise UserError for fewer real images than the nearest-neighbour metrics need."""
     least = Neighbourhood.K + 1
     if config.judge != "false" and data.reals < least:
         raise UserError(
@@ -59,7 +59,7 @@ def _check_judge(config: Config, data: Prepared) -> None:
 
 
 def check_root(configs: Iterable[Config]) -> None:
-    """Refuse a `data.root` that none of these configurations would look at."""
+    """Raise UserError if `data.root` is set and no configuration's data set reads files."""
     with_root = [c for c in configs if c.data.root is not None]
     if with_root and not any(DATASETS[c.data.name].files for c in with_root):
         data = with_root[0].data
@@ -70,9 +70,9 @@ def check_root(configs: Iterable[Config]) -> None:
 
 
 def identity(config: Config, data: Prepared) -> dict[str, Any]:
-    """The typed values that are hashed into a run's id; None where a value has no effect.
+    """Return the typed values that are hashed into a run's id; None for a value without effect.
 
-    Raises UserError if the configuration does not fit together or to the data.
+    Raises UserError if parameters contradict each other or do not suit the data.
     """
     validate(config)
     _check_judge(config, data)
@@ -92,7 +92,10 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
 
 
 def plan_run(config: Config, data: Prepared) -> tuple[Run, RunConfig]:
-    """The run of one resolved configuration, and what its config.json says."""
+    """Resolve a configuration, and return its run with the record for config.json.
+
+    Writes nothing. Raises UserError as `identity` does.
+    """
     config = resolve(config)
     values = identity(config, data)
     run = Run(config.out, Run.make_id(values, config.seed))

@@ -1,4 +1,4 @@
-"""The command line's overrides, checked before anything is composed, prepared or trained."""
+"""Read and check the overrides of a command line, before anything is composed or trained."""
 
 from __future__ import annotations
 
@@ -28,18 +28,17 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 GROUPS = ("data", "profile")
-# Which group of conf/ a name is chosen from.
+# The group of conf/ that contains the choices of each of these parameters.
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 
-MOST_VALUES = 100_000  # of one parameter in a grid
-LISTS = ("rows", "search", "warm_start")  # whose commas are no sweep
-REPLICATED = ("data", "seed")  # whose values are columns and replicates of one row
-# Hydra would make these.
+MAX_VALUES = 100_000  # the limit for one parameter of a grid
+LISTS = ("rows", "search", "warm_start")  # commas separate items of a list, not values to sweep
+REPLICATED = ("data", "seed")  # values become columns and replicates of a row, not further rows
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One override: a name and its one or more values, typed."""
+    """One override: a parameter's name and its typed values, at least one."""
 
     name: str
     values: tuple[Any, ...]
@@ -48,23 +47,23 @@ class Axis:
 def read_axes(
     arguments: list[str], *, multirun: bool, choices: Choices = packaged_choices
 ) -> list[Axis]:
-    """The axes of a command line, in its order; Hydra's own overrides are left out.
+    """Return the axes of a command line in its order, without overrides of Hydra itself.
 
-    choices: those of the groups on this command line's search path. Raises UserError for bad
-    syntax, unknown names and invalid values, and for several values of one parameter or a row list
-    without `-m`.
+    choices: lists the choices of a group on this command line's search path. Raises UserError for
+    bad syntax, unknown names and invalid values; without `-m` (multirun) also for several values of
+    one parameter and for settings of sweeps.
     """
     axes: dict[str, Axis] = {}
     for argument in arguments:
         override = parse(argument)
         name = override.get_key_element().lstrip("+~")
         if name == "hydra":
-            raise UserError(f"{argument}: hydra has settings of its own: write hydra.NAME=…")
+            raise UserError(f"{argument}: hydra takes no value: write hydra.NAME=…")
         if name.split("/")[0].split(".")[0] == "hydra":
             continue
         axis = _axis(override, argument, choices)
         if axis.name in REPLICATED and len(set(axis.values)) < len(axis.values):
-            raise UserError(f"{argument}: a value stands there twice; write each once")
+            raise UserError(f"{argument}: a value is repeated; write each value once")
         if not multirun and len(axis.values) > 1:
             raise UserError(f"{argument} has several values: add -m to sweep over them")
         of_sweeps = axis.name in SWEEP_SETTINGS or axis.name in SEARCH_SETTINGS
@@ -76,7 +75,7 @@ def read_axes(
         if axis.name in axes:
             raise UserError(f"{axis.name} is given twice; write {axis.name}=a,b with -m for both")
         axes[axis.name] = axis
-    # Whoever sets one end of a run means that one, not the profile's other.
+    # A typed length, epochs or steps, must not compete with the other one from the profile.
     for one, other in (("epochs", "steps"), ("steps", "epochs")):
         if one in axes and other not in axes:
             axes[other] = Axis(other, (None,))
@@ -84,7 +83,7 @@ def read_axes(
 
 
 def parse(argument: str) -> Override:
-    """One override, as Hydra's grammar reads it. Raises UserError if it cannot."""
+    """Parse one override with Hydra's grammar. Raises UserError for bad syntax."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -96,8 +95,10 @@ def parse(argument: str) -> Override:
 
 
 def as_typed(argument: str) -> str:
-    """The argument with what is text kept as it is typed: `name=1e5` is no number to Hydra, and
-    `search=[lr]` no list."""
+    """Return the argument in a form that Hydra reads as text where the parameter is text.
+
+    Otherwise Hydra reads `name=1e5` as a number and `search=[lr]` as a list.
+    """
     name, _, value = argument.partition("=")
     if name in LISTS and value[:1] == "[" and value[-1:] == "]":
         return f"{name}={value[1:-1]}"
@@ -107,7 +108,7 @@ def as_typed(argument: str) -> str:
 
 
 def items(text: str | None) -> list[str]:
-    """The items of one of LISTS, as in `search=lr,beta1`."""
+    """Split the value of a parameter in LISTS, for example `lr,beta1` of `search=lr,beta1`."""
     return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
 
 
@@ -122,7 +123,7 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
                 "--config-dir DIR profile=NAME"
             )
         raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
-    if name in LISTS:  # its commas are a list, not a sweep
+    if name in LISTS:  # a comma separates items of the list, not values to sweep
         return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
     values = values_of(override, argument, choices)
     if name in CHOSEN_FROM:
@@ -141,7 +142,10 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
 
 
 def values_of(override: Override, argument: str, choices: Choices = packaged_choices) -> list[Any]:
-    """The value or values that an override gives, as Hydra reads them."""
+    """Return the value or values of an override, as Hydra reads them.
+
+    Raises UserError for a pattern or a range without values, for intervals, lists and mappings.
+    """
     from hydra.core.override_parser.types import Glob, QuotedString, RangeSweep
 
     name, value = override.get_key_element(), override.value()
@@ -155,7 +159,7 @@ def values_of(override: Override, argument: str, choices: Choices = packaged_cho
     elif override.is_discrete_sweep():
         _check_range(value, argument)
         values = [_rounded(v) for v in override.sweep_iterator()]
-        if isinstance(value, RangeSweep):  # Hydra adds up floats, and may just not reach the end
+        if isinstance(value, RangeSweep):  # rounding in Hydra may add the excluded end
             values = [v for v in values if v != value.stop]
     elif override.is_sweep_override():
         if name == "seed":
@@ -174,7 +178,7 @@ def values_of(override: Override, argument: str, choices: Choices = packaged_cho
 
 
 def _check_range(value: Any, argument: str) -> None:
-    """Raises UserError for a range without values, or with more than anybody trains."""
+    """Raise UserError for a range without values or with more than MAX_VALUES values."""
     from hydra.core.override_parser.types import RangeSweep
 
     if not isinstance(value, RangeSweep):
@@ -182,31 +186,31 @@ def _check_range(value: Any, argument: str) -> None:
     assert value.start is not None
     assert value.stop is not None
     if value.step == 0:
-        raise UserError(f"{argument}: the step of a range is not 0")
+        raise UserError(f"{argument}: the step of a range must not be 0")
     span = (value.stop - value.start) / value.step
     if not math.isfinite(span):
-        raise UserError(f"{argument}: the ends of a range are numbers")
+        raise UserError(f"{argument}: the ends of a range must be finite numbers")
     count = math.ceil(span)
     if count < 1:
         raise UserError(f"{argument} has no values: write range(start,stop,step) from low to high")
-    if count > MOST_VALUES:
-        raise UserError(f"{argument} has {count:,} values; {MOST_VALUES:,} are the most")
+    if count > MAX_VALUES:
+        raise UserError(f"{argument} has {count:,} values; the limit is {MAX_VALUES:,}")
 
 
 def _rounded(value: Any) -> Any:
-    """range(0.1,0.5,0.1) means 0.3, not 0.30000000000000004."""
+    """Remove rounding errors, so that range(0.1,0.5,0.1) contains 0.3, not 0.30000000000000004."""
     return float(f"{value:.12g}") if isinstance(value, float) else value
 
 
 def _names(name: str, choices: Choices) -> list[str]:
-    """The choices of a group or a parameter."""
+    """Return the named choices of a group or of a parameter; empty if there are none."""
     if name in CHOSEN_FROM:
         return choices(CHOSEN_FROM[name])
     return PARAMS[name].names() if name in PARAMS else []
 
 
 def as_arguments(values: dict[str, Any]) -> list[str]:
-    """`name=value` as Hydra's grammar wants it."""
+    """Return `name=value` for each value, in the syntax of Hydra's grammar."""
     return [f"{name}={_text(value)}" for name, value in values.items()]
 
 
@@ -225,7 +229,7 @@ def _text(value: Any) -> str:
 
 
 def command(config: Config, steps: int) -> str:
-    """The command line that trains exactly this run, whatever the files in conf/ say later."""
+    """Return the command line that trains exactly this run, even if files in conf/ change."""
     values: dict[str, Any] = {"data": config.data.name}
     for name, default in DATA_DEFAULTS.items():
         value = getattr(config.data, name.removeprefix("data."))
@@ -233,9 +237,9 @@ def command(config: Config, steps: int) -> str:
             values[name] = value
     for name in PARAMS:
         value = getattr(config, name)
-        told = name in HYPERPARAMETERS or name == "threads"
-        # What a profile may set is told even where it is the default.
-        if told and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
+        reproduced = name in HYPERPARAMETERS or name == "threads"
+        # A profile may set shuffle, width and batch_size, so their defaults must be written too.
+        if reproduced and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
             values[name] = value
     values |= {"steps": steps, "epochs": None}
     return shlex.join(["python", "-m", "gansweep", *as_arguments(values)])

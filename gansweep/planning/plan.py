@@ -1,4 +1,4 @@
-"""From a command line to a manifest: rows, their configurations, their runs."""
+"""Plan a sweep: turn the overrides of a command line into a manifest and its runs."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, find_source, prepare
 from gansweep.training.metrics.registered import PUBLISHED
 
-MANY_ROWS = 2_000  # take seconds to plan
-MOST_ROWS = 1_000_000
+MANY_ROWS = 2_000  # planning more rows takes seconds, and a message announces it
+MAX_ROWS = 1_000_000
 
 
 @dataclass
 class Plan:
-    """A manifest, its chosen rows, and their jobs: each run once, in the order of the rows.
+    """A manifest, the indices of its chosen rows, and their jobs.
 
-    records: what the run folders are to say, in the order of the jobs; doubles: how often a
-    chosen row asks for a run that an earlier one has; measured: was a precision chosen by a
-    measurement on this machine?
+    jobs: each run once, in the order of the rows; records: the contents of each job's config.json,
+    in the same order; duplicates: the number of runs in chosen rows that repeat an earlier run;
+    measured: whether precision=auto was resolved by a measurement on this machine.
     """
 
     manifest: Manifest
@@ -51,7 +51,7 @@ class Plan:
     jobs: list[PlannedRun]
     records: list[RunConfig]
     settings: Config
-    doubles: int = 0
+    duplicates: int = 0
     measured: bool = False
 
     def write(self) -> None:
@@ -62,9 +62,10 @@ class Plan:
 
 
 def keep_record(run: Run, record: RunConfig) -> None:
-    """Write a run's configuration; what a finished or a running one says of itself stays.
+    """Write a run's configuration, except that of a finished or running run.
 
-    But a finished one that has no distance is to be judged now, if `record` wants it.
+    If `record` asks for the judge and a finished run was not judged, the run's own configuration is
+    kept and only the judge's parameters are replaced, so that the run can be judged now.
     """
     known = run.read_config()
     if known == record:
@@ -78,7 +79,7 @@ def keep_record(run: Run, record: RunConfig) -> None:
 
 
 class Preparer:
-    """Prepares each data set once for all runs that share it, and sees to the judge's weights."""
+    """Prepares each data set once for all runs that share it, and loads the judge's weights."""
 
     def __init__(self) -> None:
         self._ready: dict[Any, Prepared] = {}
@@ -90,7 +91,7 @@ class Preparer:
         if config.judge in PUBLISHED and wanted not in self._weights:
             from gansweep.training.metrics.published import published_features
 
-            published_features(*wanted)  # now, not after training
+            published_features(*wanted)  # missing weights must fail now, not after training
             self._weights.add(wanted)
         size = GENERATORS[config.gen].image_size
         key = (dataclasses.astuple(config.data), size, config.limit)
@@ -99,7 +100,7 @@ class Preparer:
         return self._ready[key]
 
     def label(self, config: Config) -> str:
-        """The heading of the data set's pictures, without preparing it."""
+        """Return the heading of the data set's pictures, without preparing the data set."""
         key = dataclasses.astuple(config.data)
         if key not in self._labels:
             size = GENERATORS[config.gen].image_size
@@ -114,15 +115,17 @@ def make_plan(
     command_line: str,
     choices: Choices = packaged_choices,
 ) -> Plan:
-    """Expand the axes (over a row list, if there is one) into runs; writes nothing but the cache.
+    """Expand the axes, and the row list if `sweep` names one, into a plan.
 
-    compose: group choices → the composed parameters; choices: of the groups. Raises UserError if no
-    chosen row can be trained; rows that cannot are in the manifest, with the reason.
+    Only the data cache is written. compose: maps group choices to composed parameters; profile: the
+    default; command_line: recorded in the manifest; choices: lists the choices of a group. Raises
+    UserError if no chosen row can be trained. The manifest has the reason for each row that cannot
+    be trained.
     """
     settings = settings_of(axes)
     for name in SEARCH_SETTINGS:
         if settings.get(name, DEFAULTS[name]) != DEFAULTS[name]:
-            raise UserError(f"{name}={settings[name]} is for searches: add search=lr,beta1 or such")
+            raise UserError(f"{name}={settings[name]} is for searches: add search=lr,beta1")
     listed = settings.get("sweep")
     recipe = None if listed is None else read_recipe(listed, choices)
     if recipe is not None and recipe.search:
@@ -138,10 +141,10 @@ def make_plan(
     check_root(cell.config for _, _, cells in expanded for cell in cells)
 
     rows: list[Row] = []
-    sources: list[int] = []  # of each row, its place in the row list
+    sources: list[int] = []  # each row's position in the row list
     jobs: dict[str, PlannedRun] = {}
     records: dict[str, RunConfig] = {}
-    doubles = 0
+    duplicates = 0
     refused: list[UserError] = []
     for source, values, cells in expanded:
         row = Row(
@@ -150,7 +153,7 @@ def make_plan(
         for cell, label in zip(cells, _labels(cells, prepared), strict=True):
             fault = fault_of(cell.config)
             if fault is None:
-                data = prepared(cell.config)  # whatever is wrong with the files ends the sweep
+                data = prepared(cell.config)  # an error in the files ends the sweep
                 fault = fault_of(cell.config, data)
             if fault is not None:
                 row.invalid[label] = str(fault)
@@ -161,7 +164,7 @@ def make_plan(
             row.runs.setdefault(label, []).append(run.id)
             if chosen is None or source in chosen:
                 if run.id in jobs:
-                    doubles += 1
+                    duplicates += 1
                     continue
                 records[run.id] = record
                 parts = as_arguments({**values, **cell.shown})
@@ -191,21 +194,21 @@ def make_plan(
         list(jobs.values()),
         list(records.values()),
         make_config(compose({"profile": profile}), settings),
-        doubles,
+        duplicates,
         any(cell.config.precision == "auto" for _, _, cells in expanded for cell in cells),
     )
 
 
 def _announce_size(rows: int) -> None:
-    """Say that a large plan takes a while. Raises UserError for one that nobody can train."""
-    if rows > MOST_ROWS:
-        raise UserError(f"{rows:,} rows; a sweep has at most {MOST_ROWS:,}")
+    """Print a message if the plan takes seconds. Raises UserError for more than MAX_ROWS rows."""
+    if rows > MAX_ROWS:
+        raise UserError(f"{rows:,} rows; a sweep has at most {MAX_ROWS:,}")
     if rows > MANY_ROWS:
         console.print(f"planning {rows:,} rows")
 
 
 def _labels(cells: list[Cell], prepared: Preparer) -> list[str]:
-    """The picture column of each cell; what two data sets share is told apart."""
+    """Return the picture column of each cell; data sets with equal labels get their values too."""
     labels = [prepared.label(cell.config) for cell in cells]
     columns: dict[str, list[dict[str, Any]]] = {}
     for label, cell in zip(labels, cells, strict=True):
@@ -220,17 +223,21 @@ def _labels(cells: list[Cell], prepared: Preparer) -> list[str]:
 
 
 def profile_of(axes: list[Axis], recipe: Recipe | None, default: str) -> str:
-    """The profile of a sweep: the one typed, else its row list's, else the default."""
+    """Return the row list's profile; `default` if a profile is typed or the list names none."""
     typed = any(axis.name == "profile" for axis in axes)
     return default if typed or recipe is None else recipe.profile or default
 
 
 def settings_of(axes: list[Axis]) -> dict[str, Any]:
+    """Return the settings of the whole sweep, by name.
+
+    Raises UserError for several values of a setting, and for a sweep name that no folder can have.
+    """
     values = {}
     for axis in axes:
         if axis.name in SHARED:
             if len(axis.values) > 1:
-                raise UserError(f"{axis.name} is one for the whole sweep: give it one value")
+                raise UserError(f"{axis.name} applies to the whole sweep: give one value")
             values[axis.name] = axis.values[0]
     name = values.get("name")
     if name is not None and (not name.strip(". ") or set(name) & set('/\\:*?"<>|')):
@@ -239,13 +246,13 @@ def settings_of(axes: list[Axis]) -> dict[str, Any]:
 
 
 def shown_params(config: Config) -> dict[str, Any]:
-    """The parameters that a table may show."""
+    """Return the parameters that a table may show, with their effective values."""
     hidden = {*SHARED, "seed"}
     return {name: value for name, value in effective(config).items() if name not in hidden}
 
 
 def take_common(rows: list[Row]) -> dict[str, Any]:
-    """What all rows share, taken out of them."""
+    """Remove the parameters that are equal in all rows from the rows, and return them."""
     first = rows[0].params
     common = {k: v for k, v in first.items() if all(row.params.get(k) == v for row in rows)}
     for row in rows:
@@ -254,7 +261,7 @@ def take_common(rows: list[Row]) -> dict[str, Any]:
 
 
 def _tables(recipe: Recipe | None, expander: Expander, sources: list[int]) -> list[Table]:
-    """The recipe's tables with the rows expanded, or one table of what varies."""
+    """Return the row list's tables with expanded rows, or one table of varying parameters."""
     varying = [name for name in PARAMS if name in expander.varying()]
     if "profile" in expander.varying():
         varying.insert(0, "width")
@@ -262,16 +269,16 @@ def _tables(recipe: Recipe | None, expander: Expander, sources: list[int]) -> li
         return [Table(varying or ["lr", "beta1"], list(range(len(sources))))]
     tables = []
     for table in recipe.tables:
-        of_table = set(table.rows)
+        listed = set(table.rows)
         shown = {name for column in table.columns for name in column.split(" / ")}
         columns = [*table.columns, *(name for name in varying if name not in shown)]
-        rows = [i for i, source in enumerate(sources) if source in of_table]
+        rows = [i for i, source in enumerate(sources) if source in listed]
         tables.append(dataclasses.replace(table, columns=columns, rows=rows))
     return tables
 
 
 def _name(recipe: Recipe | None, expander: Expander, rows: list[Row]) -> str:
-    """The row list's own name if nothing of it is overridden, else one with a digest."""
+    """Return the row list's name if nothing is overridden, else a name with a digest."""
     if recipe is not None and not expander.overridden():
         return recipe.name
     ids = ",".join(run for row in rows for runs in row.runs.values() for run in runs)

@@ -1,7 +1,6 @@
-"""`precision=auto`: the faster arithmetic of this machine, measured once and recorded.
+"""`precision=auto`: choose fp32 or bf16 by a measurement on this machine, and record the choice.
 
-The choice is resolved before a run gets its id: a run is always fp32 or bf16, and its command says
-which.
+The choice is made before a run gets its id, so that a run's id and command contain fp32 or bf16.
 """
 
 from __future__ import annotations
@@ -25,22 +24,22 @@ from gansweep.store.run import read_json, write_json
 from gansweep.terminal.console import console
 from gansweep.training.data.cache import cache_folder
 
-WORTH = 1.15  # times as fast as the reference: less is noise, and bf16 is coarser
+MIN_SPEEDUP = 1.15  # of bf16 over fp32: a smaller one may be noise, and bf16 is less precise
 
 
 def resolve(config: Config) -> Config:
-    """`config` with the precision that `auto` means on this machine."""
+    """Return `config` with `precision=auto` replaced by the choice for this machine."""
     if config.precision != "auto":
         return config
     return dataclasses.replace(config, precision=choice(config.device))
 
 
 def choice(wanted: str = "auto") -> str:
-    """The recorded choice for a device (`auto`, `cpu` or `cuda`), measured if there is none."""
+    """Return the recorded choice for a device (`auto`, `cpu` or `cuda`), or measure one."""
     return _choice(wanted, cache_folder() / "precision.json")
 
 
-@functools.cache  # thousands of rows ask
+@functools.cache  # a sweep calls this for each of thousands of rows
 def _choice(wanted: str, path: Path) -> str:
     device = find_devices(wanted)[0]
     key = f"{device.kind}, {processor() if device.kind == 'cpu' else device.name}, {_torch()}"
@@ -48,12 +47,12 @@ def _choice(wanted: str, path: Path) -> str:
     with FileLock(path.with_suffix(".lock")):
         known = read_json(path) or {}
         if key not in known:
-            known[key] = _measure_apart(device.kind)
+            known[key] = _run_benchmark(device.kind)
             write_json(path, known)
             gain = known[key]["fp32"] / known[key]["bf16"]
             console.print(
-                f"precision=auto: a step in bf16 takes 1/{gain:.2f} of the time in fp32 here: "
-                f"{known[key]['choice']} (recorded in {path})"
+                f"precision=auto: bf16 steps are {gain:.2f} times as fast as fp32 steps on this "
+                f"machine: {known[key]['choice']} is used (recorded in {path})"
             )
         return str(known[key]["choice"])
 
@@ -63,7 +62,7 @@ def _torch() -> str:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the processor's model name, or the machine type if the model is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -72,13 +71,16 @@ def processor() -> str:
     return names[0] if names else platform.machine()
 
 
-def _measure_apart(kind: str) -> dict[str, Any]:
-    """In a process of its own: planning imports no torch."""
+def _run_benchmark(kind: str) -> dict[str, Any]:
+    """Measure in a separate process, as planning imports no torch.
+
+    Returns the time of a step by precision, and the choice. Raises UserError if measuring failed.
+    """
     command = [sys.executable, "-m", "gansweep.training.precision", kind]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["no word"])[-1]
-        raise UserError(f"precision=auto could not be measured ({said}); write precision=fp32")
+        reason = (done.stderr.strip().splitlines() or ["no error message"])[-1]
+        raise UserError(f"precision=auto could not be measured ({reason}); write precision=fp32")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    faster = found["fp32"] / found["bf16"] >= WORTH
+    faster = found["fp32"] / found["bf16"] >= MIN_SPEEDUP
     return {**found, "choice": "bf16" if faster else "fp32"}

@@ -1,18 +1,19 @@
-"""Row lists that are no grid: the YAML files of sweeps/.
+"""Read row lists: YAML files that list the rows of a sweep, or the parameters of a search.
 
-title: what the table shows
-profile: narrow              # the one to train with, unless another is typed
-data: [digits, faces]        # which of the profile's data sets; both if left out
+title: The title of the report
+profile: narrow              # used unless the command line names another profile
+data: [digits, faces]        # data sets of the profile; the default is both
 set: {smooth: 0}             # parameters of all rows
-profiles: {demo: {steps: 250}}   # parameters under one profile, whatever the rows say
+profiles: {demo: {steps: 250}}   # parameters under one profile; they override those of rows
 tables:
   - remark: text before the table
     columns: [gen, disc, gen_drop / disc_drop, lr]
     rows:
       - [1, 1, n/a, 0.0005]
 
-A table may quote what somebody else found, `quoted: [time in the document]`: its rows end in these
-texts, which are shown behind our results.
+A table may quote results of a publication, for example with `quoted: [time in the document]`. Each
+row of the table then ends in one text per quoted column, and the report shows the texts after our
+results.
 """
 
 from __future__ import annotations
@@ -34,15 +35,17 @@ from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Table
 ROLES = ("digits", "faces")
 KEYS = ("title", "profile", "data", "set", "profiles", "tables", "search")
 TABLE_KEYS = ("remark", "columns", "headings", "results", "singles", "quoted", "rows")
-# What a row may say: everything that can change a run's numbers but the replicate.
+# A row may set every parameter that can change a run's results, except the seed.
 COLUMNS = [name for name in HYPERPARAMETERS if name != "seed"]
 
 
 @dataclass
 class Recipe:
-    """A row list. rows: the typed parameters of each row, in order; quotes: its quoted texts.
+    """A row list.
 
-    search: instead of rows, the ranges of searched parameters; None is the usual one.
+    common: parameters of all rows; profiles: parameters under one profile; rows: the typed
+    parameters of each row, in order; quotes: the quoted texts of each row, by column; search:
+    instead of rows, the range of each searched parameter, None for its declared range.
     """
 
     name: str
@@ -58,7 +61,10 @@ class Recipe:
 
 
 def find_recipe(name: str) -> Path:
-    """A YAML file, or a name in ./sweeps or in the sweeps that come with gansweep."""
+    """Return the path of a row list: a YAML file, or a name in ./sweeps or gansweep's sweeps.
+
+    Raises UserError if there is no such file.
+    """
     given = Path(name)
     folders = [Path("sweeps"), sweeps_folder()]
     for path in (given, *(folder / f"{name}.yaml" for folder in folders)):
@@ -69,9 +75,9 @@ def find_recipe(name: str) -> Path:
 
 
 def read_recipe(name: str, choices: Choices = packaged_choices) -> Recipe:
-    """The row list of this name. choices: those of the groups.
+    """Read the row list of this name or path. choices: lists the choices of a group.
 
-    Raises UserError, naming the file and the place in it, for anything that is wrong.
+    Raises UserError with the file and the position in the file for every invalid entry.
     """
     path = find_recipe(name)
     try:
@@ -79,11 +85,14 @@ def read_recipe(name: str, choices: Choices = packaged_choices) -> Recipe:
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     except RecursionError:
-        raise UserError(f"{path}: it is nested too deeply") from None
+        raise UserError(f"{path}: the YAML is nested too deeply") from None
 
 
 def is_search(name: str) -> bool:
-    """Is this a search? What is wrong with it, or missing, is said by whoever reads it next."""
+    """Return whether the row list defines a search; False if it cannot be read.
+
+    `read_recipe` reports the errors.
+    """
     try:
         record = _load(find_recipe(name))
     except UserError:
@@ -92,7 +101,7 @@ def is_search(name: str) -> bool:
 
 
 def _load(path: Path) -> Any:
-    """What the YAML of a file says. Raises UserError if it is not readable."""
+    """Parse a YAML file. Raises UserError if it is not readable as YAML."""
     try:
         return _load_text(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -101,7 +110,7 @@ def _load(path: Path) -> Any:
 
 @lru_cache(maxsize=1)
 def _load_text(text: str) -> Any:
-    """Cached, as one command line reads its row list several times, and large ones take seconds."""
+    """Parse YAML, cached: a command reads its row list several times, which can take seconds."""
     import yaml
 
     try:
@@ -130,7 +139,7 @@ def _recipe(name: str, record: Any, known: list[str]) -> Recipe:
             name: text if text is None else str(text) for name, text in searched.items()
         }
         if record.get("tables"):
-            raise UserError("it has `tables` and `search`: rows are trained, or settings searched")
+            raise UserError("the list has `tables` and `search`: write only one of them")
         recipe.rows.append({})
         recipe.quotes.append({})
         return recipe
@@ -140,11 +149,14 @@ def _recipe(name: str, record: Any, known: list[str]) -> Recipe:
         except UserError as error:
             raise UserError(f"table {number}: {error}") from None
     if not recipe.rows:
-        raise UserError("it has no rows; a row list needs `tables`, each with `columns` and `rows`")
+        raise UserError(
+            "the list has no rows; a row list needs `tables`, each with `columns` and `rows`"
+        )
     return recipe
 
 
 def _mapping(value: Any, what: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Return `value` if it is a mapping with only these keys. Raises UserError otherwise."""
     if not isinstance(value, dict):
         raise UserError(f"{what} must be a mapping, not {value!r}")
     for key in value:
@@ -170,7 +182,7 @@ def _roles(roles: Any) -> list[str]:
         if role not in ROLES:
             raise UserError(f"data: {role}: {choices_hint(str(role), ROLES)}")
     if not roles:
-        raise UserError(f"data: [] leaves nothing to train on; valid: {', '.join(ROLES)}")
+        raise UserError(f"data: [] names no data set; valid: {', '.join(ROLES)}")
     return list(roles)
 
 
@@ -194,8 +206,8 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             if name not in COLUMNS:
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
     names = [name for column in columns for name in column.split(" / ")]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"columns: {twice[0]} stands there twice")
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"columns: {repeated[0]} is repeated")
     quoted = [str(name) for name in _list(table.get("quoted") or [], "quoted")]
     headings = _mapping(table.get("headings") or {}, "headings", columns)
     first = len(recipe.rows)
@@ -207,7 +219,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             recipe.rows.append(_row(columns, row[: len(columns)]))
             texts = map(str, row[len(columns) :])
             recipe.quotes.append(dict(zip(quoted, texts, strict=True)))
-        except UserError as error:  # the number that rows= takes
+        except UserError as error:  # rows= selects by the same number
             raise UserError(f"row {len(recipe.rows)}: {error}") from None
     recipe.tables.append(
         Table(
@@ -223,7 +235,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
 
 
 def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
-    """Cells to typed parameters; `n/a` leaves a parameter at what the network has: nothing."""
+    """Convert cells to typed parameters; `n/a` sets nothing: the network has no such value."""
     values = {}
     for column, cell in zip(columns, cells, strict=True):
         names = column.split(" / ")
@@ -238,7 +250,7 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
 
 
 def _part(column: str, text: str) -> Any:
-    """One of the values of a cell that holds several."""
+    """Parse one value of a cell that holds several. Raises UserError for a list or a mapping."""
     import yaml
 
     with suppress(yaml.YAMLError, RecursionError):
@@ -249,8 +261,7 @@ def _part(column: str, text: str) -> Any:
 
 
 def _number(name: str, value: Any) -> Any:
-    """1e-3 is a number to everybody but YAML 1.1, and so is a quoted number, but not the name of a
-    network."""
+    """Convert text to a number if the parameter is numeric: YAML 1.1 reads 1e-3 as text."""
     if isinstance(value, str) and kind_of(name) in (int, float):
         for number in (int, float):
             with suppress(ValueError):
@@ -259,7 +270,10 @@ def _number(name: str, value: Any) -> Any:
 
 
 def select_rows(text: str | None, count: int) -> set[int]:
-    """`0-5,34` → the rows 0 to 5 and 34; all of them for None. Raises UserError."""
+    """Return the row indices of a selection, for example 0 to 5 and 34 for `0-5,34`.
+
+    None selects all `count` rows. Raises UserError for bad syntax or rows that do not exist.
+    """
     if text is None:
         return set(range(count))
     chosen: set[int] = set()

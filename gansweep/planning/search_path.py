@@ -1,6 +1,6 @@
-"""Hydra's search path: the folders in which the choices of a group, `data` or `profile`, lie.
+"""List the choices of a group, `data` or `profile`, on Hydra's search path.
 
-They are gansweep's own conf/, then those that the user adds with `--config-dir` or
+The search path contains gansweep's conf/ and the folders that the user adds with `--config-dir` or
 `hydra.searchpath`.
 """
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from hydra.types import HydraContext
     from omegaconf import DictConfig
 
-Choices = Callable[[str], list[str]]  # a group → its choices
+Choices = Callable[[str], list[str]]  # maps a group to its choices
 PRIMARY = "config"  # the name of gansweep's primary configuration
 
 
 def choices_of(master: DictConfig, context: HydraContext) -> Choices:
-    """The choices that Hydra has for a sweep."""
-    hydras = master.hydra.overrides.hydra
-    return _choices(context.config_loader, master.hydra.job.config_name, hydras)
+    """Return a function that lists the choices of a group for a sweep that Hydra has started."""
+    overrides = master.hydra.overrides.hydra
+    return _choices(context.config_loader, master.hydra.job.config_name, overrides)
 
 
 def choices_for(config_name: str | None, config_dir: str | None, overrides: list[str]) -> Choices:
-    """The choices that Hydra will have for a command line, before it composes anything."""
+    """Return a function that lists the choices of a group before Hydra reads the command line."""
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.utils import create_config_search_path
     from hydra.core.config_search_path import SearchPathQuery
@@ -42,7 +42,7 @@ def choices_for(config_name: str | None, config_dir: str | None, overrides: list
             path.prepend("command-line", folder, SearchPathQuery(provider="schema"))
         return _choices(ConfigLoaderImpl(path), config_name or PRIMARY, overrides)
 
-    return lambda group: found()(group)  # most command lines name no choice: nothing is read
+    return lambda group: found()(group)  # lazy, as most command lines name no choice
 
 
 def _choices(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -> Choices:
