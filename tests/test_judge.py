@@ -90,7 +90,8 @@ def test_the_caption_says_whether_two_opinions_agree() -> None:
 
     scores = [{"fd_lenet": float(i), "fd_random": float(i * i)} for i in range(6)]
     assert opinions(scores, "fd_lenet", "fd_random") == [
-        "a second opinion agrees: FD (LeNet) and FD (random) rank these 6 runs with Spearman 1.00"
+        "a second metric agrees: FD (LeNet) and FD (random) rank these 6 runs with a Spearman "
+        "correlation of 1.00"
     ]
     upside_down = [{"fd_lenet": s["fd_lenet"], "fd_random": -s["fd_random"]} for s in scores]
     assert opinions(upside_down, "fd_lenet", "fd_random")[0].startswith("metrics disagree: ")

@@ -187,7 +187,7 @@ def test_tables_and_opinions_know_the_direction() -> None:
     assert cells[1].headline() == "coverage 0.70"
     scores = [{"coverage": 0.1 * i, "fd_lenet": 100.0 - i} for i in range(6)]
     (sentence,) = opinions(scores, "coverage", "fd_lenet")
-    assert sentence.startswith("a second opinion agrees")
+    assert sentence.startswith("a second metric agrees")
     assert sentence.endswith("Spearman 1.00")
 
 
@@ -246,7 +246,7 @@ def test_more_of_the_metric_that_ranks_may_be_better(cli: Cli, tmp_path: Path, m
     assert done.returncode == 0, done.stderr
     assert "best coverage 0.75" in done.stdout
     table = (tmp_path / "reports/s/README.md").read_text()
-    assert "The best of 2: coverage 0.75" in table
+    assert "is the best of 2: coverage 0.75" in table
     assert "**coverage 0.75**" in table
     assert table.index("coverage 0.75") < table.index("coverage 0.25")
     assert "more is better" in table

@@ -74,7 +74,7 @@ def test_a_report_of_old_runs(outputs: Path, cli: Cli, tmp_path: Path) -> None:
     text = (tmp_path / "reports/old/README.md").read_text()
     assert "fld 1,484.9 at epoch 2.16, still improving, collapsed" in text
     assert "fld: a metric that this version of gansweep does not know, less is better" in text
-    assert "real images that were trained on, too" in text
+    assert "real images that were also trained on" in text
     assert "damaged" not in text
     assert text.count("](images/row") == 2
     chosen = cli("report", "old", "--columns", "lr,fld,status", "--sort", "fld:desc")

@@ -92,7 +92,7 @@ GOLDEN = r"""## A &lt;b&gt;title&lt;/b&gt;
 * All rows: gen impl 1, disc impl 3, alpha 0.2, batch size 32.
 * Number Output: mnist5k, 5,000 images of 28×28, 600 steps (3.8 epochs), width G 0.125, D 0.25, seeds 1, 2.
 * Trained on cpu (x86\_64) in fp32, torch 2.15.0, gansweep 0.1.0 (abc1234).
-* Runs: 3 done, 1 failed, 1 interrupted, 1 planned; training took 14 s a run.
+* Runs: 3 done, 1 failed, 1 interrupted, 1 planned; training took 14 s per run.
 
 ```
 the command
@@ -145,7 +145,7 @@ learning rate & training time & Number Output \\
 \item All rows: gen impl 1, disc impl 3, alpha 0.2, batch size 32.
 \item Number Output: mnist5k, 5,000 images of 28\(\times\)28, 600 steps (3.8 epochs), width G 0.125, D 0.25, seeds 1, 2.
 \item Trained on cpu (x86\_64) in fp32, torch 2.15.0, gansweep 0.1.0 (abc1234).
-\item Runs: 3 done, 1 failed, 1 interrupted, 1 planned; training took 14 s a run.
+\item Runs: 3 done, 1 failed, 1 interrupted, 1 planned; training took 14 s per run.
 \end{itemize}
 """  # noqa: E501
 

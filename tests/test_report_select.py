@@ -61,10 +61,10 @@ def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manif
     ("option", "text", "says"),
     [
         ("where", "lrr<1", "did you mean 'lr'? valid: row, sweep, "),
-        ("where", "lr", "no condition; write one as in lr<1e-4 and gen==1"),
+        ("where", "lr", "not a condition; write for example lr<1e-4 and gen==1"),
         ("where", "lr <", "write a condition as in lr<1e-4 and gen==1"),
         ("where", "gen<'a'", "write a condition as in"),
-        ("where", "lr>1", "none of the 20 rows is so"),
+        ("where", "lr>1", "none of the 20 rows meets the condition"),
         ("sort", "speed", "no column 'speed'"),
         ("sort", "lr:down", "write lr:asc or lr:desc"),
         ("columns", "lr,bta1", "did you mean 'beta1'?"),
@@ -139,10 +139,10 @@ def test_a_column_in_which_nothing_is_alive_says_so_and_has_no_best(
     text = made.path.read_text()
     count = len(sweep.rows)
     assert (
-        f"* Drawn Face Output: nothing is alive after 600 steps ({count} never started); "
+        f"* Drawn Face Output: no run is alive after 600 steps ({count} never started); "
         "try more steps or a higher learning rate." in text
     )
-    assert "Number Output: nothing is alive" not in text
+    assert "Number Output: no run is alive" not in text
     assert text.count("**FD (LeNet)") == 1
     assert "**FD (random)" not in text
     assert "never started" in next(line for line in text.splitlines() if "FD (random)" in line)
@@ -311,7 +311,7 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
     assert done.stdout.endswith("table: there/README.md\ntable: there/runs.csv\n")
     (tmp_path / "README.md").write_text("# Mine\n")
     said = one_line_error(run("synthetic", "--to", "."))
-    assert "README.md is no report of gansweep's and would be overwritten" in said
+    assert "README.md is not a gansweep report and would be overwritten" in said
     assert (tmp_path / "README.md").read_text() == "# Mine\n"
     assert run("synthetic", "--to", "there").returncode == 0, "its own it may"
     assert "valid: markdown, html, csv, latex" in one_line_error(

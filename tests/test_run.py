@@ -342,7 +342,7 @@ def test_an_empty_object_for_a_result_has_a_remedy(tmp_path: Path) -> None:
     (folder / "result.json").write_text("{}")
     assert read_outcome(Run(tmp_path / "out", folder.name)).note == (
         "result.json damaged (training_seconds is missing): run the sweep again with retry=failed "
-        "to train it anew"
+        "to repeat the training"
     )
 
 

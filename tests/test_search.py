@@ -387,7 +387,7 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     text = (tmp_path / "reports/s/README.md").read_text()
     alive = [t for t in study.trials if feasible(t)]
     assert len(alive) >= 2, "those of the warm start"
-    assert f"The best of {len(alive)}: FD (LeNet) " in text
+    assert f"is the best of {len(alive)}: FD (LeNet) " in text
     assert text.count("images/row") == 6, "the grid's runs too"
     assert "](images/history.png)" in text
 
@@ -408,8 +408,8 @@ def test_what_is_dead_is_never_a_searchs_best(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "(no trial is alive yet)" in done.stdout
     text = (tmp_path / "reports/s/README.md").read_text()
-    assert "The best of" not in text
-    assert "nothing is alive after 6 steps (2 never started" in text
+    assert "is the best of" not in text
+    assert "no run is alive after 6 steps (2 never started" in text
     study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
     # Among the dead the sampler learns which came nearer.
     assert [t.user_attrs["dead"] for t in study.trials] == [t.value for t in study.trials]
@@ -459,7 +459,7 @@ def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
         (("-m", "search=lr", "seed=1,2"), "seeds_per_trial=N trains each setting several times"),
         (("-m", "search=lr", "judge=false"), "a search needs the judge's distances"),
         (("-m", "search=learning_rate"), "learning_rate cannot be searched"),
-        (("-m", "search=lr", "storage=nowhere"), "is no database URL"),
+        (("-m", "search=lr", "storage=nowhere"), "is not a database URL"),
         (("-m", "search=lr", "batch_size=interval(64,9000)"), "has only 4500 images"),
         (("-m", "search=lr", "hydra/launcher=basic"), "several machines may work on one study"),
         (("-m", "sweep=readme_table", "hydra/sweeper=gansweep_search"), "is a list of rows"),
@@ -550,9 +550,9 @@ def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
         ),
         ("search=beta1 gen_opt=sgd disc_opt=sgd", "beta1 has no effect"),
         ("z_dim=interval(1,1e300)", "is out of range; valid: 1 <= z_dim <= 65536"),
-        ("search=lr storage=nowhere", "is no database URL"),
-        ("search=lr storage=orakel://x", "is no database URL"),
-        ("search=lr storage=mysql+nodriver://x", "is no database URL"),
+        ("search=lr storage=nowhere", "is not a database URL"),
+        ("search=lr storage=orakel://x", "is not a database URL"),
+        ("search=lr storage=mysql+nodriver://x", "is not a database URL"),
         ("search=lr warm_start=nope", "no sweep 'nope'"),
         ("search=lr objective=quality+size sampler=cmaes", "cmaes supports one objective"),
         ("search=lr data=mnist5k,mnist5k", "a value is repeated"),

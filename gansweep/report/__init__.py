@@ -1,4 +1,4 @@
-"""From manifests and run folders to tables with pictures. No torch here."""
+"""Write reports from manifests and run folders. Imports no torch."""
 
 from gansweep.report.write import Report, write_report
 

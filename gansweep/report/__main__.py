@@ -1,4 +1,4 @@
-"""`python -m gansweep.report`: another spelling of `gansweep report`."""
+"""`python -m gansweep.report`, an alias of `gansweep report`."""
 
 from gansweep.commands.report import main
 

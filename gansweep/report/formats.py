@@ -1,4 +1,4 @@
-"""The renderings of a report, each a function that writes its file into the report's folder."""
+"""The file formats of a report. Each function writes a file into the report's folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def markdown(report: Report) -> Path:
 
 @FORMATS.register("html")
 def html(report: Report) -> Path:
-    """index.html: a gallery to sort, filter and compare runs in; opens from disk"""
+    """index.html: a gallery to sort, filter and compare runs, without a server"""
     from gansweep.report.gallery.gallery_data import write_gallery
 
     return write_gallery(report)
@@ -34,7 +34,7 @@ def html(report: Report) -> Path:
 
 @FORMATS.register("csv")
 def csv(report: Report) -> Path:
-    """runs.csv: a line a run with its parameters and results, for other programs"""
+    """runs.csv: parameters and results, with one line per run, for other programs"""
     from gansweep.report.render.csv_list import render
 
     path = report.folder / "runs.csv"
@@ -44,7 +44,7 @@ def csv(report: Report) -> Path:
 
 @FORMATS.register("latex")
 def latex(report: Report) -> Path:
-    r"""report.tex: a document that compiles; table.tex is the table alone, for \input"""
+    r"""report.tex: a complete document; table.tex has only the table, for \input"""
     from gansweep.report.render.latex import render, render_document
 
     write_if_new(report.folder / "table.tex", render(report.results, report.files))

@@ -1,6 +1,6 @@
-"""The Optuna study of a search, as its storage has it: opened, counted, and its best setting.
+"""Read the Optuna study of a search: open its storage, count its trials, find the best setting.
 
-It is an ordinary study: anything that reads Optuna's storages reads it.
+The study is an ordinary Optuna study that other programs can read too.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-GRACE = 10  # seconds after which the lock of a journal is taken for a dead writer's
-# User attributes of trials.
+GRACE = 10  # seconds; an older lock of a journal belongs to a process that has ended
+# User attributes of trials: run ids; why a trial failed or was pruned; the process that runs the
+# trial, and the time of its last sign of life; whether the trial is not counted; by how much it
+# fails to be alive; the standard error of the value.
 RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD, ERROR = (
     "runs", "why", "searcher", "alive", "uncounted", "dead", "error",
 )  # fmt: skip
 
 
 def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
-    """The study of a search, to look at. Raises UserError if it cannot be read."""
+    """Load the study of a search. Raises UserError if it cannot be read."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -45,9 +47,10 @@ def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
 
 
 def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]:
-    """A sentence, and the command that trains the best setting; nothing if there is none.
+    """Return a sentence on the best setting, and the command that trains it.
 
-    label, metric: of the first objective.
+    Returns an empty list without a feasible trial, for several objectives, or if the best trial has
+    no command. label, metric: the first objective's label and the name of its metric.
     """
     good = [t for t in study.get_trials(deepcopy=False) if feasible(t)]
     if not good or len(study.directions) > 1:
@@ -57,22 +60,22 @@ def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]
     if not best.user_attrs.get("command"):
         return []
     value = value_text(best, metric)
-    sentence = f"The best of {len(good)}: {label} {value} in trial {best.number} ({shown})."
+    sentence = f"Trial {best.number} is the best of {len(good)}: {label} {value} ({shown})."
     return [sentence, best.user_attrs["command"]]
 
 
 def sign_of(study: optuna.Study) -> int:
-    """1 if less of the first objective is better, -1 if more is."""
+    """Return 1 if less of the first objective is better, -1 if more is better."""
     return 1 if study.directions[0].name == "MINIMIZE" else -1
 
 
 def best_of(study: optuna.Study, trials: Sequence[FrozenTrial]) -> FrozenTrial:
-    """The best of these by the first objective."""
+    """Return the best of these trials by the first objective."""
     return min(trials, key=lambda trial: sign_of(study) * trial.values[0])
 
 
 def value_text(trial: FrozenTrial, metric: str = "") -> str:
-    """The value of a trial that has one, with the digits that its error leaves meaning."""
+    """Format the first value of a complete trial; its standard error limits the digits."""
     digits = METRICS[metric].digits if metric in METRICS else 1
     return format_measured(trial.values[0], digits, trial.user_attrs.get(ERROR))
 
@@ -82,12 +85,16 @@ def _shown(value: Any) -> str:
 
 
 def open_storage(url: str | None, folder: Path) -> Any:
+    """Return an Optuna storage: the database `url`, or study.journal in `folder` for None.
+
+    Raises UserError for an invalid URL or a missing database package.
+    """
     from optuna.storages import JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
 
     if url is None:
         folder.mkdir(parents=True, exist_ok=True)
-        # Absolute: the lock is a link to it, which a relative path would leave dangling.
+        # Absolute, as the lock is a link to this path: a relative link would dangle.
         path = str(folder.resolve() / "study.journal")
         lock = _journal_lock(path)
 
@@ -101,23 +108,23 @@ def open_storage(url: str | None, folder: Path) -> Any:
 
 
 def database_url(url: str) -> str:
-    """`storage=` as SQLAlchemy takes it. Nothing is connected to, and nothing written.
+    """Return the URL of `storage=` in SQLAlchemy's form. Opens no connection, writes nothing.
 
-    Raises UserError for what is no URL of a database, or one whose package is missing.
+    Raises UserError for an invalid URL, or if the package for the database is missing.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError
 
-    if url.startswith("postgresql://"):  # whichever driver is there
+    if url.startswith("postgresql://"):  # psycopg 3 if installed, else SQLAlchemy's default
         with suppress(ModuleNotFoundError):
             import psycopg  # noqa: F401
 
             url = url.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
         create_engine(url)
-    except ArgumentError:  # also of a kind of database that nobody knows
+    except ArgumentError:  # includes an unknown kind of database
         raise UserError(
-            f"storage={without_password(url)} is no database URL; write sqlite:///FILE or postgresql://…"
+            f"storage={without_password(url)} is not a database URL; write sqlite:///FILE or postgresql://…"
         ) from None
     except ModuleNotFoundError as error:
         shown = without_password(url)
@@ -126,15 +133,15 @@ def database_url(url: str) -> str:
 
 
 def _journal_lock(path: str) -> Any:
-    """The lock that every other reader of journals uses; one of a killed search is broken."""
+    """Return Optuna's lock for a journal; remove the lock that a killed search has left."""
     from optuna.storages.journal import JournalFileSymlinkLock
 
     left = Path(path + ".lock")
-    if left.is_symlink() and not left.exists():  # nobody's: the journal of a living writer exists
+    if left.is_symlink() and not left.exists():  # a running writer's link has an existing target
         left.unlink(missing_ok=True)
     if "grace_period" in inspect.signature(JournalFileSymlinkLock).parameters:
         return JournalFileSymlinkLock(path, grace_period=GRACE)
-    # Optuna 4.1 would wait for it for ever. A living writer holds it for milliseconds.
+    # Optuna 4.1 waits for a stale lock for ever. A running writer holds a lock for milliseconds.
     with suppress(FileNotFoundError):
         while time.time() - left.lstat().st_mtime < GRACE:
             time.sleep(0.1)
@@ -143,16 +150,16 @@ def _journal_lock(path: str) -> Any:
 
 
 def end_half_record(journal: Path, lock: Any) -> None:
-    """End the last line of a journal that a kill or a full disk has cut off.
+    """Repair the last line of a journal that a kill or a full disk has cut off.
 
-    Optuna reads no line without an end, but would write the next record into it. A record of which
-    only the end of the line is missing is kept.
+    Optuna ignores a line without a line end, but would append the next record to this line. A
+    complete record gets its missing line end; an incomplete one is deleted. Waits for `lock`.
     """
     if not _has_half_record(journal):
         return
     lock.acquire()
     try:
-        if _has_half_record(journal):  # else a living writer has ended it meanwhile
+        if _has_half_record(journal):  # another writer may have repaired the line
             with journal.open("r+b") as stream:
                 data = stream.read()
                 start = data.rfind(b"\n") + 1
@@ -166,6 +173,7 @@ def end_half_record(journal: Path, lock: Any) -> None:
 
 
 def _has_half_record(journal: Path) -> bool:
+    """Return whether the journal's last line has no line end."""
     if not journal.exists() or not journal.stat().st_size:
         return False
     with journal.open("rb") as stream:
@@ -174,15 +182,15 @@ def _has_half_record(journal: Path) -> bool:
 
 
 def feasible(trial: FrozenTrial) -> bool:
-    """Complete, and alive."""
+    """Return whether a trial has a value and its run is alive."""
     return trial.values is not None and not trial.user_attrs.get(DEAD)
 
 
 def counted(trial: FrozenTrial) -> bool:
-    """Does this trial count as one of those that were asked for?
+    """Return whether a trial counts towards the number that `trials=` asks for.
 
-    Not those told to the study from elsewhere, those of a dead search, and those that proposed
-    what another trial has.
+    Trials of a warm start, of a search that was killed, and with a setting that another trial has,
+    do not count.
     """
     from optuna.trial import TrialState
 

@@ -1,5 +1,4 @@
-"""Writing a report: its folder with the renderings that are asked for, and the block in a
-document."""
+"""Write a report: a folder with the requested formats, or a block of tables in a document."""
 
 from __future__ import annotations
 
@@ -19,13 +18,16 @@ from gansweep.store.manifest import Manifest, manifest_path, read_manifest
 from gansweep.store.run import write_if_new
 from gansweep.terminal.console import console
 
-USUAL = ("markdown", "html")  # what sweeps end in
+USUAL = ("markdown", "html")  # the formats that a sweep writes
 
 
 @dataclass
 class Report:
-    """A written report. paths: the file of each format, the first one first; best: of a search,
-    what is best, the last line a command; plots: (alt text, path) of drawings."""
+    """A written report.
+
+    paths: the file of each format, in the requested order; best: sentences on the best setting of a
+    search, and its command as the last item; plots: (alt text, path) of each plot.
+    """
 
     folder: Path
     results: Results
@@ -37,10 +39,11 @@ class Report:
 
     @property
     def path(self) -> Path:
+        """The file of the first format."""
         return self.paths[0]
 
     def announce(self) -> None:
-        """Say where it is."""
+        """Print the path of each file."""
         for path in self.paths:
             word = "gallery" if path.suffix == ".html" else "table"
             console.print(f"{word}: {path}", soft_wrap=True)
@@ -59,12 +62,12 @@ def write_report(
     selection: Selection | None = None,
     storage: str | None = None,
 ) -> Report:
-    """Build the report of a sweep, or one of several sweeps, from their files, as far as they are.
+    """Write the report of a sweep, or a joint report of several sweeps, finished or not.
 
-    to: its folder, else REPORTS/NAME; plots: with drawings; storage: of a search's study, where it
-    needs a password, which no manifest has; the rest: see `Reader` and `Selection`.
-    Raises UserError if there is no such sweep, the selection makes no sense or the folder cannot be
-    written.
+    names: the sweeps; out: the output folder; to: the report's folder, by default REPORTS/NAME;
+    plots: whether to add plots; storage: the URL of a search's study, needed only for its password,
+    as manifests contain no passwords; thumbnail, grouped: see `Reader`; selection: see `Selection`.
+    Raises UserError for an unknown sweep, an invalid selection, or a folder that is not writable.
     """
     names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
     manifests = [read_manifest(out, name) for name in names]
@@ -97,19 +100,19 @@ def write_report(
 
 
 def _check_is_ours(readme: Path) -> None:
-    """Raises UserError for a README that is no report: somebody else wrote it."""
+    """Raise UserError if `readme` exists and is not a report, so that no other file is lost."""
     if not readme.exists():
         return
     text = readme.read_text(encoding="utf-8", errors="replace")
     if not text.startswith("## ") and "](images/row" not in text:
         raise UserError(
-            f"{readme} is no report of gansweep's and would be overwritten; choose another folder "
+            f"{readme} is not a gansweep report and would be overwritten; choose another folder "
             "with --to DIR, or put the table between two markers of this file with --update FILE"
         )
 
 
 def _add_search(report: Report, manifest: Manifest, storage: str | None) -> None:
-    """What the study of a search tells beside its table."""
+    """Add the best setting and the plots of a search's study to the report."""
     from gansweep.report.plots.study import write_plots
     from gansweep.report.stored_study import best_setting, read_study
 
@@ -123,14 +126,16 @@ def _add_search(report: Report, manifest: Manifest, storage: str | None) -> None
 
 
 def update_block(report: Report, document: Path) -> bool:
-    """Put the tables between the document's two markers. Returns whether anything changed.
+    """Write the tables between the document's two markers. Returns whether the file changed.
 
     Raises UserError if the document or one of its markers is missing.
     """
     name = report.results.name
     start, end = f"<!-- gansweep:{name} -->", f"<!-- /gansweep:{name} -->"
     try:
-        text = document.read_bytes().decode("utf-8")  # its line ends stay what they are
+        text = document.read_bytes().decode(
+            "utf-8"
+        )  # bytes, as text mode would change the line ends
     except OSError as error:
         raise UserError(f"{document}: {error.strerror}") from None
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):

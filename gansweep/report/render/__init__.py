@@ -1,1 +1,1 @@
-"""The table as Markdown, LaTeX, CSV, JSON and on the terminal."""
+"""Render the tables of a report: Markdown, LaTeX, CSV and the terminal."""

@@ -1,4 +1,4 @@
-"""The CSV rendering: a line a run, for spreadsheets and data frames."""
+"""Render a report as CSV for spreadsheets and data frames, with one line per run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from gansweep.report.table.outcome import Outcome
 
 
 def render(results: Results, files: Files) -> str:
-    """One line a run and picture column; a row that could not be trained there has one, too."""
+    """Return CSV text with one line per run and picture column.
+
+    A row without runs in a picture column has one line there, with the reason.
+    """
     import pandas as pd
 
     rows = results.rows
@@ -23,16 +26,16 @@ def render(results: Results, files: Files) -> str:
         shared = {_safe(column.name): _safe(column.value(row)) for column in params}
         for heading, cell in row.cells.items():
             place = {**shared, "column": _safe(heading)}
-            records += [place | _of_run(run, files) for run in cell.runs]
+            records += [place | _run_fields(run, files) for run in cell.runs]
             if not cell.runs:
                 records.append({**place, "status": "not trained", "note": _safe(cell.why)})
     frame = pd.DataFrame(records)
     if "seed" in frame:
-        frame["seed"] = frame["seed"].astype("Int64")  # whole, though some rows have none
+        frame["seed"] = frame["seed"].astype("Int64")  # integers, although some rows have no seed
     return frame.to_csv(index=False, lineterminator="\n")
 
 
-def _of_run(run: Outcome, files: Files) -> dict[str, Any]:
+def _run_fields(run: Outcome, files: Files) -> dict[str, Any]:
     found = {entry.name: _safe(entry.build(run)) for entry in RESULTS}
     scores = {n: v for n, v in run.score.items() if isinstance(v, int | float | bool)}
     return {
@@ -47,9 +50,9 @@ def _of_run(run: Outcome, files: Files) -> dict[str, Any]:
 
 
 def _safe(value: Any) -> Any:
-    """Text that no spreadsheet takes for a formula, in lines that every reader counts alike.
+    """Return text in a form that no spreadsheet reads as a formula, with `\\n` as line end.
 
-    Python before 3.13 does not quote a carriage return that stands alone.
+    Before 3.13, Python's csv does not quote a single carriage return.
     """
     if not isinstance(value, str):
         return value

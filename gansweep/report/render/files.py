@@ -1,4 +1,4 @@
-"""The files beside a report: thumbnails and logs, its own so that the folder stands alone."""
+"""Write a report's copies of pictures and logs, so that its folder needs no other files."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import slug
 from gansweep.store.run import write_if_new
 
-LARGEST = 256  # pixels: larger grids are scaled down
+MAX_SIDE = 256  # pixels; larger pictures are scaled down
 IMAGES, LOGS = "images", "logs"
 
 
 @dataclass
 class Files:
-    """Paths relative to the document that shows them, by run id."""
+    """Paths of pictures and logs by run id, relative to the document that shows the files."""
 
     images: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
 
     def seen_from(self, prefix: str) -> Files:
-        """The same for a document elsewhere."""
+        """Return the paths for a document in another folder; `prefix` leads from there to here."""
         return Files(*({r: f"{prefix}/{p}" for r, p in of.items()} for of in self._all()))
 
     def _all(self) -> tuple[dict[str, str], dict[str, str]]:
@@ -33,19 +33,19 @@ class Files:
 
 
 def write_files(results: Results, folder: Path, every: bool = False) -> Files:
-    """Put there the pictures and the logs that a report shows. Leaves none of an earlier report.
+    """Write the pictures and logs of a report into `folder`, and delete those of earlier reports.
 
-    every: also the pictures of the seeds that are neither best nor worst.
+    every: also write the pictures of seeds that are neither the best nor the worst.
     """
     files = Files()
     taken: set[str] = set()
     wanted: dict[str, tuple[Outcome, Path]] = {}
     for stem, run in _shown(results, every):
         if run.picture is not None and run.run_id not in wanted:
-            name = _free(stem, ".png", run.run_id, taken)
+            name = _free_name(stem, ".png", run.run_id, taken)
             wanted[run.run_id] = run, folder / IMAGES / name
         if run.log and run.run_id not in files.logs:
-            name = _free(stem, ".txt", run.run_id, taken)
+            name = _free_name(stem, ".txt", run.run_id, taken)
             write_if_new(folder / LOGS / name, "\n".join([*run.log, ""]).encode())
             files.logs[run.run_id] = f"{LOGS}/{name}"
     if wanted:
@@ -62,7 +62,7 @@ def write_files(results: Results, folder: Path, every: bool = False) -> Files:
 
 
 def _shown(results: Results, every: bool) -> Iterator[tuple[str, Outcome]]:
-    """Each run that a report shows, with the stem of its files' names."""
+    """Yield each run that a report shows, with the stem of its file names."""
     for table in results.tables:
         for row in table.rows:
             for heading in table.singles:
@@ -76,8 +76,8 @@ def _shown(results: Results, every: bool) -> Iterator[tuple[str, Outcome]]:
                         yield f"row{row.number}-{slug(heading)}", run
 
 
-def _free(stem: str, suffix: str, run_id: str, taken: set[str]) -> str:
-    """A name that no other run has: another seed of the same row gets its seed's."""
+def _free_name(stem: str, suffix: str, run_id: str, taken: set[str]) -> str:
+    """Return an unused file name and add it to `taken`; further seeds of a row add `-sSEED`."""
     for name in (stem, f"{stem}-{run_id.rpartition('-')[2]}", f"{stem}-{run_id}"):
         if name + suffix not in taken:
             break
@@ -86,12 +86,12 @@ def _free(stem: str, suffix: str, run_id: str, taken: set[str]) -> str:
 
 
 def link_picture(source: Path, target: Path) -> bool:
-    """Put a picture of a run beside a report. Returns whether it is there.
+    """Link or copy a run's picture to a report's folder. Returns whether the target exists.
 
-    A hard link costs no room and a tenth of a new file's time, and a run's files are never
-    changed in place; where the folders are on different disks it is a copy.
+    A hard link needs no disk space and a tenth of the time of a copy. It is safe, as a run's files
+    are replaced and never changed in place. Between file systems, the picture is copied.
     """
-    if not source.is_file():  # a named pipe is no picture
+    if not source.is_file():  # for example a named pipe
         return False
     try:
         try:
@@ -104,13 +104,13 @@ def link_picture(source: Path, target: Path) -> bool:
             raise
         except OSError:
             write_if_new(target, source.read_bytes())
-    except FileNotFoundError:  # the sweep has just begun this run again
+    except FileNotFoundError:  # a sweep has just restarted this run
         return False
     return True
 
 
 def _put_thumbnail(run: Outcome, path: Path) -> bool:
-    """Put a run's picture there; a note, and False, if it cannot be read."""
+    """Write a run's thumbnail. If the picture is not readable, set the note and return False."""
     assert run.picture is not None
     try:
         shrunk = _shrunk(run.picture)
@@ -125,15 +125,15 @@ def _put_thumbnail(run: Outcome, path: Path) -> bool:
 
 
 def _shrunk(path: Path) -> bytes | None:
-    """A picture scaled down to a thumbnail; None if, checked, it is small enough as it is."""
+    """Return a picture scaled down as PNG; None for an intact picture that is small enough."""
     from PIL import Image
 
     data = path.read_bytes()
     with Image.open(io.BytesIO(data)) as picture:
-        if max(picture.size) <= LARGEST:
-            picture.verify()  # its chunks' checksums: much quicker than decoding it
+        if max(picture.size) <= MAX_SIDE:
+            picture.verify()  # checks the checksums, much faster than decoding
             return None
-        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+        picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
         shrunk = io.BytesIO()
         picture.save(shrunk, format="PNG", optimize=True)
     return shrunk.getvalue()

@@ -1,4 +1,4 @@
-r"""The LaTeX rendering: a `longtable` with pictures, and a document that it compiles in."""
+r"""Render a report as LaTeX: a `longtable` with pictures, and a document that includes it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _SPECIAL = {
     "±": r"\(\pm\)", "≈": r"\(\approx\)", "×": r"\(\times\)", "≥": r"\(\geq\)", "–": "--",
     "…": r"\ldots{}",
 }  # fmt: skip
-PICTURE = "2.2cm"
-LAST_OF_T1 = 0x180  # the letters that the font encoding has
+PICTURE_WIDTH = "2.2cm"
+T1_END = 0x180  # the font encoding T1 has letters below this code point
 
 DOCUMENT = r"""\documentclass[a4paper,landscape]{article}
 \usepackage[T1]{fontenc}
@@ -32,16 +32,16 @@ DOCUMENT = r"""\documentclass[a4paper,landscape]{article}
 
 
 def escape(text: str) -> str:
-    """Any text as literal text; what pdfLaTeX's fonts have not becomes a question mark."""
+    """Escape text for LaTeX; characters that pdfLaTeX's fonts do not have become `?`."""
     flat = " ".join(str(text).split())
-    return "".join(
-        _SPECIAL.get(c, c if ord(c) < LAST_OF_T1 and c.isprintable() else "?") for c in flat
-    )
+    return "".join(_SPECIAL.get(c, c if ord(c) < T1_END and c.isprintable() else "?") for c in flat)
 
 
 def render(results: Results, files: Files) -> str:
-    r"""The tables and the caption, for `\input`; needs array, booktabs, graphicx, longtable and
-    textcomp."""
+    r"""Return the tables and the caption, for `\input` in a document.
+
+    The document must load the packages array, booktabs, graphicx, longtable and textcomp.
+    """
     parts = ["% Written by gansweep. Pictures are relative to the document."]
     for table in results.tables:
         if table.remark:
@@ -53,7 +53,7 @@ def render(results: Results, files: Files) -> str:
 
 
 def render_document(results: Results) -> str:
-    """A document around `table.tex`."""
+    """Return a document that includes `table.tex`."""
     return DOCUMENT.replace("TITLE", escape(results.title))
 
 
@@ -80,7 +80,7 @@ def _table(table: ReportTable, files: Files) -> str:
 
 def _picture(run: Outcome, files: Files) -> str:
     image = files.images.get(run.run_id)
-    return rf"\includegraphics[width={PICTURE}]{{{image}}}" if image else ""
+    return rf"\includegraphics[width={PICTURE_WIDTH}]{{{image}}}" if image else ""
 
 
 def _cell(cell: Cell, files: Files) -> str:

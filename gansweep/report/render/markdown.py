@@ -1,4 +1,4 @@
-"""The Markdown rendering: tables that code hosts show, with the pictures in their cells."""
+"""Render a report as Markdown for code hosts, with pictures in the cells of the tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gansweep.report.table.outcome import Outcome
 
 
 def escape(text: str) -> str:
-    """Any text as literal text within one cell."""
+    """Escape text for one cell of a Markdown table."""
     flat = " ".join(str(text).split())
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|!#~$])", r"\\\1", flat)
@@ -24,8 +24,11 @@ def render(
     best: list[str] | None = None,
     plots: list[tuple[str, str]] | None = None,
 ) -> str:
-    """The report's body. best: of a search, what is best, the last line a command; plots: (alt
-    text, path)."""
+    """Return the Markdown of a report.
+
+    best: sentences on the best setting of a search, and its command as the last item; plots: (alt
+    text, path) of each plot.
+    """
     parts = [f"## {escape(results.title)}"]
     if best:
         parts += [*(escape(line) for line in best[:-1]), fenced(best[-1])]
@@ -36,12 +39,12 @@ def render(
 
 
 def render_block(results: Results, files: Files) -> str:
-    """The tables and the caption alone, to stand within another document."""
+    """Return only the tables and the caption, for insertion into another document."""
     return "\n\n".join(_body(results, files)) + "\n"
 
 
 def fenced(text: str) -> str:
-    """A code block that holds any text."""
+    """Return a code block; its fence is longer than any run of backticks in the text."""
     longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{text}\n{fence}"

@@ -1,4 +1,4 @@
-"""Real images beside the fakes: the first of a data set, from this machine's cache."""
+"""Write the first real images of a data set, to compare with generated images."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from gansweep.store.run import write_file
 from gansweep.training.data import Prepared
 from gansweep.training.grid import COUNT, grid
 
-RUNS = "runs"  # what only the gallery shows: nothing that is meant to be published
+RUNS = "runs"  # the folder for pictures that only the gallery shows, not to be published
 
 
 def write_real_images(results: Results, picture: str, folder: Path) -> str | None:
-    """A 4×4 grid of what a picture column was trained on; its path within `folder`.
+    """Write a 4×4 grid of a picture column's training images; return its path within `folder`.
 
-    None if the data set is not in this machine's cache (any more).
+    Returns None if the data set is not in this machine's cache.
     """
     records = [
         run.config["data"] for row in results.rows for run in row.cells[picture].runs if run.config

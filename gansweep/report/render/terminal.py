@@ -1,4 +1,4 @@
-"""The terminal rendering: a compact table of parameters and outcomes."""
+"""Print the tables of a report on the terminal, with parameters and outcomes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ from gansweep.store.errors import printable
 from gansweep.terminal.console import console
 
 STYLES = {"done": "green", "failed": "red", "diverged": "red", "running": "cyan"}
-
-
-MOST = 100  # rows that a terminal is asked to show
+MAX_ROWS = 100  # a terminal cannot show more rows usefully
 
 
 def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) -> None:
-    """Print the tables, or the given rows of them; of very long ones the beginning."""
-    left = MOST
+    """Print the tables, or only the given row numbers, up to MAX_ROWS rows in total."""
+    left = MAX_ROWS
     for table in tables:
         found = [row for row in table.rows if rows is None or row.number in rows]
         chosen, left = found[:left], left - len(found)

@@ -1,1 +1,1 @@
-"""The table of a sweep, computed from its files: rows, cells, columns, captions."""
+"""Compute the tables of a report from the files of sweeps: rows, cells, columns and captions."""

@@ -1,4 +1,4 @@
-"""One row on one data set: its runs, a seed each, and what a table says of them together."""
+"""Cells of a table: the runs of one row on one data set, with one run per seed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from gansweep.report.table.replicates import SIGNIFICANT, difference_test
 from gansweep.store.check import number
 
 BEST, TIE = "best", "tie"
-# Standard errors that chance alone exceeds less than once in twenty times; 1.96 would do if the
-# errors were not estimates themselves (docs/judging.md).
+# A difference of so many standard errors has p < 0.05. The factor 1.96 needs exact standard errors,
+# but these are estimates (docs/judging.md).
 Z = 2.3
 
 
 @dataclass
 class Cell:
-    """runs: one a seed; why: where there are none, the reason; grouped: are several seeds shown as
-    one; mark: `BEST`, `TIE` with the best, or nothing."""
+    """The runs of one row on one data set.
+
+    runs: one per seed; why: the reason if there are no runs; grouped: whether the table summarises
+    several seeds; mark: BEST, TIE (with the best) or empty.
+    """
 
     runs: list[Outcome] = field(default_factory=list)
     why: str = ""
@@ -32,27 +35,27 @@ class Cell:
 
     @cached_property
     def judged(self) -> list[Outcome]:
-        """The runs that have a distance, the best first."""
+        """The runs with a value of the primary metric, the best first."""
         found = [run for run in self.runs if run.value is not None]
         return sorted(found, key=lambda run: METRICS.sign(run.primary) * (run.value or 0.0))
 
     @cached_property
     def values(self) -> list[float]:
-        """The distances of its runs, the best first."""
+        """The values of the primary metric, the best first."""
         return [run.value for run in self.judged if run.value is not None]
 
     @cached_property
     def metric(self) -> str:
-        """The name of the metric that ranks it; empty if nothing is judged."""
+        """The name of the primary metric; empty if no run was judged."""
         return next((run.primary for run in self.runs if run.primary), "")
 
     @property
     def together(self) -> bool:
-        """Are its runs shown as one?"""
+        """Whether the table shows one summary of several runs."""
         return self.grouped and len(self.values) > 1
 
     def pictures(self) -> list[tuple[Outcome, str]]:
-        """The runs whose pictures are shown, each with what it is called."""
+        """Return the runs whose pictures the table shows, each with its label (may be empty)."""
         if self.together:
             best, worst = self.judged[0], self.judged[-1]
             return [(best, f"best, seed {best.seed}"), (worst, f"worst, seed {worst.seed}")]
@@ -60,7 +63,10 @@ class Cell:
         return [(run, f"seed {run.seed}" if several else "") for run in self.runs]
 
     def headline(self) -> str:
-        """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`."""
+        """Return the metric with its value: `FD (LeNet) 93.1`.
+
+        For several seeds: mean ± standard deviation (number), `FD (LeNet) 93.1 ± 4.2 (3)`.
+        """
         if not self.values:
             return ""
         if len(self.values) == 1:
@@ -73,20 +79,20 @@ class Cell:
 
     @property
     def error(self) -> float | None:
-        """The standard error of its distance: over seeds, of a single one over draws of latents."""
+        """The standard error of the value: over seeds; for a single run over draws of latents."""
         if len(self.values) > 1:
             return stdev(self.values) / math.sqrt(len(self.values))
         return number(self.judged[0].score, f"{self.metric}_error") if self.judged else None
 
     def remainder(self) -> list[str]:
-        """What follows the headline."""
+        """Return the texts that follow the headline, as the flags of the runs."""
         if len(self.judged) == 1:
             return self.judged[0].remainder
         words = dict.fromkeys(mark for run in self.judged for mark in run.marks)
         return [", ".join(words)] if words else []
 
     def notes(self) -> list[tuple[Outcome, str]]:
-        """What went wrong with which run."""
+        """Return each run that has a note, with the note."""
         several = len(self.runs) > 1
         return [
             (run, f"seed {run.seed}: {run.note}" if several else run.note)
@@ -96,11 +102,12 @@ class Cell:
 
 
 def mark_best(cells: Iterable[Cell]) -> None:
-    """Mark the best of these cells, which are of one data set, and those that tie with it.
+    """Mark the best of these cells of one data set, and the cells that tie with the best.
 
-    Where seeds are replicated, a tie is what `difference_test` cannot tell from the best; single
-    runs tie if other latents alone could make their difference. What is not alive is never the
-    best, nor is what is written like it.
+    Cells with several seeds tie if `difference_test` finds no significant difference. Cells with a
+    single run tie if other latents alone can cause their difference. A cell with a run that is not
+    alive gets no mark. No cell is marked if the metrics differ, or if it is not known which values
+    of the metric are better.
     """
     judged = [cell for cell in cells if cell.values]
     ranked = [cell for cell in judged if all(run.alive for run in cell.judged)]
@@ -112,22 +119,23 @@ def mark_best(cells: Iterable[Cell]) -> None:
     best = ranked[0]
     best.mark = BEST
     for cell in ranked[1:]:
-        if _not_told_apart(best, cell, sign):
+        if _tied(best, cell, sign):
             cell.mark = TIE
 
 
 def least_difference(one: float, other: float) -> float:
-    """The least difference of two values with these standard errors that is hardly chance."""
+    """Return the least significant difference of two values with these standard errors."""
     return Z * math.hypot(one, other)
 
 
-def _not_told_apart(one: Cell, two: Cell, sign: int) -> bool:
+def _tied(one: Cell, two: Cell, sign: int) -> bool:
+    """Return whether the difference of two cells is not significant; `one` is the better cell."""
     best, other = one.values, two.values
     if len(best) < 2 or len(other) < 2:
         errors = [cell.error for cell in (one, two) if cell.error is not None]
         gap = abs(fmean(best) - fmean(other))
         return gap == 0 or (len(errors) == 2 and gap < least_difference(*errors))
     separated = max(sign * v for v in best) < min(sign * v for v in other)
-    if separated and len(best) > 3 and len(other) > 3:  # p is 2 of 70 arrangements at most
+    if separated and len(best) > 3 and len(other) > 3:  # 2 of 70 arrangements: p < 0.03
         return False
     return difference_test(best, other) >= SIGNIFICANT

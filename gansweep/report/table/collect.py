@@ -1,4 +1,4 @@
-"""Reading sweeps' runs into tables: one row a configuration, one column a parameter."""
+"""Read the runs of sweeps into tables with a row per configuration and a column per parameter."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from gansweep.store.run import Run
 
 @dataclass
 class ReportTable:
-    """Rows under one heading line; `remark` stands before it.
+    """Rows with common headings.
 
-    singles: headings of single pictures; pictures: of sample grids, the keys of a row's cells.
+    remark: text before the table; singles: headings of columns with single pictures; pictures:
+    headings of columns with sample grids, which are the keys of `ReportRow.cells`.
     """
 
     remark: str
@@ -31,7 +32,10 @@ class ReportTable:
 
 @dataclass
 class Results:
-    """What a report shows, before it is rendered. commands: what trained it."""
+    """The contents of a report before rendering.
+
+    commands: the command line of each sweep; search: the manifest, if the sweep is a search.
+    """
 
     name: str
     title: str
@@ -48,29 +52,30 @@ class Results:
         return list(dict.fromkeys(p for table in self.tables for p in table.pictures))
 
     def outcomes(self) -> list[Outcome]:
-        """Every run once."""
+        """Return every run once."""
         return list({run.run_id: run for row in self.rows for run in row.runs()}.values())
 
 
 @dataclass
 class Reader:
-    """Reads run folders, each once, however many rows and sweeps show it.
+    """Reads run folders; each folder is read once, even if several rows contain the run.
 
-    thumbnail: see `read_outcome`; grouped: are several seeds of a row shown as one?
+    out: the output folder; thumbnail: see `read_outcome`; grouped: whether tables summarise the
+    seeds of a row.
     """
 
     out: str | Path
     thumbnail: str = "equilibrium"
     grouped: bool = True
-    _seen: dict[str, Outcome] = field(default_factory=dict)
+    _outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def outcome(self, run_id: str) -> Outcome:
-        if run_id not in self._seen:
-            self._seen[run_id] = read_outcome(Run(self.out, run_id), self.thumbnail)
-        return self._seen[run_id]
+        if run_id not in self._outcomes:
+            self._outcomes[run_id] = read_outcome(Run(self.out, run_id), self.thumbnail)
+        return self._outcomes[run_id]
 
     def row(self, manifest: Manifest, index: int, singles: Sequence[str] = ()) -> ReportRow:
-        """A manifest's row with what the run folders say now; singles: see `Table`."""
+        """Return a row of a manifest with the outcomes of its runs; singles: see `Table`."""
         planned: Row = manifest.rows[index]
         found = ReportRow(manifest.name, index, manifest.params(index), dict(planned.facts))
         for picture in manifest.pictures:
@@ -88,7 +93,7 @@ class Reader:
 
 
 def collect(manifests: Sequence[Manifest], reader: Reader) -> Results:
-    """The tables of a sweep as it planned them, or of several sweeps as one."""
+    """Return the planned tables of a sweep, or one joint table of several sweeps."""
     if len(manifests) > 1:
         return _joined(manifests, reader)
     (manifest,) = manifests
@@ -111,19 +116,23 @@ def _columns(table: Table, rows: list[ReportRow]) -> list[Column]:
 
 
 def _joined(manifests: Sequence[Manifest], reader: Reader) -> Results:
-    """One table of all rows, each once, with what varies over all of them as columns."""
+    """Return one table of the rows of all sweeps.
+
+    A row whose runs another sweep has too appears once. Columns show the sweep, the rows' facts and
+    the parameters that vary.
+    """
     rows: dict[frozenset[str], ReportRow] = {}
     pictures = list(dict.fromkeys(p for manifest in manifests for p in manifest.pictures))
     for manifest in manifests:
         for index in range(len(manifest.rows)):
             row = reader.row(manifest, index)
-            of_row = frozenset(run.run_id for run in row.runs())
-            if of_row and of_row in rows:
-                rows[of_row].sweep += f", {manifest.name}"
+            run_ids = frozenset(run.run_id for run in row.runs())
+            if run_ids and run_ids in rows:
+                rows[run_ids].sweep += f", {manifest.name}"
                 continue
             row.number = len(rows)
             row.cells = {p: row.cells.get(p, Cell(why="not part of this row")) for p in pictures}
-            rows[of_row or frozenset({f"{manifest.name}/{index}"})] = row
+            rows[run_ids or frozenset({f"{manifest.name}/{index}"})] = row
     found = list(rows.values())
     facts = dict.fromkeys(fact for row in found for fact in row.facts)
     names = ["sweep", *facts, *varying(found)]
@@ -137,12 +146,12 @@ def _joined(manifests: Sequence[Manifest], reader: Reader) -> Results:
 
 
 def varying(rows: list[ReportRow]) -> list[str]:
-    """The parameters that differ between these rows."""
+    """Return the names of the parameters that differ between these rows."""
     names = [name for name in PARAMS if any(name in row.params for row in rows)]
     return [n for n in names if len({format_param(n, row.params) for row in rows}) > 1]
 
 
 def mark_results(results: Results) -> None:
-    """Mark the best of each picture column among the rows that are shown."""
+    """Mark the best cell of each picture column, and the cells that tie with the best."""
     for picture in results.pictures:
         mark_best(row.cells[picture] for row in results.rows if picture in row.cells)

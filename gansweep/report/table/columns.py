@@ -1,6 +1,6 @@
-"""The columns that a table can have: parameters, facts of its rows, results of their runs.
+"""The columns of a table: parameters, facts of rows, and results and metrics of runs.
 
-A new result is one registered function of a run's `Outcome`.
+A new result column needs one function of a run's `Outcome`, registered in RESULTS.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ RESULTS = Registry("result")
 
 @dataclass
 class ReportRow:
-    """One configuration. number: its place in its sweep; cells: one a picture column; singles: of
-    the columns of single pictures."""
+    """One configuration.
+
+    number: the index in its sweep; facts: further texts by column; cells: by picture column;
+    singles: the pictures of each column of single pictures.
+    """
 
     sweep: str
     number: int
@@ -40,7 +43,7 @@ class ReportRow:
 
 @dataclass(frozen=True)
 class Column:
-    """text: a row's cell; value: the same to sort and to select by, a number where it is one."""
+    """A column. text: returns a row's text; value: returns the value for sorting and selecting."""
 
     name: str
     heading: str
@@ -54,57 +57,57 @@ def _number(value: float) -> str:
 
 @RESULTS.register("epochs_trained", heading="epochs trained", text=_number)
 def epochs_trained(run: Outcome) -> float | None:
-    """Passes over the images"""
+    """Passes over the training images"""
     return run.result["epochs"] if run.result else None
 
 
 @RESULTS.register("training_time", heading="training time", text=format_seconds)
 def training_time(run: Outcome) -> float | None:
-    """Seconds of training, without judging"""
+    """Seconds of training, without evaluations"""
     return run.result["training_seconds"] if run.result else None
 
 
 @RESULTS.register("images_per_second", heading="images/s", text=lambda v: f"{v:,.0f}")
 def images_per_second(run: Outcome) -> float | None:
-    """Images trained on in a second"""
+    """Training images per second"""
     return run.result.get("images_per_second") if run.result else None
 
 
 @RESULTS.register("equilibrium_epoch", heading="equilibrium epoch", text=lambda v: f"{v:.4g}")
 def equilibrium_epoch(run: Outcome) -> float | None:
-    """Where the distance was least"""
+    """Epoch with the best value of the primary metric"""
     return run.equilibrium["epoch"] if run.equilibrium else None
 
 
 @RESULTS.register("equilibrium", heading="equilibrium", text=str)
 def equilibrium(run: Outcome) -> str | None:
-    """still improving, plateau or degraded after"""
+    """Course of the metric: still improving, plateau or degraded after"""
     return run.equilibrium["label"] if run.equilibrium else None
 
 
 @RESULTS.register("flags", heading="flags", text=str)
 def flags(run: Outcome) -> str | None:
-    """The judge's marks"""
+    """Flags of the judge, in words"""
     return ", ".join(run.marks) or None
 
 
 @RESULTS.register("status", heading="status", text=str)
 def status(run: Outcome) -> str | None:
-    """done, running, failed, diverged, interrupted or planned"""
+    """Status of the run: done, running, failed, diverged, interrupted, planned or damaged"""
     return run.status
 
 
 @RESULTS.register("commit", heading="commit", text=str)
 def commit(run: Outcome) -> str | None:
-    """Of gansweep, when it was trained"""
+    """Commit of gansweep that trained the run"""
     return run.environment["commit"] if run.environment else None
 
 
 def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Column:
-    """The column `name`: a fact of the rows, a parameter, a result or a metric.
+    """Return the column `name`: a fact of the rows, a parameter, a result or a metric.
 
-    `a / b` is two in one. on: the picture column that its value is taken from, where rows are
-    trained on several data sets. Raises UserError, naming the near miss, if there is none.
+    `a / b` merges two parameters. on: the picture column that gives the values if rows are trained
+    on several data sets. Raises UserError, with the most similar name, if there is no such column.
     """
     if any(name in row.facts for row in rows):
         return Column(name, name, lambda row: row.facts.get(name, "–"), lambda r: _fact(r, name))
@@ -132,21 +135,22 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
 
 
 def column_names(rows: list[ReportRow]) -> list[str]:
-    """All that these rows can be shown, sorted and selected by."""
+    """Return the names of all columns that these rows can be shown, sorted and selected by."""
     facts = dict.fromkeys(fact for row in rows for fact in row.facts)
     params = [name for name in PARAMS if any(name in row.params for row in rows)]
-    seen = {name for row in rows for run in row.runs() for name in run.score}
-    metrics = [name for name in _metrics(rows) if name in seen]
+    computed = {name for row in rows for run in row.runs() for name in run.score}
+    metrics = [name for name in _metrics(rows) if name in computed]
     return list(dict.fromkeys(["row", "sweep", *facts, *params, *metrics, *RESULTS.names()]))
 
 
 def _metrics(rows: list[ReportRow]) -> list[str]:
-    """Those that this version knows, and those that other versions have ranked these runs by."""
+    """Return the registered metrics, and metrics of other versions that rank these runs."""
     primaries = dict.fromkeys(run.primary for row in rows for run in row.runs() if run.primary)
     return list(dict.fromkeys([*METRICS.names(), *primaries]))
 
 
 def _fact(row: ReportRow, name: str) -> Any:
+    """Return a fact of a row, as a number if it is one; None if the row has no such fact."""
     text = row.facts.get(name)
     try:
         return float((text or "").replace(",", ""))
@@ -157,14 +161,14 @@ def _fact(row: ReportRow, name: str) -> Any:
 def _of_runs(
     name: str,
     heading: str,
-    of: Callable[[Outcome], Any],
+    value_of: Callable[[Outcome], Any],
     text: Callable[[Any], str],
     on: str | None,
 ) -> Column:
-    """A column of what runs have: a mean over the seeds a data set."""
+    """Return a column of the mean over the seeds, for each data set."""
 
     def means(row: ReportRow) -> dict[str, Any]:
-        return {p: m for p, cell in row.cells.items() if (m := _mean(cell, of)) is not None}
+        return {p: m for p, cell in row.cells.items() if (m := _mean(cell, value_of)) is not None}
 
     def value(row: ReportRow) -> Any:
         found = means(row)
@@ -180,9 +184,9 @@ def _of_runs(
     return Column(name, heading, shown, value)
 
 
-def _mean(cell: Cell, of: Callable[[Outcome], Any]) -> Any:
-    """Numbers' mean; other values once each; None if no run has one."""
-    values = [value for run in cell.runs if (value := of(run)) is not None]
+def _mean(cell: Cell, value_of: Callable[[Outcome], Any]) -> Any:
+    """Return the mean of numbers, or the distinct other values; None if no run has a value."""
+    values = [value for run in cell.runs if (value := value_of(run)) is not None]
     if not values:
         return None
     if all(isinstance(value, int | float) for value in values):

@@ -1,4 +1,4 @@
-"""Rows that ended while they were still improving, and the command that trains them longer."""
+"""Find results whose training ended too early, and the command that trains longer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ IMPROVING = "still improving"
 
 
 def cut_off(results: Results) -> list[str]:
-    """A sentence that counts them, with the command; nothing where all had reached their best."""
+    """Count the results that were still improving at the end of training.
+
+    Returns one sentence, with the command that trains longer, or no sentence if there are none.
+    """
     cells = [cell for row in results.rows for cell in row.cells.values() if cell.judged]
     early = [cell for cell in cells if any(map(_improving, cell.judged))]
     if not early:
         return []
-    sentence = f"{len(early)} of {len(cells)} were {IMPROVING} when they ended, and may rank "
-    sentence += "otherwise with more training"
+    sentence = (
+        f"{len(early)} of {len(cells)} results were {IMPROVING} when training ended, and may "
+    )
+    sentence += "rank differently after more training"
     longer = longer_command(results.commands, [run for cell in early for run in cell.judged])
     return [f"{sentence}: {longer}" if longer else sentence]
 
@@ -28,7 +33,10 @@ def _improving(run: Outcome) -> bool:
 
 
 def longer_command(commands: list[str], runs: list[Outcome]) -> str:
-    """The sweep's command with twice its epochs or steps; empty if there is no one such command."""
+    """Return the sweep's command with twice the epochs or steps of the runs.
+
+    Returns an empty text for several commands, and for runs of different or undefined length.
+    """
     params = [run.config.get("params", {}) if run.config else {} for run in runs]
     budgets = {(_whole(p.get("epochs")), _whole(p.get("steps"))) for p in params}
     if len(commands) != 1 or len(budgets) != 1:
@@ -46,5 +54,5 @@ def longer_command(commands: list[str], runs: list[Outcome]) -> str:
 
 
 def _whole(value: object) -> int:
-    """A number of epochs or steps; 0 for none."""
+    """Return a number of epochs or steps of a record; 0 for anything else."""
     return value if isinstance(value, int) and is_number(value, int) else 0

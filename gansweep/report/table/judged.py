@@ -1,4 +1,4 @@
-"""What the judge says of a run, in the words of a table, and what these words mean."""
+"""Format the judge's results of runs for tables, and explain the metrics and flags."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from gansweep.store.check import number
 from gansweep.store.records import JudgeRecord, Score
 from gansweep.training.metrics.equilibrium import FLAGS, flag_of
 
-FEWEST = 5  # runs to compare ranks of
-AGREE = 0.7  # Spearman's correlation of two opinions that are called one
+MIN_RUNS = 5  # fewer runs are too few to compare ranks
+MIN_AGREEMENT = 0.7  # least Spearman correlation of two metrics that are said to agree
 
 
 def headline(judge: JudgeRecord) -> str:
-    """`FD (LeNet) 93.1`."""
+    """Return the primary metric with its value: `FD (LeNet) 93.1`."""
     return f"{METRICS.entry(judge['primary']).label} {_measured(judge['score'], judge['primary'])}"
 
 
@@ -26,12 +26,12 @@ def _measured(score: Score, metric: str) -> str:
 
 
 def distance(metric: str, value: float, error: float | None = None) -> str:
-    """A metric's value with its digits; with no more of them than an error leaves meaning."""
+    """Format a metric's value with the metric's digits, fewer if its standard error is large."""
     return format_measured(value, METRICS.entry(metric).digits, error)
 
 
 def remainder(judge: JudgeRecord) -> list[str]:
-    """What follows the headline: `at epoch 2.4, still improving, collapsed`, `(FID 80.1)`."""
+    """Return the texts after the headline: `at epoch 2.4, plateau, collapsed`, `(FID 80.1)`."""
     words = marks(judge)
     equilibrium = judge.get("equilibrium")
     if equilibrium and equilibrium["step"] > 0:
@@ -45,40 +45,46 @@ def remainder(judge: JudgeRecord) -> list[str]:
 
 
 def marks(judge: JudgeRecord) -> list[str]:
-    """The flags' words."""
+    """Return the flags in words."""
     return [flag_of(flag).word for flag in judge["flags"]]
 
 
 def opinions(scores: Sequence[Mapping[str, Any]], primary: str, second: str) -> list[str]:
-    """Whether the two distances rank these runs alike; nothing for a handful of runs."""
+    """State whether two metrics rank these runs alike, by Spearman's rank correlation.
+
+    Returns no sentence for fewer than MIN_RUNS runs.
+    """
     import pandas as pd
 
     table = pd.DataFrame([{m: number(score, m) for m in (primary, second)} for score in scores])
-    if len(table) < FEWEST:
+    if len(table) < MIN_RUNS:
         return []
     one, other = (METRICS.sign(metric) * table[metric] for metric in (primary, second))
-    rho = one.rank().corr(other.rank())  # Spearman's, without SciPy
-    verdict = "metrics disagree" if not rho >= AGREE else "a second opinion agrees"
+    rho = one.rank().corr(other.rank())  # method="spearman" would import SciPy
+    verdict = "metrics disagree" if not rho >= MIN_AGREEMENT else "a second metric agrees"
     labels = f"{METRICS.entry(primary).label} and {METRICS.entry(second).label}"
-    return [f"{verdict}: {labels} rank these {len(table)} runs with Spearman {rho:.2f}"]
+    return [
+        f"{verdict}: {labels} rank these {len(table)} runs with a Spearman correlation of {rho:.2f}"
+    ]
 
 
 def _published(scores: list[Score]) -> list[str]:
+    """Explain each published metric of these scores, with the networks that computed it."""
     sentences = []
     for name in dict.fromkeys(score["published"] for score in scores if "published" in score):
-        of = [score for score in scores if score.get("published") == name]
-        nets = " and ".join(sorted({score.get("published_net", "") for score in of}))
+        found = [score for score in scores if score.get("published") == name]
+        nets = " and ".join(sorted({score.get("published_net", "") for score in found}))
         metric = METRICS.entry(name)
         sentences.append(f"{metric.label}: {metric.help}; {nets}")
     return sentences
 
 
 def _reals(scores: list[Score]) -> str:
-    """`5,000 of its own test images`: what generated images are compared with."""
+    """Describe the real images of the comparison: `5,000 of the data set's own test images`."""
     phrases = []
     for score in scores:
-        if "reals" not in score:  # by a version that held images out of the judging alone
-            phrases.append("real images that were trained on, too")
+        if "reals" not in score:  # an older version trained on all images
+            phrases.append("real images that were also trained on")
             continue
         if not score.get("held_out"):
             phrase = "{} of the training images themselves, as none are held out"
@@ -87,28 +93,28 @@ def _reals(scores: list[Score]) -> str:
         else:
             phrase = "{} real images that no network was trained on"
         if score.get("held_out") and score.get("shared"):
-            phrase += " (too few to be split: they chose the best weights, too)"
+            phrase += " (too few to be split: the same images chose the best weights)"
         phrases.append(phrase.format(f"{score['reals']:,}"))
     return " or ".join(dict.fromkeys(phrases))
 
 
 def legend(judged: list[JudgeRecord]) -> list[str]:
-    """What the metrics and the marks of these runs mean, a sentence each."""
+    """Explain the metrics and the flags of these runs, in one sentence each."""
     sentences = []
     for primary in dict.fromkeys(judge["primary"] for judge in judged):
         alike = [judge for judge in judged if judge["primary"] == primary]
-        of = [judge["score"] for judge in alike]
+        scores = [judge["score"] for judge in alike]
         metric, better = METRICS.entry(primary), METRICS.better(primary)
-        counts = " or ".join(sorted({f"{score['n']:,}" for score in of}))
-        nets = " and ".join(sorted({score["net"] for score in of}))
+        counts = " or ".join(sorted({f"{score['n']:,}" for score in scores}))
+        nets = " and ".join(sorted({score["net"] for score in scores}))
         sentences.append(
-            f"{metric.label}: {metric.help}, {better}; {counts} generated images, with fresh "
-            f"latents, at the equilibrium, against {_reals(of)}; {nets}"
+            f"{metric.label}: {metric.help}, {better}; {counts} generated images with new "
+            f"latents, at the equilibrium, against {_reals(scores)}; {nets}"
         )
         if second := alike[0].get("second"):
             by_second = [judge["score"] for judge in alike if judge.get("second") == second]
             sentences += opinions(by_second, primary, second)
-        sentences += _published(of)
+        sentences += _published(scores)
     found = {flag for judge in judged for flag in judge["flags"]}
     names = [*(name for name in FLAGS if name in found), *sorted(found - FLAGS.keys())]
     return sentences + [f"{flag.word}: {flag.what}" for flag in map(flag_of, names)]

@@ -1,4 +1,4 @@
-"""What became of one run, read from its folder."""
+"""The outcome of one run, read from its folder."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from gansweep.training.metrics.equilibrium import alive, flag_of
 
 @dataclass
 class Outcome:
-    """One run as a table shows it.
+    """One run, as tables show it.
 
-    picture: its sample grid, if there is one, of the equilibrium or the last; note: what went
-    wrong; log: the last lines it wrote, of a run that failed.
+    picture: the sample grid of the equilibrium or of the last step, None if there is none; note:
+    why the run is not done, or what is wrong with its files; log: the last lines of a failed run.
     """
 
     run_id: str
@@ -45,54 +45,56 @@ class Outcome:
 
     @property
     def judge(self) -> JudgeRecord | None:
-        """What the judge says of a run that is done; None if it was not judged."""
+        """The judge's record; None if the run is not done or was not judged."""
         return self.result.get("judge") if self.result and self.status == "done" else None
 
     @property
     def score(self) -> Mapping[str, Any]:
-        """The metrics at the equilibrium, by name."""
+        """The metrics at the equilibrium, by name; empty if the run was not judged."""
         return self.judge["score"] if self.judge else {}
 
     @property
     def primary(self) -> str:
-        """The name of the metric that ranks it."""
+        """The name of the primary metric, which ranks the run; empty if it was not judged."""
         return self.judge["primary"] if self.judge else ""
 
     @property
     def equilibrium(self) -> EquilibriumRecord | None:
-        """Where it was best."""
+        """The step with the best value; None if it is not known."""
         return self.judge.get("equilibrium") if self.judge else None
 
     @property
     def value(self) -> float | None:
-        """Its distance by the primary metric."""
+        """The value of the primary metric; None if it is not known."""
         return number(self.score, self.primary)
 
     @property
     def flags(self) -> list[str]:
-        """What is wrong with it, by the names in its record."""
+        """The names of the flags in the judge's record."""
         return self.judge["flags"] if self.judge else []
 
     def measured(self) -> list[tuple[str, float]]:
-        """Each distance or share of its score that this version knows, by its label, and the one
-        that ranks it."""
+        """Return (label, value) of the registered metrics, and of the primary one."""
         names = dict.fromkeys([*METRICS.names(), self.primary])
         values = [(METRICS.entry(name).label, number(self.score, name)) for name in names]
         return [(label, value) for label, value in values if value is not None]
 
     @property
     def alive(self) -> bool:
-        """Can it be the best? Not if it never started, collapsed or diverged."""
+        """Whether the run can be the best: it has no severe flag.
+
+        Severe are: never started, collapsed, diverged, memorised, and unknown flags.
+        """
         return alive(self.flags)
 
     @property
     def headline(self) -> str:
-        """`FD (LeNet) 93.1`."""
+        """The primary metric with its value: `FD (LeNet) 93.1`."""
         return headline(self.judge) if self.judge else ""
 
     @property
     def remainder(self) -> list[str]:
-        """What follows the headline: `at epoch 2.4, still improving, collapsed`."""
+        """The texts after the headline: `at epoch 2.4, still improving, collapsed`."""
         return remainder(self.judge) if self.judge else []
 
     @property
@@ -102,14 +104,15 @@ class Outcome:
 
     @property
     def judged(self) -> str:
-        """`FD (LeNet) 93.1 at epoch 2.4, still improving, collapsed`."""
+        """Headline and remainder: `FD (LeNet) 93.1 at epoch 2.4, still improving, collapsed`."""
         return " ".join([self.headline, *self.remainder])
 
 
 def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
-    """What the folder of one run tells; a file that is damaged is named in the note.
+    """Read the outcome of a run from its folder. The note names damaged files.
 
-    thumbnail: the picture of the `equilibrium` (where there is one) or of the `last` step.
+    thumbnail: `equilibrium` selects the picture of the equilibrium if there is one, `last` the
+    picture of the last step.
     """
     files = (run.config, run.result, run.failure, run.environment)
     records: dict[Path, Any] = {}
@@ -131,7 +134,7 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
     if any(faults.values()):
         note = "; ".join(_damage(run, path, fault) for path, fault in faults.items() if fault)
     elif config is not None and was_edited(run.id, config):
-        note = f"{run.config.name} was edited, it is not what the id says: run the sweep again"
+        note = f"{run.config.name} was edited and no longer matches the run id: run the sweep again"
         records[run.config] = None
     return Outcome(
         run.id,
@@ -146,22 +149,23 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
 
 
 def _damage(run: Run, path: Path, fault: str) -> str:
-    """`result.json damaged (…): …`, with what mends it. Nothing needs to be deleted for that."""
+    """Describe a damaged file and the remedy: `result.json damaged (…): run the sweep again …`."""
     if fault == NO_JSON:
         return f"{path.name} damaged: run the sweep again"
     remedy = ""
     if path == run.config:
-        remedy = ": run the sweep again to write it anew"
+        remedy = ": run the sweep again to restore the file"
     elif path in (run.result, run.failure):
-        remedy = ": run the sweep again with retry=failed to train it anew"
+        remedy = ": run the sweep again with retry=failed to repeat the training"
     return f"{path.name} damaged ({fault}){remedy}"
 
 
 def _why_not_done(run: Run, status: str, failure: Failure | None) -> str:
+    """Return the note of a run that is not done, with its last step or last log line."""
     if status in FAILED:
         note = run.why_failed()
         if failure and failure.get("cause") in ("killed", "crashed") and failure.get("log"):
-            note += f"; its last words: {failure['log'][-1]}"
+            note += f"; last line of the log: {failure['log'][-1]}"
         return note
     if status == "planned":
         return "not trained yet"
@@ -171,20 +175,20 @@ def _why_not_done(run: Run, status: str, failure: Failure | None) -> str:
 
 
 def single(run: Run, outcome: Outcome, name: str) -> Outcome:
-    """One picture of a run (`clean`, `dirty`), to stand in a column of its own."""
+    """Return an outcome that shows one single picture of a run, `clean` or `dirty`."""
     path: Path = getattr(run, name)
-    there = path.is_file()
+    exists = path.is_file()
     return replace(
         outcome,
         run_id=f"{name}-{run.id}",
-        status="done" if there else outcome.status,
-        picture=path if there else None,
-        note="" if there else "–",
+        status="done" if exists else outcome.status,
+        picture=path if exists else None,
+        note="" if exists else "–",
         result=None,
     )
 
 
 def warnings_of(run: Outcome) -> list[str]:
-    """The severe things that the judge says of a run, in words: `collapsed`, `never started`."""
+    """Return the severe flags of a run in words: `collapsed`, `never started`."""
     flags = map(flag_of, run.flags)
     return [flag.word for flag in flags if flag.severe]

@@ -1,4 +1,4 @@
-"""What the drawings of one picture column are made of: its rows, ranked, and their names."""
+"""A picture column of a report for plots: its rows, ranked, with names and values."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from gansweep.store.run import Run
 class PictureColumn:
     """One picture column of a report.
 
-    rows: each row once; varying: the parameters that tell them apart; metric: the one that ranks
-    them, empty if nothing is judged; ranked: the judged rows, the best first, the dead
-    last.
+    heading: the key of the cells; out: the output folder; rows: each row once; varying: the names
+    of the parameters that differ between rows; metric: the name of the ranking metric, empty if no
+    run was judged; ranked: the judged rows, the best first, rows that are not alive last.
     """
 
     heading: str
@@ -46,49 +46,53 @@ class PictureColumn:
         return row.cells[self.heading]
 
     def judged(self, row: ReportRow) -> list[Outcome]:
-        """The row's runs that have a finite distance by the metric, the best first."""
+        """Return the row's runs with a finite value of the metric, the best first."""
         runs = [run for run in self.cell(row).runs if run.primary == self.metric]
         known = [run for run in runs if run.value is not None and math.isfinite(run.value)]
         return sorted(known, key=lambda run: self._sign() * (run.value or 0.0))
 
     def loss(self, row: ReportRow) -> float:
-        """The mean over the seeds of a judged row, so that less is better."""
+        """Return the mean over the seeds of a judged row, negated if more is better."""
         return self._sign() * fmean(run.value or 0.0 for run in self.judged(row))
 
     def alive(self, row: ReportRow) -> bool:
+        """Return whether no judged run of the row has a severe flag."""
         return all(run.alive for run in self.judged(row))
 
     def place(self, row: ReportRow) -> int:
-        """Among the ranked rows, from 0; after them all, if it is not judged."""
+        """Return the rank of a row from 0; the number of ranked rows if the row was not judged."""
         return self._places.get(id(row), len(self.ranked))
 
     def is_best(self, row: ReportRow) -> bool:
-        """What is not alive never is."""
+        """Return whether the row ranks first and is alive."""
         return self.place(row) == 0 and bool(self.ranked) and self.alive(row)
 
     def leaders(self, count: int) -> list[ReportRow]:
-        """The best rows; of a column that was not judged the first that are done."""
+        """Return the best `count` rows; if no row was judged, the first with a finished run."""
         if self.ranked:
             return self.ranked[:count]
         done = [row for row in self.rows if any(r.status == "done" for r in self.cell(row).runs)]
         return done[:count]
 
     def shown(self, row: ReportRow) -> Outcome:
-        """The run that stands for a row: its best that has a picture, or else one that is done."""
+        """Return the run that represents a row: finished if possible, with a picture, the best."""
         runs = self.judged(row) or self.cell(row).runs
         return min(runs, key=lambda run: (run.status != "done", run.picture is None))
 
     def has_picture(self, row: ReportRow) -> bool:
+        """Return whether any run of the row has a picture."""
         return any(run.picture for run in self.cell(row).runs)
 
     def run(self, outcome: Outcome) -> Run:
-        """The folder of one of its runs."""
+        """Return the run folder of an outcome."""
         return Run(self.out, outcome.run_id)
 
     @property
     def measured(self) -> str:
-        """The metric of its runs' evaluations, those that are not done included: the one that ranks
-        them, else that of their data set; empty if it is not known."""
+        """The metric of the evaluations, which unfinished runs have too.
+
+        It is the ranking metric, or else the primary metric of the data set; empty if unknown.
+        """
         if self.metric:
             return self.metric
         configs = (run.config for row in self.rows for run in self.cell(row).runs if run.config)
@@ -97,22 +101,23 @@ class PictureColumn:
 
     @property
     def label(self) -> str:
-        """The metric's; empty if nothing is judged."""
+        """The label of the ranking metric; empty if no run was judged."""
         return METRICS.entry(self.metric).label if self.metric else ""
 
     @property
     def better(self) -> str:
+        """`less is better` or `more is better`; empty if no run was judged."""
         return METRICS.better(self.metric) if self.metric else ""
 
     def value(self, row: ReportRow) -> str:
-        """`FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`; empty if the row is not judged."""
+        """Return `FD (LeNet) 93.1`, or `FD (LeNet) 93.1 ± 4.2 (3)`; empty if not judged."""
         runs = self.judged(row)
         if len(runs) == 1:
             return runs[0].headline
         return self.cell(row).headline() if runs else ""
 
     def name(self, row: ReportRow) -> str:
-        """`row 3: lr=0.0005 beta1=0.5`, with the seed of the run that stands for it if several."""
+        """Return `row 3: lr=0.0005 beta1=0.5`, with the shown run's seed if there are several."""
         settings = [f"{name}={format_param(name, row.params)}" for name in self.varying]
         if len(self.cell(row).runs) > 1:
             settings.append(f"seed={self.shown(row).seed}")
@@ -123,7 +128,7 @@ class PictureColumn:
 
 
 def picture_columns(results: Results, out: str | Path) -> list[PictureColumn]:
-    """One for each picture column of a report."""
+    """Return a `PictureColumn` for each picture column of a report."""
     rows = list({(row.sweep, row.number): row for row in results.rows}.values())
     names = varying(rows)
     return [

@@ -1,4 +1,4 @@
-"""Rows trained with several seeds: their spread, and which differences are more than chance."""
+"""Statistics of rows with several seeds: the spread, and tests for significant differences."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import random
 from statistics import fmean, stdev, variance
 from typing import Any
 
-EXACT = 200_000  # arrangements up to which a permutation test is exact; else 20,000 are drawn
-SIGNIFICANT = 0.05  # p of a difference that is called one
+EXACT = (
+    200_000  # a permutation test tries all arrangements up to this number, else DRAWN random ones
+)
+DRAWN = 20_000
+SIGNIFICANT = 0.05  # a difference with a smaller p is significant
 
 
 def spread(values: list[float], digits: int = 1) -> str:
-    """`93.1 ± 4.2 (5)`: mean, standard deviation, number."""
+    """Return mean ± standard deviation (number of values), for example `93.1 ± 4.2 (5)`."""
     if not values:
         return "–"
     if len(values) == 1:
@@ -22,17 +25,17 @@ def spread(values: list[float], digits: int = 1) -> str:
 
 
 def difference_test(one: list[float], other: list[float]) -> float:
-    """Two-sided p of a difference of means; of two values each at least.
+    """Return the two-sided p of a difference of means. Each list needs at least two values.
 
-    By permutations, which assume nothing, where there are enough to ever come below SIGNIFICANT:
-    of three seeds against three there are only 20. With so few it is Welch's t-test.
+    A permutation test needs no normal distribution, but enough arrangements for a p below
+    SIGNIFICANT: three values against three have only 20. In such cases Welch's t-test is used.
     """
-    least = (2 if len(one) == len(other) else 1) / math.comb(len(one) + len(other), len(one))
-    return permutation_test(one, other) if least < SIGNIFICANT else welch_test(one, other)
+    smallest_p = (2 if len(one) == len(other) else 1) / math.comb(len(one) + len(other), len(one))
+    return permutation_test(one, other) if smallest_p < SIGNIFICANT else welch_test(one, other)
 
 
 def welch_test(one: list[float], other: list[float]) -> float:
-    """Two-sided p of a difference of means of normal values (Welch 1947)."""
+    """Return the two-sided p of a difference of means, for normal values (Welch 1947)."""
     from scipy.special import stdtr  # the t distribution; scipy.stats takes a second to import
 
     a, b = variance(one) / len(one), variance(other) / len(other)
@@ -44,22 +47,22 @@ def welch_test(one: list[float], other: list[float]) -> float:
 
 
 def permutation_test(one: list[float], other: list[float]) -> float:
-    """Two-sided p of a difference of means: how often do shuffled labels differ as much?
+    """Return the two-sided p of a difference of means, by permutations of the group labels.
 
-    Exact where there are few arrangements.
+    The test is exact for up to EXACT arrangements, and random with a fixed seed for more.
     """
     values, n = [*one, *other], len(one)
     total = math.fsum(values)
-    seen = abs(fmean(one) - fmean(other)) * (1 - 1e-12)
+    observed = abs(fmean(one) - fmean(other)) * (1 - 1e-12)
 
     def differs(chosen: Any) -> bool:
         inside = math.fsum(chosen)
-        return abs(inside / n - (total - inside) / (len(values) - n)) >= seen
+        return abs(inside / n - (total - inside) / (len(values) - n)) >= observed
 
     count = math.comb(len(values), n)
     if count <= EXACT:
         hits = sum(differs(chosen) for chosen in itertools.combinations(values, n))
         return hits / count
-    dice = random.Random(0)
-    hits = sum(differs(dice.sample(values, n)) for _ in range(20_000))
-    return (hits + 1) / 20_001
+    generator = random.Random(0)
+    hits = sum(differs(generator.sample(values, n)) for _ in range(DRAWN))
+    return (hits + 1) / (DRAWN + 1)

@@ -1,4 +1,4 @@
-"""Choosing rows and columns of a report: `--where`, `--sort`, `--best`, `--columns`, `--on`."""
+"""Select rows and columns of a report: `--where`, `--sort`, `--best`, `--columns`, `--on`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selection:
-    """where: a condition, as in `lr<1e-4 and gen==1`; sort: columns, as in `fd_lenet,lr:desc`;
-    columns: those to show; best: so many rows, the best first, without those that are dead in the
-    picture column that ranks them; on: that column, which gives the values of results too."""
+    """The selection of a report's rows and columns.
+
+    where: a condition, for example `lr<1e-4 and gen==1`; sort: column names, for example
+    `fd_lenet,lr:desc`; columns: the columns to show; best: the number of best rows to show; on: the
+    picture column that ranks rows and gives the values of results. `best` leaves out rows that are
+    not alive in this picture column.
+    """
 
     where: str | None = None
     sort: str | None = None
@@ -30,7 +34,7 @@ class Selection:
 
 
 def select(results: Results, selection: Selection) -> Results:
-    """The rows and columns that are asked for. Raises UserError for what there is not."""
+    """Apply a selection. Raises UserError for unknown columns, bad syntax and empty results."""
     if selection.on is not None and selection.on not in results.pictures:
         raise UserError(f"--on {selection.on}: {choices_hint(selection.on, results.pictures)}")
     tables = results.tables
@@ -46,13 +50,16 @@ def select(results: Results, selection: Selection) -> Results:
 
 
 def values(rows: list[ReportRow], on: str | None = None) -> pd.DataFrame:
-    """Rows as a pandas table of values: numbers where a column has only numbers, NaN for n/a."""
+    """Return a pandas table of the rows' values, with a column for each name of `column_names`.
+
+    A column with only numbers is numeric, with NaN for n/a.
+    """
     import pandas as pd
 
     columns = [find_column(name, rows, on) for name in column_names(rows)]
     frame = pd.DataFrame({c.name: [c.value(row) for row in rows] for c in columns})
     for name in frame.columns:
-        if not pd.api.types.is_numeric_dtype(frame[name]):  # as gen, which is text
+        if not pd.api.types.is_numeric_dtype(frame[name]):  # for example gen, whose values are text
             with suppress(ValueError, TypeError):
                 frame[name] = pd.to_numeric(frame[name])
     return frame
@@ -73,45 +80,45 @@ def _where(tables: list[ReportTable], results: Results, selection: Selection) ->
     except pd.errors.UndefinedVariableError as error:
         name = str(error).split("'")[1]
         raise UserError(f"--where {where}: {choices_hint(name, frame.columns)}") from None
-    except Exception as error:  # whatever pandas and Python say of an expression
+    except Exception as error:  # pandas and Python raise many kinds for a bad expression
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"--where {where}: {reason}; write a condition as in lr<1e-4 and gen==1"
+            f"--where {where}: {reason}; write a condition such as lr<1e-4 and gen==1"
         ) from None
     if not isinstance(kept, pd.Series) or kept.dtype != bool:
-        raise UserError(f"--where {where}: no condition; write one as in lr<1e-4 and gen==1")
+        raise UserError(f"--where {where}: not a condition; write for example lr<1e-4 and gen==1")
     if not kept.any():
-        raise UserError(f"--where {where}: none of the {len(rows)} rows is so")
+        raise UserError(f"--where {where}: none of the {len(rows)} rows meets the condition")
     ids = {id(row) for row, keep in zip(rows, kept, strict=True) if keep}
     left = [replace(t, rows=[row for row in t.rows if id(row) in ids]) for t in tables]
     return [table for table in left if table.rows]
 
 
 def _sorted(tables: list[ReportTable], results: Results, selection: Selection) -> ReportTable:
-    """One table, as an order over all rows knows no remarks."""
+    """Return one table of all rows in order: the remarks between tables have no place in it."""
     rows = [row for table in tables for row in table.rows]
-    for column, falling in reversed(_keys(rows, results, selection)):
+    for column, descending in reversed(_keys(rows, results, selection)):
         known = [row for row in rows if column.value(row) is not None]
-        known.sort(key=_order(column, known), reverse=falling)
+        known.sort(key=_order(column, known), reverse=descending)
         rows = known + [row for row in rows if column.value(row) is None]
     if selection.best is not None:
         on = selection.on or next(iter(results.pictures), "")
-        good = [row for row in rows if _alive(row, on)]
-        if not good:
-            raise UserError(f"--best {selection.best}: no row is alive; --sort shows them all")
-        rows = good[: selection.best]
+        alive = [row for row in rows if _alive(row, on)]
+        if not alive:
+            raise UserError(f"--best {selection.best}: no row is alive; --sort shows all rows")
+        rows = alive[: selection.best]
     columns = {column.name: column for table in tables for column in table.columns}
     singles = dict.fromkeys(heading for table in tables for heading in table.singles)
     return ReportTable("", list(columns.values()), rows, list(singles), results.pictures)
 
 
 def _alive(row: ReportRow, picture: str) -> bool:
-    """Are its runs of one picture column alive? Faces that collapsed do not tell of digits."""
+    """Return whether a row's runs are alive in one picture column; other columns do not count."""
     return all(run.alive for run in row.cells[picture].runs) if picture in row.cells else True
 
 
 def _order(column: Column, rows: list[ReportRow]) -> Callable[[ReportRow], Any]:
-    """By number where all values are numbers, even if written as text (`gen`)."""
+    """Return a sort key: numbers if all values are numbers or text of numbers, else the text."""
     try:
         numbers = {id(row): float(column.value(row)) for row in rows}
     except (TypeError, ValueError):
@@ -122,7 +129,7 @@ def _order(column: Column, rows: list[ReportRow]) -> Callable[[ReportRow], Any]:
 def _keys(
     rows: list[ReportRow], results: Results, selection: Selection
 ) -> list[tuple[Column, bool]]:
-    """The columns to sort by, the first one first, and whether each falls."""
+    """Return the columns to sort by, the most important first, each with whether it descends."""
     if selection.sort is not None:
         keys = []
         for item in _items(selection.sort):

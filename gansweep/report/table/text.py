@@ -1,4 +1,4 @@
-"""Values and headings as the documents write them."""
+"""Format values and headings for tables, in the style of the documents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gansweep.store.manifest import NOT_APPLICABLE
 
 
 def format_param(name: str, params: dict[str, Any]) -> str:
-    """A parameter as the documents write it: 0.00005, n/a where it has no effect."""
+    """Format a parameter: 0.00005 for a number, n/a for a parameter without effect."""
     value = params.get(name)
     if value is None:
         return PARAMS[name].null_label or NOT_APPLICABLE
@@ -20,7 +20,7 @@ def format_param(name: str, params: dict[str, Any]) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Numbers without exponent, yes and no, text as it is."""
+    """Format a value: numbers without exponent, booleans as yes and no, text unchanged."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -30,23 +30,23 @@ def format_value(value: Any) -> str:
 
 
 def format_measured(value: float, digits: int, error: float | None = None) -> str:
-    """A value with `digits` after the point; with no more of them than its error leaves meaning."""
+    """Format a value with `digits` decimals, or as many as its standard error supports if fewer."""
     if error is not None and math.isfinite(error) and error > 0:
         digits = min(digits, _meaningful_digits(error))
     return f"{round(value, digits):,.{max(digits, 0)}f}"
 
 
 def _meaningful_digits(error: float) -> int:
-    """Digits after the point of a value with this standard error; negative for tens and more.
+    """Return the meaningful decimals for a standard error; negative if tens are not meaningful.
 
-    The error keeps two digits where they are below 36, else one (the Particle Data Group's rule).
+    The error keeps two digits if these are below 36, else one (the Particle Data Group's rule).
     """
     exponent = math.floor(math.log10(error))
     return (1 if error / 10**exponent < 3.55 else 0) - exponent
 
 
 def format_seconds(seconds: float) -> str:
-    """14 s, 3 min 5 s, 18 h 4 min."""
+    """Format a duration: 14 s, 3 min 5 s, 18 h 4 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -56,12 +56,15 @@ def format_seconds(seconds: float) -> str:
 
 
 def slug(heading: str) -> str:
-    """A picture column's heading in a file's name: `drawn-face` for `Drawn Face Output`."""
+    """Return a picture column's heading for file names: `drawn-face` for `Drawn Face Output`."""
     return re.sub(r"[^a-z0-9]+", "-", heading.lower().removesuffix("output")).strip("-")
 
 
 def heading_of(column: str) -> str:
-    """`gen/disc drop` for `gen_drop / disc_drop`, as the documents merge it."""
+    """Return the heading of a column; that of merged parameters is short, as in the documents.
+
+    For example, `gen_drop / disc_drop` has the heading `gen/disc drop`.
+    """
     labels = [PARAMS[name].label for name in column.split(" / ")]
     if len(labels) == 1:
         return labels[0]
