@@ -62,8 +62,8 @@ def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manif
     [
         ("where", "lrr<1", "did you mean 'lr'? valid: row, sweep, "),
         ("where", "lr", "not a condition; write for example lr<1e-4 and gen==1"),
-        ("where", "lr <", "write a condition as in lr<1e-4 and gen==1"),
-        ("where", "gen<'a'", "write a condition as in"),
+        ("where", "lr <", "write a condition such as lr<1e-4 and gen==1"),
+        ("where", "gen<'a'", "write a condition such as"),
         ("where", "lr>1", "none of the 20 rows meets the condition"),
         ("sort", "speed", "no column 'speed'"),
         ("sort", "lr:down", "write lr:asc or lr:desc"),

@@ -72,7 +72,7 @@ def _marks(results: Results) -> list[str]:
 
 
 def _noise(results: Results, picture: str) -> list[str]:
-    """State the least significant difference of two rows, from the median standard error.
+    """State the smallest significant difference of two rows, from the median standard error.
 
     Cells with a run that is not alive do not count. Returns nothing for fewer than two cells, and
     for cells with different metrics.

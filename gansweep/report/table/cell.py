@@ -124,7 +124,7 @@ def mark_best(cells: Iterable[Cell]) -> None:
 
 
 def least_difference(one: float, other: float) -> float:
-    """Return the least significant difference of two values with these standard errors."""
+    """Return the smallest significant difference of two values with these standard errors."""
     return Z * math.hypot(one, other)
 
 
