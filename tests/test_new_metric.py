@@ -188,7 +188,7 @@ def test_tables_and_opinions_know_the_direction() -> None:
     scores = [{"coverage": 0.1 * i, "fd_lenet": 100.0 - i} for i in range(6)]
     (sentence,) = opinions(scores, "coverage", "fd_lenet")
     assert sentence.startswith("a second metric agrees")
-    assert sentence.endswith("Spearman 1.00")
+    assert sentence.endswith("Spearman correlation of 1.00")
 
 
 # --- From the command line ------------------------------------------------------------------------
