@@ -306,7 +306,7 @@ def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
         return one_line_error(cli(*words))
 
     save(tmp_path / "pics" / "one.png")
-    assert "batch_size=64, but images has only 1 images; there are too few" in refused()
+    assert "batch_size=64, but images has only 1 images; the data set is too small" in refused()
     for name in ("two.png", "three.png"):
         save(tmp_path / "pics" / name)
     assert "batch_size=64, but images has only 3 images; use batch_size=3 or less" in refused()
