@@ -17,7 +17,7 @@ from gansweep.launch.pool import Job, Pool, Running
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.launch.stop_request import StopRequest
 from gansweep.launch.task import PlannedRun, SweepTask
-from gansweep.store.errors import FailedElsewhere, Held, UserError
+from gansweep.store.errors import FailedInOtherSweep, Held, UserError
 from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
 from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
@@ -220,7 +220,7 @@ class LocalSweep:
             self._end(run, "done")
         elif isinstance(error, Held):
             self.elsewhere[run.id] = job
-        elif isinstance(error, FailedElsewhere):
+        elif isinstance(error, FailedInOtherSweep):
             self._failed(run, one_line(error), " in another sweep")
         elif isinstance(error, stop.Stopped) or (self.pool.stopping and error is None):
             if run.id in self._pruned:
