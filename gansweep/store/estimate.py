@@ -39,7 +39,7 @@ class Estimates:
             self.learn(run)
 
     def learn(self, run: Run) -> None:
-        """Add the costs of a finished run, unless a record is missing or the kind of device differs."""
+        """Add the costs of a finished run, if it has all records and the same kind of device."""
         record, result, environment = run.read_config(), run.read_result(), run.read_environment()
         if record is None or result is None or environment is None:
             return

@@ -8,11 +8,11 @@ from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.manifest import RUN_NAME, read_manifest
 from gansweep.store.run import Run
 
-WAYS = "a run's id or the start of its id, its folder, or SWEEP/ROW as the table numbers it"
+WAYS = "a run's id or a prefix of its id, its folder, or SWEEP/ROW as the table numbers it"
 
 
 LATEST = "latest"
-SWEEP = f"the sweep's name, the start of its name, or {LATEST}"
+SWEEP = f"the sweep's name, a prefix of its name, or {LATEST}"
 
 
 def find_sweep(text: str, out: str | Path) -> str:
@@ -29,7 +29,9 @@ def find_sweep(text: str, out: str | Path) -> str:
     begun = [name for name in known if text and name.startswith(text)]
     if len(begun) > 1:
         several = ", ".join(reversed(begun[-6:]))
-        raise UserError(f"{text}: {len(begun)} sweeps start so, the latest first: {several}")
+        raise UserError(
+            f"{text}: {len(begun)} sweeps have this prefix, the latest first: {several}"
+        )
     return begun[0] if begun else text
 
 
@@ -63,7 +65,7 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
     if len(matching) == 1:
         return [Run(out, matching[0])]
     if matching:
-        raise UserError(f"{text}: {len(matching)} runs start so: {', '.join(matching[:6])}")
+        raise UserError(f"{text}: {len(matching)} runs have this prefix: {', '.join(matching[:6])}")
     if (sweep := find_sweep(text, out)) in sweeps_by_time(out):
         raise UserError(f"{sweep} is a sweep: {sweep}/0 names the runs of its row 0")
     if not known:
