@@ -412,7 +412,7 @@ def test_two_processes_prepare_once(own_cache: Path) -> None:
     output = "".join(process.communicate(timeout=120)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     assert output.count("toyfaces is prepared") == 1
-    assert output.count("300 pictures to train on ready") == 2
+    assert output.count("300 pictures to train on are ready") == 2
 
 
 def test_a_remedy_speaks_of_the_commands_own_options(cli: Cli) -> None:

@@ -307,7 +307,7 @@ def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130, out + err
-    assert re.search(r"stopped at step \d+ of 40: type the command again to go on", out)
+    assert re.search(r"stopped at step \d+ of 40: to resume, type the command again", out)
     done = cli("steps=40", "sample_every=10", "threads=1")
     assert "goes on from step" in done.stdout
 
