@@ -24,7 +24,7 @@ def objectives() -> list[str]:
 
 @dataclass
 class RunSettings:
-    """How a run is trained and judged on this machine."""
+    """The settings with which a run is trained and judged on this machine."""
 
     judge: str = param(
         "true",
@@ -61,7 +61,7 @@ class RunSettings:
 
 @dataclass
 class OutputSettings:
-    """Where the files of runs and sweeps are stored."""
+    """The folder of runs and sweeps, and the run that a sweep's job trains."""
 
     out: str = param("outputs", "folder of runs and sweeps", group="files and sweeps")
     run_id: str | None = param(

@@ -24,7 +24,7 @@ GRACE = 60.0  # seconds that a job has for its checkpoint after its sweep died
 
 @dataclass
 class Ended:
-    """How a job's process ended.
+    """The end of a job's process.
 
     returned: whether the function returned; result: its return value; error: the exception that it
     raised. Without a return and an error, the process died. exit_code: the exit code as in

@@ -8,7 +8,7 @@ LAUNCHER = "gansweep_local"
 GRID = "gansweep_grid"
 SEARCH = "gansweep_search"
 
-# Shorter names that a user may type. Version 0.1 recorded them in its commands.
+# Shorter names that a user may type, and that version 0.1 recorded in its commands.
 ALIASES = {
     "hydra/launcher=local": f"hydra/launcher={LAUNCHER}",
     "hydra/sweeper=grid": f"hydra/sweeper={GRID}",

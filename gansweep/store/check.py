@@ -28,7 +28,7 @@ NAMES = {
 
 
 def fault(value: object, kind: Any, place: str = "") -> str:
-    """Return a message that says where and how `value` violates a type; empty if it does not.
+    """Return a message that says where and how `value` violates a type; empty if it conforms.
 
     kind: a TypedDict or a dataclass, for an object with these fields, or the declared type of one
     of their fields; place: the path of the value in its file, for the message. Unknown fields are

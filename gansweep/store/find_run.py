@@ -26,13 +26,13 @@ def find_sweep(text: str, out: str | Path) -> str:
         return text
     if text == LATEST and known:
         return known[-1]
-    begun = [name for name in known if text and name.startswith(text)]
-    if len(begun) > 1:
-        several = ", ".join(reversed(begun[-6:]))
+    matching = [name for name in known if text and name.startswith(text)]
+    if len(matching) > 1:
+        several = ", ".join(reversed(matching[-6:]))
         raise UserError(
-            f"{text}: {len(begun)} sweeps have this prefix, the latest first: {several}"
+            f"{text}: {len(matching)} sweeps have this prefix, the latest first: {several}"
         )
-    return begun[0] if begun else text
+    return matching[0] if matching else text
 
 
 def sweeps_by_time(out: str | Path) -> list[str]:

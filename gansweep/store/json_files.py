@@ -57,7 +57,7 @@ def tail_of(path: Path, size: int) -> bytes:
 
 
 def read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
-    """Return the JSON objects of a stream, without damaged lines. tail: only the last so many."""
+    """Return the JSON objects of a stream, without damaged lines. tail: only the last objects."""
     data = b""
     with suppress(OSError):
         data = ordinary(path).read_bytes() if tail is None else tail_of(path, 512 * (tail + 1))

@@ -245,8 +245,8 @@ class Run:
         failure = read_json(self.failure)
         if failure is not None:
             return "diverged" if failure.get("cause") == "diverged" else "failed"
-        begun = self.metrics.exists() or self.last.exists()
-        return "interrupted" if begun else "planned"
+        started = self.metrics.exists() or self.last.exists()
+        return "interrupted" if started else "planned"
 
     def failed(self) -> bool:
         """Return whether the status is `failed` or `diverged`."""
