@@ -207,7 +207,7 @@ class Hyperparameters:
     )
     width: float | None = param(
         None,
-        "multiplies the hidden channels of both networks",
+        "factor of the number of hidden channels in both networks",
         "width",
         low=0,
         high=8,
@@ -261,7 +261,7 @@ class Hyperparameters:
     )
     seed: int = param(
         1,
-        "random seed: the replicate of a row",
+        "random seed, one for each replicate of a row",
         "seed",
         low=0,
         high=2**32 - 1,

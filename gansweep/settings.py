@@ -40,13 +40,13 @@ class RunSettings:
         null="downloaded once",
         group="judging",
     )
-    device: str = param("auto", "where to train", choices=DEVICES, group="machine")
+    device: str = param("auto", "device for training", choices=DEVICES, group="machine")
     threads: int | None = param(
         None,
         "CPU threads of a run",
         low=1,
         high=1024,
-        null="all cores, in a sweep one",
+        null="all cores; one core in a sweep",
         group="machine",
     )
     log_every: int = param(10, "steps between two lines of metrics", low=1, group="machine")
@@ -67,7 +67,7 @@ class OutputSettings:
     run_id: str | None = param(
         None,
         "train this planned run (set by sweeps)",
-        null="plan one",
+        null="a run is planned",
         group="files and sweeps",
     )
 
@@ -85,14 +85,14 @@ class SweepSettings:
     )
     rows: str | None = param(
         None,
-        "which rows of the list, as in rows=0-5,34",
+        "rows of the list to train, as in rows=0-5,34",
         null="all",
         group="files and sweeps",
     )
     name: str | None = param(
         None,
         "the sweep's name",
-        null="made from what varies",
+        null="made from the parameters that vary",
         group="files and sweeps",
     )
     digits: str = param(
@@ -117,24 +117,24 @@ class SweepSettings:
         "also retry runs that failed before or have a damaged result",
         choices=("failed",),
         null="failed runs are skipped",
-        group="sweeps: how they run",
+        group="execution of sweeps",
     )
     fail_fast: bool = param(
         False,
         "stop a sweep at the first run that fails",
-        group="sweeps: how they run",
+        group="execution of sweeps",
     )
     jobs_per_device: int | None = param(
         None,
         "runs at a time on each GPU, or on the CPU",
         low=1,
-        null="as many as memory allows, on a CPU one a core",
-        group="sweeps: how they run",
+        null="as many as memory allows; one per core on a CPU",
+        group="execution of sweeps",
     )
     plan: bool = param(
         False,
         "print which runs would be trained and for how long; train nothing",
-        group="sweeps: how they run",
+        group="execution of sweeps",
     )
 
 
@@ -150,7 +150,7 @@ class SearchSettings:
     )
     trials: int = param(
         40,
-        "trials in all, including those of earlier calls",
+        "total number of trials, including those of earlier calls",
         low=1,
         group="searches",
     )
