@@ -1,4 +1,4 @@
-"""The command line: `gansweep COMMAND …`, or `name=value …` to train. It imports nothing heavy."""
+"""Run `gansweep COMMAND …`, or train with `gansweep name=value …`, without heavy imports."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ def main() -> None:
     replace_what_cannot_be_encoded()
     try:
         _main(sys.argv[1:])
-    except BrokenPipeError:  # the reader of `… --help | head` has seen enough
+    except BrokenPipeError:  # the reader of `… --help | head` has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(1) from None
 
 
 def open_standard_streams() -> None:
-    """Open those that a daemon has closed: files and pipes of ours would take their numbers."""
+    """Open the standard streams that a daemon has closed, on /dev/null.
+
+    Otherwise later files and pipes would get the numbers 0 to 2.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            opened = os.open(os.devnull, os.O_RDWR)  # the least free number, which is this one
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest free number is assigned
             assert opened == number
             os.set_inheritable(opened, True)
             setattr(sys, name, open(opened, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _main(arguments: list[str]) -> None:
+    """Run the command that the first argument names, or else train."""
     if arguments and arguments[0] in COMMANDS:
         command = importlib.import_module(f"gansweep.commands.{arguments[0]}")
         command.main(arguments[1:])

@@ -1,4 +1,4 @@
-"""All declarations as one typed configuration, and the checks of its values."""
+"""The typed configuration of a run, built from all declarations, and the checks of its values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ from gansweep.store.errors import UserError, choices_hint
 
 @dataclass
 class Config(SearchSettings, SweepSettings, OutputSettings, RunSettings, Hyperparameters):
-    """One run, or one row of a sweep, with the settings of the sweep. Hyperparameters come first:
-    fields stand in the order of the bases, from the last to the first."""
+    """The configuration of one run, or of one row of a sweep, with the settings of the sweep.
+
+    Hyperparameters are the first fields, because dataclasses order fields from the last base to the
+    first.
+    """
 
     data: DataConfig = field(default_factory=DataConfig)
 
 
 def _declared(cls: type, prefix: str = "") -> dict[str, Param]:
+    """Return the parameters that a dataclass declares, by name."""
     fields = dataclasses.fields(cls)
     return {prefix + f.name: f.metadata["param"] for f in fields if "param" in f.metadata}
 
@@ -33,7 +37,7 @@ PARAMS = _declared(Config)
 HYPERPARAMETERS = _declared(Hyperparameters)
 SWEEP_SETTINGS = _declared(SweepSettings)
 SEARCH_SETTINGS = _declared(SearchSettings)
-# One value for a whole sweep: no part of a row.
+# Settings with one value for a whole sweep, which are not part of a row.
 SHARED = {*SWEEP_SETTINGS, *SEARCH_SETTINGS, *_declared(OutputSettings)}
 DATA_PARAMS = _declared(DataConfig, "data.")
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Config)}
@@ -42,8 +46,8 @@ DATA_DEFAULTS: dict[str, Any] = {
 }
 KNOWN = {*PARAMS, *DATA_PARAMS}
 RENAMED = {"inception_weights": "judge_weights"}
-# What runs did before there was such a parameter, where that is not what they do by default now.
-BEFORE: dict[str, Any] = {"parametrization": "standard", "data.holdout": 0.0}
+# The behaviour of runs from before a parameter existed, where it differs from today's default.
+LEGACY_VALUES: dict[str, Any] = {"parametrization": "standard", "data.holdout": 0.0}
 _HINTS: dict[str, Any] = {
     **typing.get_type_hints(Config),
     **{f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()},
@@ -53,31 +57,30 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def as_record(config: Config) -> dict[str, Any]:
-    """What a run's folder keeps of its configuration: nothing of the sweep that planned it."""
-    # dataclasses.asdict copies deeply, which took half the time of planning many rows.
+    """Return the configuration that a run's folder stores: `out`, and no settings of the sweep."""
+    # dataclasses.asdict copies deeply, which took half of the time of planning many rows.
     values = {n: v for n, v in vars(config).items() if n not in SHARED}
     return values | {"data": dict(vars(config.data)), "out": config.out}
 
 
 def from_record(params: dict[str, Any]) -> Config:
-    """The configuration that a run's folder keeps: `as_record`, of an older or newer version too.
+    """Return the configuration of a record that `as_record` of any version has written.
 
-    A parameter that it lacks has the value with which runs were trained before there was such a
-    parameter: its default, or the one in BEFORE. One that this version does not know is left out.
-    Raises UserError for a value that this version does not know.
+    A missing parameter gets its value in LEGACY_VALUES, or else its default. Unknown parameters are
+    ignored. Raises UserError for a value that this version does not accept.
     """
     given = {RENAMED.get(k, k): v for k, v in params.items() if k != "data"}
     nested = params.get("data")
     if isinstance(nested, dict):
         given |= {f"data.{name}": value for name, value in nested.items()}
-    values = {k: check(k, v) for k, v in {**BEFORE, **given}.items() if k in KNOWN}
+    values = {k: check(k, v) for k, v in {**LEGACY_VALUES, **given}.items() if k in KNOWN}
     data = {k[5:]: v for k, v in values.items() if k in DATA_PARAMS}
     flat = {k: v for k, v in values.items() if k in PARAMS}
     return Config(**flat, data=DataConfig(**data))
 
 
 def _split_optional(hint: Any) -> tuple[type, bool]:
-    """(int, True) for `int | None`."""
+    """Return a type without None, and whether it had None: (int, True) for `int | None`."""
     if isinstance(hint, types.UnionType):
         inner = [t for t in typing.get_args(hint) if t is not type(None)]
         return inner[0], True
@@ -85,13 +88,14 @@ def _split_optional(hint: Any) -> tuple[type, bool]:
 
 
 def _typed(name: str, value: Any, hint: Any, valid: str) -> Any:
+    """Return `value` in the type `hint`. Raises UserError if it has another type."""
     kind, optional = _split_optional(hint)
     if value is None and optional:
         return None
     if str(value) in ("True", "False") and name in PARAMS and PARAMS[name].names():
-        value = str(value).lower()  # one of several words, which YAML took for a truth value
+        value = str(value).lower()  # YAML has read the choice `true` or `false` as a bool
     if kind is int and isinstance(value, float) and value.is_integer():
-        value = int(value)  # 1e3 is a whole number to everybody but YAML
+        value = int(value)  # YAML reads 1e3 as a float
     good = {
         bool: isinstance(value, bool),
         int: isinstance(value, int) and not isinstance(value, bool),
@@ -108,14 +112,14 @@ def _typed(name: str, value: Any, hint: Any, valid: str) -> Any:
 
 
 def kind_of(name: str) -> type:
-    """The declared type of a parameter, `data.root` and the like included."""
+    """Return the declared type of a parameter, without None. `data.root` and the like are valid."""
     return _split_optional(_HINTS[name])[0]
 
 
 def check(name: str, value: Any) -> Any:
-    """`value` in the declared type of parameter `name` (`data.root` and the like included).
+    """Return `value` in the declared type of the parameter `name`, such as `lr` or `data.root`.
 
-    Raises UserError, naming the valid values, for an unknown name or a value out of range.
+    Raises UserError, with the valid values, for an unknown name or an invalid value.
     """
     param = PARAMS.get(name) or DATA_PARAMS.get(name)
     if param is None:
@@ -140,30 +144,30 @@ def check(name: str, value: Any) -> Any:
 
 
 def is_text(name: str) -> bool:
-    """Is any text a value of this parameter?"""
+    """Return whether the parameter accepts any text."""
     param = PARAMS.get(name) or DATA_PARAMS.get(name)
     text = param is not None and _split_optional(_HINTS[name])[0] is str
     return text and param is not None and param.choices is None
 
 
 def unknown_parameter(name: str) -> UserError:
-    """The error for a name that is no parameter, with the near miss and its valid values."""
+    """Return the error for an unknown name, with the closest parameter and its valid values."""
     known = [*PARAMS, "data", "profile", *DATA_PARAMS]
     labels = {p.label.replace(" ", "_"): key for key, p in PARAMS.items() if p.label}
     matches = difflib.get_close_matches(name, [*known, *labels], n=1)
     near = [labels.get(match, match) for match in matches]
     if not near:
-        return UserError(f"unknown parameter {name!r}; --help lists all")
+        return UserError(f"unknown parameter {name!r}; --help lists all parameters")
     valid = PARAMS[near[0]].valid(near[0]) if near[0] in PARAMS else ""
-    told = valid and not valid.startswith("null:")  # else it is any text
-    meant = f"did you mean {near[0]!r}?" + (f" valid: {valid};" if told else "")
-    return UserError(f"unknown parameter {name!r}: {meant} --help lists all")
+    limited = valid and not valid.startswith("null:")  # otherwise any text is valid
+    hint = f"did you mean {near[0]!r}?" + (f" valid: {valid};" if limited else "")
+    return UserError(f"unknown parameter {name!r}: {hint} --help lists all parameters")
 
 
 def effective(config: Config) -> dict[str, Any]:
-    """All parameters, None (n/a) for those that have no effect beside the others.
+    """Return all parameters by name, with None (n/a) for those without effect beside the others.
 
-    Dropout that is asked of a network without any stays, for `validate` to refuse.
+    A nonzero dropout of a network without dropout layers is kept, and `validate` refuses it.
     """
     values = {name: getattr(config, name) for name in PARAMS}
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
@@ -185,9 +189,9 @@ def effective(config: Config) -> dict[str, Any]:
 
 
 def validate(config: Config) -> None:
-    """Check what concerns several parameters at once. Raises UserError."""
+    """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":
-        raise UserError("early_stop=true goes by the judge's distances: leave out judge=false")
+        raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
     if generator.image_size != discriminator.image_size:
         fitting = [d.name for d in DISCRIMINATORS if d.image_size == generator.image_size]
@@ -205,23 +209,28 @@ def validate(config: Config) -> None:
             having = ", ".join(entry.name for entry in registry if entry.dropout)
             raise UserError(
                 f"{which}={drop:g}, but {registry.kind} {chosen} has no dropout layer (n/a); "
-                f"those that have: {having}"
+                f"{registry.kind}s with dropout: {having}"
             )
 
 
 def widths(config: Config) -> tuple[float, float]:
-    """The width multipliers of generator and discriminator."""
+    """Return the width multipliers of the generator and of the discriminator."""
     if config.width is not None:
         return config.width, config.width
     return GENERATORS[config.gen].demo_width, DISCRIMINATORS[config.disc].demo_width
 
 
 def total_steps(config: Config, images: int) -> int:
-    """Steps of a run over `images` images. Raises UserError if no budget is set."""
+    """Return the number of steps of a run that trains on `images` images.
+
+    Raises UserError if a batch has more images than there are, or if no budget is set.
+    """
     per_epoch = images // config.batch_size
     if per_epoch == 0:
         least = int(PARAMS["batch_size"].low or 1)
-        remedy = f"use batch_size={images} or less" if images >= least else "there are too few"
+        remedy = (
+            f"use batch_size={images} or less" if images >= least else "the data set is too small"
+        )
         raise UserError(
             f"batch_size={config.batch_size}, but {config.data.name} has only {images} images; "
             f"{remedy}"

@@ -1,8 +1,8 @@
 """The hyperparameters of a run, each declared once: type, default, valid range, help and label.
 
-From here a parameter reaches the command line, Hydra's type check, the run folder, the optimizers,
-the table's columns and the searches. The order is that of the documents' own columns. What is no
-part of a run's id stands in settings.py.
+The command line, Hydra's type check, the run folder, the optimizers, the table's columns and the
+searches use these declarations. The order is that of the columns in the documents. Parameters that
+are not part of a run's id are declared in settings.py.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ PARAMETRIZATIONS = ("mup", "standard")
 
 @dataclass(frozen=True)
 class Param:
-    """What is known of one parameter besides its type and default."""
+    """The declaration of a parameter, apart from its type and default."""
 
     help: str
     label: str
     choices: tuple[Any, ...] | Registry | Callable[[], list[str]] | None = None
     low: float | None = None
     high: float | None = None
-    open_low: bool = False  # is `low` itself excluded?
-    open_high: bool = False
-    null: str = ""  # what null means, where it is allowed
-    null_label: str = ""  # the same in a table's cell
+    open_low: bool = False  # whether `low` itself is invalid
+    open_high: bool = False  # whether `high` itself is invalid
+    null: str = ""  # the meaning of null; empty if null is invalid
+    null_label: str = ""  # the text of null in a table's cell
     group: str = "hyperparameters"
-    resolved: bool = False  # does a run's identity have it in another form, as steps for epochs?
-    search: tuple[float, float] | None = None  # where search= looks, both ends included
-    log: bool = False  # on a logarithmic scale
+    resolved: bool = False  # whether the identity has another form, such as steps for epochs
+    search: tuple[float, float] | None = None  # the range of search=, both ends included
+    log: bool = False  # whether search= samples on a logarithmic scale
 
     def names(self) -> list[str]:
-        """The choices, if it has any, as they are typed."""
+        """Return the choices as they are typed; empty if there are none."""
         if isinstance(self.choices, Registry):
             return self.choices.names()
         if callable(self.choices):
@@ -45,7 +45,7 @@ class Param:
         return [str(choice) for choice in self.choices or ()]
 
     def valid(self, name: str) -> str:
-        """The valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
+        """Return the valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
         if self.choices is not None:
             words = f"one of {', '.join(self.names())}"
         elif self.low is None and self.high is None:
@@ -60,38 +60,42 @@ class Param:
 
 
 def param(default: Any, help: str, label: str = "", **facts: Any) -> Any:
+    """Declare a dataclass field as a parameter. facts: the other fields of `Param`."""
     metadata = {"param": Param(help, label, **facts)}
     return field(default=default, metadata=metadata)
 
 
 @dataclass
 class DataConfig:
-    """The chosen data set: the group `data`, one file each in conf/data."""
+    """The chosen data set: the group `data`, which has a file for each data set in conf/data."""
 
     name: str = param("mnist5k", "the data set (set by data=)", group="data")
     root: str | None = param(
-        None, "folder or zip of file-based data sets", null="it needs no files", group="data"
+        None,
+        "folder or zip of file-based data sets",
+        null="for data sets without files",
+        group="data",
     )
     channels: int | None = param(
         None, "grey or colour", choices=(1, 3), null="as the pictures are", group="data"
     )
-    download: bool = param(False, "may what is missing be downloaded?", group="data")
+    download: bool = param(False, "download missing files", group="data")
     holdout: float = param(
         0.1,
-        "share of the images that no network is trained on, for the judge (mnist and CelebA have "
-        "test images of their own); 0: judge by the training images",
+        "share of the images that is held out from training for the judge (mnist and CelebA have "
+        "their own test images); 0: judge by the training images",
         low=0,
         high=0.9,
         group="data",
     )
     epochs: int | None = param(
-        None, "epochs where neither epochs= nor steps= is set", low=1, null="none", group="data"
+        None, "epochs if neither epochs= nor steps= is set", low=1, null="none", group="data"
     )
 
 
 @dataclass
 class Hyperparameters:
-    """What decides the numbers of a run, but for rounding: its identity, apart from the seed."""
+    """The parameters that determine a run's numbers, up to rounding: its identity and its seed."""
 
     gen: str = param("1", "generator implementation", "gen impl", choices=GENERATORS)
     disc: str = param("1", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)
@@ -125,7 +129,7 @@ class Hyperparameters:
     alpha: float = param(
         0.2, "slope of the leaky ReLUs", "alpha", low=0, high=1, open_high=True, search=(0, 0.3)
     )
-    # Batch norm needs two.
+    # Batch norm needs at least two images.
     batch_size: int = param(
         32, "images in a batch", "batch size", low=2, search=(16, 128), log=True
     )
@@ -193,17 +197,17 @@ class Hyperparameters:
     )
     nesterov: bool = param(True, "Nesterov's form of SGD's momentum", "Nesterov")
     joint_d: bool = param(
-        False, "real and fake pass D in one batch, its loss is the mean over both", "joint D step"
+        False, "pass real and fake through D in one batch; its loss is their mean", "joint D step"
     )
     fresh_z: bool = param(False, "draw a new z for the G step", "fresh z")
     reuse_fake: bool = param(
         True,
-        "one generator forward serves the D and the G step where they share z",
+        "use one generator forward pass for the D and the G step if they share z",
         "reused forward",
     )
     width: float | None = param(
         None,
-        "multiplies the hidden channels of both networks",
+        "factor of the number of hidden channels in both networks",
         "width",
         low=0,
         high=8,
@@ -214,8 +218,8 @@ class Hyperparameters:
     )
     parametrization: str = param(
         "mup",
-        "what lr means in narrow networks; mup: the rate of full width, each layer's own follows "
-        "from it, standard: the rate of every layer",
+        "meaning of lr in narrow networks; mup: the rate at full width, from which each layer's "
+        "rate follows; standard: the rate of every layer",
         "parametrization",
         choices=PARAMETRIZATIONS,
     )
@@ -241,7 +245,7 @@ class Hyperparameters:
     )
     limit: int | None = param(
         None,
-        "train only on the first so many images",
+        "train only on the first N images",
         "input images",
         low=1,
         null="all",
@@ -257,7 +261,7 @@ class Hyperparameters:
     )
     seed: int = param(
         1,
-        "random seed: the replicate of a row",
+        "random seed, one for each replicate of a row",
         "seed",
         low=0,
         high=2**32 - 1,
@@ -266,8 +270,8 @@ class Hyperparameters:
     )
     precision: str = param(
         "fp32",
-        "arithmetic of the forward and backward pass; auto: bf16 where it is faster here, measured "
-        "once",
+        "arithmetic of the forward and backward pass; auto: bf16 if it is faster on this machine, "
+        "which is measured once",
         "precision",
         choices=PRECISIONS,
         group="machine",
@@ -293,7 +297,7 @@ class Hyperparameters:
     )
     early_stop: bool = param(
         False,
-        "end a run that has diverged: 1.5 times its best distance, three looks running",
+        "end a run that has diverged: over 1.5 times its best distance in 3 evaluations in a row",
         "stopped early",
         group="judging",
     )

@@ -1,7 +1,8 @@
-"""The registries: named things a user can choose, each registered by a decorator.
+"""Registries of the networks, optimizers, data sets, samplers, pruners and metrics.
 
-Nothing here imports torch: the names, the help texts and the facts that planning needs (has it
-dropout? which image size?) are known before anything heavy is loaded.
+A decorator registers each entry under the name that a user types. This module does not import
+torch, so names, help texts and the facts that planning needs (dropout, image size) are available
+without heavy imports.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from gansweep.store.records import OLD_DISTANCES, Score
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered thing: its name, its factory, and facts known without building it."""
+    """A registered entry: its name, its factory, and facts that are known without building it."""
 
     name: str
     build: Callable[..., Any]
@@ -26,10 +27,11 @@ class Entry:
 
     @property
     def help(self) -> str:
-        """The fact `help`, else the first line of the factory's docstring."""
+        """The fact `help`, or else the first line of the factory's docstring."""
         return str(self.facts.get("help", "")) or (self.build.__doc__ or "").strip().split("\n")[0]
 
     def __getattr__(self, fact: str) -> Any:
+        """Return a fact by name. Raises AttributeError if it is not declared."""
         try:
             return self.__dict__["facts"][fact]
         except KeyError:
@@ -39,8 +41,8 @@ class Entry:
 class Registry:
     """Entries of one kind, in the order in which they were registered.
 
-    home: the module whose import registers gansweep's own entries. It is imported when the registry
-    is first read, so that the declarations above it need not import it.
+    home: the module whose import registers gansweep's own entries. The registry imports it when it
+    is first read, so that declarations can use the registry without that import.
     """
 
     def __init__(self, kind: str, home: str | None = None) -> None:
@@ -49,13 +51,14 @@ class Registry:
         self._entries: dict[str, Entry] = {}
 
     def _load(self) -> dict[str, Entry]:
+        """Import the home module once. Returns all entries by name."""
         if self._home is not None:
             home, self._home = self._home, None
             importlib.import_module(home)
         return self._entries
 
     def register(self, name: str, **facts: Any) -> Callable[[Callable[..., Any]], Any]:
-        """Decorator: make the function or class selectable as `name`."""
+        """Return a decorator that makes a function or class selectable as `name`."""
         return self._add(name, facts)
 
     def _add(self, name: str, facts: dict[str, Any]) -> Callable[[Callable[..., Any]], Any]:
@@ -68,10 +71,11 @@ class Registry:
         return add
 
     def names(self) -> list[str]:
+        """Return the names of all entries."""
         return list(self._load())
 
     def __getitem__(self, name: str) -> Entry:
-        """Raises UserError, naming the valid choices, if there is no such entry."""
+        """Return the entry `name`. Raises UserError, with the valid choices, if there is none."""
         try:
             return self._load()[name]
         except KeyError:
@@ -85,12 +89,12 @@ class Registry:
         return name in self._load()
 
 
-# What a metric may be measured in. `judge` is the net that judges the data set: LeNet for digits,
-# random convolutions for all other images. `pixels` are uint8 images, N×C×H×W. Those of papers are
-# there only if judge= asks for them.
+# The features in which a metric may be measured. `judge` is the network that judges the data set:
+# LeNet for digits, random convolutions for all other images. `pixels` are uint8 images, N×C×H×W.
+# The features of papers, inception and dinov2, are computed only if judge= asks for them.
 Features = Literal["judge", "lenet", "random", "inception", "dinov2", "pixels"]
 Direction = Literal["minimize", "maximize"]
-# What a score says besides its metrics: no metric may have one of these names.
+# The fields of a score besides its metrics. No metric may have one of these names.
 FACTS = get_type_hints(Score).keys()
 
 
@@ -98,12 +102,12 @@ FOREIGN = "a metric that this version of gansweep does not know"
 
 
 class Metrics(Registry):
-    """The metrics of generated images. Each of them is computed for every score.
+    """The metrics of generated images. A score has all that apply to its data set and features.
 
-    A metric is a function of the real and of the generated images, both as arrays of the features
-    that it declares, N×d (or as pixels). It returns a number, or a number and its standard error.
-    A function that is registered under several names is called once and returns a dictionary by
-    name, which may have more than these.
+    A metric is a function of the real and of the generated images. Both are N×d arrays of the
+    features that the metric declares, or pixels. A metric returns a number, or a number and its
+    standard error. A function that is registered under several names is called once and returns a
+    dictionary by name, in which further names are allowed.
     """
 
     def register(  # type: ignore[override]
@@ -119,24 +123,25 @@ class Metrics(Registry):
         every_net: bool = False,
         for_digits: bool = True,
     ) -> Callable[[Callable[..., Any]], Any]:
-        """Decorator: compute the metric `name` for every score.
+        """Return a decorator that registers a function as the metric `name`.
 
-        direction: which values are better; digits: decimals of a table, more or fewer of which its
-        error may leave; label: its name in tables; help: its description in captions, else the
-        docstring's first line. prepare: a function of the real images, computed once, whose result
-        the metric gets in their place. every_net: it is the mean over the nets of its features,
-        else it is measured by the first one. for_digits: False if it is not computed of digits.
-        Raises ValueError for features or a direction that do not exist, or a name that is taken.
+        direction: which values are better; digits: decimals in a table, fewer if the standard
+        error is large; label: the name in tables; help: the description in captions, by default the
+        first line of the docstring; prepare: a function of the real images that is called once and
+        whose result replaces the real images as the metric's argument; every_net: whether the
+        metric is the mean over all networks of its features rather than the first network's value;
+        for_digits: whether the metric is computed for digits. Raises ValueError for unknown
+        features, an unknown direction, and an invalid or taken name.
         """
         if name in FACTS or not name.isidentifier():
-            raise ValueError(f"metric {name!r}: choose another name, a word that no fact has")
-        for what, value, valid in (
+            raise ValueError(f"metric {name!r}: choose an identifier that is no field of a score")
+        for option, value, valid in (
             ("features", features, get_args(Features)),
             ("direction", direction, get_args(Direction)),
         ):
             if value not in valid:
-                raise ValueError(f"metric {name!r}: {what}={value!r}; valid: {', '.join(valid)}")
-        self._load()  # gansweep's own metrics come first, whoever imports what first
+                raise ValueError(f"metric {name!r}: {option}={value!r}; valid: {', '.join(valid)}")
+        self._load()  # gansweep's own metrics come first, whatever the order of imports
         facts = {
             "features": features, "direction": direction, "digits": digits, "label": label,
             "help": help, "prepare": prepare, "every_net": every_net, "for_digits": for_digits,
@@ -144,36 +149,38 @@ class Metrics(Registry):
         return self._add(name, facts)
 
     def entry(self, name: str) -> Entry:
-        """The metric in a result. One of another version, or of a plugin that is absent, goes by
-        its own name."""
+        """Return the metric `name`, or a placeholder for the metric of a missing plugin or of
+        another version."""
         if name in self:
             return self[name]
         facts = {"label": name, "digits": 1, "direction": "minimize", "help": FOREIGN}
         return Entry(name, lambda: None, facts)
 
     def ranks(self, name: str) -> bool:
-        """Is it known which of its values are better?"""
+        """Return whether the direction of the metric is known, so that it can rank rows."""
         return name in self or name in OLD_DISTANCES
 
     def sign(self, name: str) -> int:
-        """1 if less is better, -1 if more is: sorted by sign × value, the best comes first."""
+        """Return 1 if less is better, -1 if more is better; the least sign × value is the best."""
         return -1 if self.entry(name).direction == "maximize" else 1
 
     def better(self, name: str) -> str:
+        """Return the clause of a caption that says which values are better."""
         if not self.ranks(name):
             return "so that no row is called the best"
         return "more is better" if self.sign(name) < 0 else "less is better"
 
     def loss(self, name: str, value: float) -> float:
-        """A value as a distance: less is better, and half of it is twice as good.
+        """Return a value as a loss, of which less is better.
 
-        It is the value itself or, if more is better, its reciprocal, where 0 is infinitely far.
+        The loss is the value itself or, if more is better, its reciprocal. The reciprocal of a
+        value that is not positive is infinity.
         """
         return as_loss(value, more_is_better=self.sign(name) < 0)
 
 
 def as_loss(value: float, *, more_is_better: bool) -> float:
-    """See `Metrics.loss`."""
+    """Return the loss of a value (see `Metrics.loss`)."""
     if not more_is_better:
         return value
     return 1 / value if value > 0 else math.inf

@@ -1,7 +1,8 @@
-"""Settings that are not in a run's id: of a run, of a sweep, of a search.
+"""Settings that are not part of a run's id: settings of runs, sweeps and searches.
 
-Runs that differ in nothing else take each other's place. Device and threads change the last bits of
-the numbers all the same, as another machine does: sums are taken in another order.
+Runs that differ only in these settings have the same id and are interchangeable. Device and threads
+still change the last bits of the numbers, as another machine does, because sums are taken in
+another order.
 """
 
 from __future__ import annotations
@@ -16,19 +17,19 @@ JUDGES = ("true", "false", "inception", "dinov2")
 
 
 def objectives() -> list[str]:
-    """Quality alone, or against something else: any metric may be the second one."""
+    """Return the objectives of a search: quality alone, or quality and a second quantity."""
     names = ["time", "size", *METRICS.names()]
     return ["quality", *(f"quality+{name}" for name in names)]
 
 
 @dataclass
 class RunSettings:
-    """How a run is trained and judged on this machine."""
+    """The settings with which a run is trained and judged on this machine."""
 
     judge: str = param(
         "true",
-        "measure the distance to the real images while training, keep the best weights; inception, "
-        "dinov2: also the distances that papers print, at the end",
+        "measure the distance to the real images during training and keep the best weights; "
+        "inception, dinov2: also measure the distances that papers print, at the end",
         "judged",
         choices=JUDGES,
         group="judging",
@@ -39,13 +40,13 @@ class RunSettings:
         null="downloaded once",
         group="judging",
     )
-    device: str = param("auto", "where to train", choices=DEVICES, group="machine")
+    device: str = param("auto", "device for training", choices=DEVICES, group="machine")
     threads: int | None = param(
         None,
         "CPU threads of a run",
         low=1,
         high=1024,
-        null="all cores, in a sweep one",
+        null="all cores; one core in a sweep",
         group="machine",
     )
     log_every: int = param(10, "steps between two lines of metrics", low=1, group="machine")
@@ -60,20 +61,20 @@ class RunSettings:
 
 @dataclass
 class OutputSettings:
-    """Where runs are. They are the same for all runs of a sweep."""
+    """The folder of runs and sweeps, and the run that a sweep's job trains."""
 
     out: str = param("outputs", "folder of runs and sweeps", group="files and sweeps")
     run_id: str | None = param(
         None,
         "train this planned run (set by sweeps)",
-        null="plan one",
+        null="a run is planned",
         group="files and sweeps",
     )
 
 
 @dataclass
 class SweepSettings:
-    """What a sweep trains, how its runs share the machine, and its report."""
+    """The rows of a sweep, how its runs share the machine, and its report."""
 
     reports: str = param("reports", "folder of the reports", group="files and sweeps")
     sweep: str | None = param(
@@ -84,62 +85,62 @@ class SweepSettings:
     )
     rows: str | None = param(
         None,
-        "which rows of the list, as in rows=0-5,34",
+        "rows of the list to train, as in rows=0-5,34",
         null="all",
         group="files and sweeps",
     )
     name: str | None = param(
         None,
         "the sweep's name",
-        null="made from what varies",
+        null="made from the parameters that vary",
         group="files and sweeps",
     )
     digits: str = param(
         "mnist5k",
-        "the profile's digits; with faces, what each row of a sweep is trained on",
+        "the profile's digits; each row of a sweep is trained on digits and on faces",
         group="files and sweeps",
     )
     faces: str = param("toyfaces", "the profile's faces", group="files and sweeps")
     stand_ins: bool = param(
         False,
-        "where the profile's digits or faces are not at hand, may mnist5k and toyfaces stand in?",
+        "train on mnist5k and toyfaces if the profile's digits or faces are missing",
         group="files and sweeps",
     )
     thumbnail: str = param(
         "equilibrium",
-        "the pictures of a report: where a run was best, or its last",
+        "the pictures of a report: those of a run's best step, or its last ones",
         choices=("equilibrium", "last"),
         group="files and sweeps",
     )
     retry: str | None = param(
         None,
-        "also train again what failed before, or has left a damaged result",
+        "also retry runs that failed before or have a damaged result",
         choices=("failed",),
-        null="failed runs are left alone",
-        group="sweeps: how they run",
+        null="failed runs are skipped",
+        group="execution of sweeps",
     )
     fail_fast: bool = param(
         False,
         "stop a sweep at the first run that fails",
-        group="sweeps: how they run",
+        group="execution of sweeps",
     )
     jobs_per_device: int | None = param(
         None,
         "runs at a time on each GPU, or on the CPU",
         low=1,
-        null="as many as memory allows, on a CPU one a core",
-        group="sweeps: how they run",
+        null="as many as memory allows; one per core on a CPU",
+        group="execution of sweeps",
     )
     plan: bool = param(
         False,
-        "say what would be trained and how long it would take; train nothing",
-        group="sweeps: how they run",
+        "print which runs would be trained and for how long; train nothing",
+        group="execution of sweeps",
     )
 
 
 @dataclass
 class SearchSettings:
-    """How a search finds the best settings."""
+    """The settings of a search."""
 
     search: str | None = param(
         None,
@@ -149,12 +150,14 @@ class SearchSettings:
     )
     trials: int = param(
         40,
-        "settings to try in all, earlier calls included",
+        "total number of trials, including those of earlier calls",
         low=1,
         group="searches",
     )
-    sampler: str = param("tpe", "what proposes settings", choices=SAMPLERS, group="searches")
-    pruner: str = param("asha", "what ends hopeless runs early", choices=PRUNERS, group="searches")
+    sampler: str = param("tpe", "method that proposes settings", choices=SAMPLERS, group="searches")
+    pruner: str = param(
+        "asha", "method that ends unpromising runs early", choices=PRUNERS, group="searches"
+    )
     objective: str = param(
         "quality",
         "the distance at the equilibrium, alone or against training time, parameters or a metric",
@@ -162,7 +165,7 @@ class SearchSettings:
         group="searches",
     )
     seeds_per_trial: int = param(
-        1, "runs of each setting; their mean counts", low=1, group="searches"
+        1, "runs of each trial; the objective is their mean", low=1, group="searches"
     )
     storage: str | None = param(
         None,
@@ -172,7 +175,7 @@ class SearchSettings:
     )
     warm_start: str | None = param(
         None,
-        "sweeps whose finished runs are told to a new study, as in warm_start=lr-beta1-baea07",
+        "sweeps whose finished runs are added to a new study, as in warm_start=lr-beta1-baea07",
         null="none",
         group="searches",
     )

@@ -34,7 +34,7 @@ from gansweep.store.errors import UserError
         ("-m lr=glob(*)", "lr=glob(*): lr has no names to choose from"),
         ("threads=99999999999", "threads=99999999999 is out of range; valid: 1 <= threads <= 1024"),
         ("steps=1e-3", "steps=0.001 is not a whole number"),
-        ("foo=1", "unknown parameter 'foo'; --help lists all"),
+        ("foo=1", "unknown parameter 'foo'; --help lists all parameters"),
         ("+experiment=dcgan", "a named set of parameters is a profile: DIR/profile/NAME.yaml"),
         ("+lr=1", "+lr=1: parameters can be set, not added or removed; write lr=…"),
         ("stauts", "no command 'stauts': did you mean 'status'?"),

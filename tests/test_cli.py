@@ -117,7 +117,7 @@ def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
     from gansweep.commands.hydra_errors import missing_extra
 
     reason = "In 'hydra/launcher/slurm': Could not find 'hydra/launcher/submitit_slurm'"
-    assert missing_extra(reason) == "; it comes with pip install 'gansweep[slurm]'"
+    assert missing_extra(reason) == "; install the launcher with pip install 'gansweep[slurm]'"
     assert "gansweep[ray]" in missing_extra("Could not find 'hydra/launcher/ray'")
     assert missing_extra("Could not find 'hydra/launcher/x'") == ""
 

@@ -124,7 +124,7 @@ def test_a_sweep_is_found_by_its_beginning_and_as_the_latest(cli: Cli, sweeps: P
         done = cli("report", text, "--format", "markdown", "--to", f"as-{text}")
         assert done.returncode == 0, done.stderr
         assert find_sweep(text, sweeps / "outputs") == name
-    message = "lr: 2 sweeps begin so, the latest first: lr-ccc, lr-aaa"
+    message = "lr: 2 sweeps have this prefix, the latest first: lr-ccc, lr-aaa"
     for command in ("status", "report", "resume", "confirm"):
         assert message in one_line_error(cli(command, "lr"))
     assert "no sweep 'x' in outputs/sweeps: valid: " in one_line_error(cli("status", "x"))

@@ -87,8 +87,8 @@ def test_a_wrong_argument_is_refused_naming_what_is_valid(argument: str, message
         ("seed=1,2,1", "seed=1,2,1: a value is repeated"),
         ("data=mnist5k,mnist5k", "data=mnist5k,mnist5k: a value is repeated"),
         ("lr=1e-4,,5e-5", "cannot read 'lr=1e-4,,5e-5' (extraneous input ','); write name=value"),
-        ("nme=x", "unknown parameter 'nme': did you mean 'name'? --help lists all"),
-        ("=1", "unknown parameter ''; --help lists all"),
+        ("nme=x", "unknown parameter 'nme': did you mean 'name'? --help lists all parameters"),
+        ("=1", "unknown parameter ''; --help lists all parameters"),
     ],
 )
 def test_a_wrong_value_within_a_grid_is_refused(argument: str, message: str) -> None:

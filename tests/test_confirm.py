@@ -18,7 +18,7 @@ def test_differences_that_hold_and_ties() -> None:
     assert permutation_test([1, 2, 3], [1, 2, 3]) == 1
     assert verdict([1, 2, 3, 4], [11, 12, 13, 14]) == "worse (p 0.029)"
     assert verdict([1, 12, 3, 14], [11, 2, 13, 4]).startswith("tie with the best (p ")
-    assert verdict([1], [2, 3]) == "too few runs to tell"
+    assert verdict([1], [2, 3]) == "too few runs to compare"
     # Of so few there are not enough permutations. SciPy's ttest_ind(equal_var=False) says the same.
     assert welch_test([1, 2, 3], [4, 5, 7]) == pytest.approx(0.0419, abs=1e-4)
     assert difference_test([1, 2, 3], [4, 5, 7]) == welch_test([1, 2, 3], [4, 5, 7])
@@ -60,7 +60,9 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "python -m gansweep confirm g --top 2 --seeds 2" in resumed.stdout
     assert "4 done, 0 to train" in resumed.stdout
     wider = cli("g-confirm", "width=1", module="gansweep.resume")
-    assert "a confirmation goes on as it was begun: leave out width=1" in one_line_error(wider)
+    assert "a confirmation resumes with its own parameters: leave out width=1" in one_line_error(
+        wider
+    )
     assert cli("resume", "g-confirm", "plan=true").stdout.count("  done\n") == 4
     # As a version before 0.2 recorded it.
     path = tmp_path / "outputs/sweeps/g-confirm/manifest.json"

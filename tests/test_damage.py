@@ -225,10 +225,10 @@ def test_what_is_wrong_is_said_with_its_place() -> None:
         "data": {"name": "x", "images": 7, "size": 28}, "another": None,
     }  # fmt: skip
     assert fault(whole, RunConfig) == ""
-    assert fault([], RunConfig) == "it is a list, not an object"
+    assert fault([], RunConfig) == "the value is a list, not an object"
     assert fault({**whole, "id": 5}, RunConfig) == "id is 5, not text"
     assert fault({**whole, "data": {"name": "x"}}, RunConfig) == "data.images is missing"
-    assert fault(True, int) == "it is true, not a whole number"
-    assert fault(1.5, int) == "it is 1.5, not a whole number"
+    assert fault(True, int) == "the value is true, not a whole number"
+    assert fault(1.5, int) == "the value is 1.5, not a whole number"
     assert fault(None, float | None) == ""
-    assert fault("x" * 99, float | None) == f'it is "{29 * "x"}…, not a number'
+    assert fault("x" * 99, float | None) == f'the value is "{29 * "x"}…, not a number'

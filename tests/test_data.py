@@ -306,7 +306,7 @@ def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
         return one_line_error(cli(*words))
 
     save(tmp_path / "pics" / "one.png")
-    assert "batch_size=64, but images has only 1 images; there are too few" in refused()
+    assert "batch_size=64, but images has only 1 images; the data set is too small" in refused()
     for name in ("two.png", "three.png"):
         save(tmp_path / "pics" / name)
     assert "batch_size=64, but images has only 3 images; use batch_size=3 or less" in refused()
@@ -412,7 +412,7 @@ def test_two_processes_prepare_once(own_cache: Path) -> None:
     output = "".join(process.communicate(timeout=120)[0] for process in both)
     assert [process.returncode for process in both] == [0, 0]
     assert output.count("toyfaces is prepared") == 1
-    assert output.count("300 pictures to train on ready") == 2
+    assert output.count("300 pictures to train on are ready") == 2
 
 
 def test_a_remedy_speaks_of_the_commands_own_options(cli: Cli) -> None:

@@ -224,7 +224,7 @@ def test_a_full_disk_ends_the_sweep_in_one_line_and_loses_nothing(
     done = cli(*GRID)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    assert "No space left on device: nothing more is started" in done.stderr
+    assert "No space left on device: no more runs are started" in done.stderr
     before = remember(tmp_path)
     subprocess.run(["mount", "-o", "remount,size=100m", str(small_disk)], check=True)
     again = cli(*GRID)
@@ -251,7 +251,7 @@ def test_an_output_folder_that_becomes_read_only(
         process.wait(timeout=60)
         said = (tmp_path / "out.txt").read_text()
         assert process.returncode == 2, said
-        assert "Operation not permitted: nothing more is started; mend it" in said
+        assert "Operation not permitted: no more runs are started; correct the error" in said
         assert "Traceback" not in said
         refused = cli(*GRID)
         assert refused.returncode == 2

@@ -235,7 +235,7 @@ def test_early_stopping_between_two_pictures_ends_with_a_picture(
 
 def test_early_stopping_needs_the_judge(cli: Cli) -> None:
     error = one_line_error(cli("early_stop=true", "judge=false"))
-    assert "early_stop=true goes by the judge's distances: leave out judge=false" in error
+    assert "early_stop=true needs the judge's distances: leave out judge=false" in error
 
 
 def test_a_run_begun_unjudged_is_judged_from_its_checkpoint_on(

@@ -75,7 +75,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
 
     done = faulty_cli(f"do=kill step=27 lr=0.001 once={tmp_path}/once")(*JUDGED, *options)
     assert done.returncode == 0, done.stderr
-    assert "killed by SIGKILL; goes on" in done.stdout
+    assert "killed by SIGKILL; resumes" in done.stdout
     assert "goes on from step 20" in done.stdout
     killed, other = runs(tmp_path)
     assert events(killed, "started") == [0, 20]
@@ -130,7 +130,7 @@ def test_best_weights_of_after_the_checkpoint_are_taken_back(
 def test_a_preempted_run_goes_on_from_where_it_was(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli(f"do=terminate step=27 lr=0.001 once={tmp_path}/once")(*GRID)
     assert done.returncode == 0, done.stderr
-    assert "was preempted; goes on" in done.stdout
+    assert "was preempted; resumes" in done.stdout
     run = runs(tmp_path)[0]
     assert events(run, "ended") == ["stopped", "done"]
     # The handler only asks: the step that was running is ended, or the next.
@@ -140,7 +140,7 @@ def test_a_preempted_run_goes_on_from_where_it_was(faulty_cli: Any, tmp_path: Pa
 def test_out_of_memory_is_tried_once_more_alone(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli(f"do=memory step=5 lr=0.001 once={tmp_path}/once")(*GRID)
     assert done.returncode == 0, done.stderr
-    assert "ran out of memory: once more, alone on its device" in done.stdout
+    assert "ran out of memory; retries alone on its device" in done.stdout
     assert events(runs(tmp_path)[0], "ended") == ["out of memory", "done"]
 
     done = faulty_cli("do=memory step=5 lr=0.001")(*GRID[:-1], "seed=2", "name=again")
@@ -226,7 +226,7 @@ def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: 
     fault = "do=raise step=7 lr=0.001;do=slow seconds=0.2 lr=0.0005"
     done = faulty_cli(fault)(*GRID, "fail_fast=true")
     assert done.returncode == 1
-    assert "fail_fast: stopping the others" in done.stdout
+    assert "fail_fast: stopping the other runs" in done.stdout
     failed, stopped = runs(tmp_path)
     assert (failed.status(), stopped.status()) == ("failed", "interrupted")
     assert events(stopped, "ended") == ["stopped"]
@@ -307,7 +307,7 @@ def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130, out + err
-    assert re.search(r"stopped at step \d+ of 40: type the command again to go on", out)
+    assert re.search(r"stopped at step \d+ of 40: to resume, type the command again", out)
     done = cli("steps=40", "sample_every=10", "threads=1")
     assert "goes on from step" in done.stdout
 

@@ -118,8 +118,8 @@ def test_no_difference(folder: Path) -> None:
     ("words", "says"),
     [
         ("nothing", "no run 'nothing'"),
-        ("00000", "8 runs begin so: 000000m-s1, 000000t-s1"),
-        ("synthetic/9", "its rows are 0 to 3"),
+        ("00000", "8 runs have this prefix: 000000m-s1, 000000t-s1"),
+        ("synthetic/9", "the rows of synthetic are 0 to 3"),
         ("synthetic", "synthetic is a sweep: synthetic/0 names the runs of its row 0"),
     ],
 )

@@ -464,7 +464,7 @@ def test_a_sweep_is_called_as_its_folder_is(plan: Any, tmp_path: Path) -> None:
 
 
 def test_a_missing_or_damaged_manifest_says_so(plan: Any, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is none yet"):
+    with pytest.raises(UserError, match="there is no sweep yet"):
         read_manifest(tmp_path, "x")
     path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)
     with pytest.raises(UserError, match=r"no sweep 'mien'.*did you mean 'mine'"):

@@ -1,12 +1,12 @@
-"""The commands: `gansweep report`, `gansweep status` and the others, one module each.
+"""The commands, such as `gansweep report` and `gansweep status`, in one module each.
 
-Training, `gansweep name=value …`, is the one without a name of its own: train.py.
+Training, `gansweep name=value …`, has no command name; its module is train.py.
 """
 
 import sys
 from typing import NamedTuple
 
-if sys.platform == "win32":  # before anything asks for what Windows has not: fork, file locks
+if sys.platform == "win32":  # before imports fail for lack of fork and file locks
     print(
         "gansweep: error: Windows is not supported, as jobs are forked; use WSL, Linux or macOS",
         file=sys.stderr,
@@ -15,7 +15,7 @@ if sys.platform == "win32":  # before anything asks for what Windows has not: fo
 
 
 class Command(NamedTuple):
-    """What --help says of a command. usage: its arguments."""
+    """The entry of a command in --help. usage: the arguments; help: a description."""
 
     usage: str
     help: str
@@ -24,11 +24,11 @@ class Command(NamedTuple):
 # In the order of --help.
 COMMANDS = {
     "report": Command("SWEEP...", "build tables and galleries"),
-    "status": Command("[SWEEP]", "what sweeps are doing"),
+    "status": Command("[SWEEP]", "show the progress of sweeps"),
     "resume": Command("SWEEP", "continue an interrupted sweep"),
     "confirm": Command("SWEEP", "train the best rows again with fresh seeds"),
-    "show": Command("RUN", "one run: its parameters, results, origin and picture"),
+    "show": Command("RUN", "show a run's parameters, results, origin and picture"),
     "diff": Command("RUN RUN", "compare two runs"),
     "judge": Command("RUN|FOLDER", "score weights or a folder of pictures"),
-    "data": Command("[NAME]", "prepare a data set ahead of a sweep"),
+    "data": Command("[NAME]", "prepare a data set before a sweep"),
 }

@@ -1,4 +1,4 @@
-"""The arguments of a training, checked before Hydra sees them: its own errors take many lines."""
+"""Check the arguments of a training before Hydra reads them, as Hydra's errors take many lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from gansweep.commands import COMMANDS
-from gansweep.commands.completion import extend_hydras
+from gansweep.commands.completion import extend_hydra_completion
 from gansweep.commands.hydra_errors import missing_extra
 from gansweep.launch.names import ALIASES, LAUNCHER, SEARCH
 from gansweep.planning.overrides import Axis, as_arguments, as_typed, read_axes
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 MULTIRUN = {"--multirun", "-m"}
 SHELLS = ("bash", "zsh", "fish")
-# Settings of Hydra's that gansweep leaves unused, and what takes their place.
+# Settings of Hydra that gansweep does not use, and a reason or a replacement for each.
 UNUSED = {
     "hydra.run.dir": "out=FOLDER is the folder of runs",
     "hydra.output_subdir": "a run's folder has its configuration in config.json",
     "hydra.job.chdir": "paths are relative to the folder where the command is typed",
     "hydra.verbose": "a run's folder has its log in log.txt",
 }
-# These two are used by other launchers than gansweep's own.
+# Only launchers other than gansweep's use these settings.
 UNUSED_HERE = {
     "hydra.sweep.dir": UNUSED["hydra.run.dir"],
     "hydra.sweep.subdir": UNUSED["hydra.run.dir"],
@@ -33,10 +33,10 @@ UNUSED_HERE = {
 
 
 def checked(arguments: list[str]) -> list[str]:
-    """The arguments as Hydra wants them. Raises UserError if they are not valid."""
+    """Return the arguments in the form that Hydra needs. Raises UserError if they are invalid."""
     from hydra._internal.utils import get_args_parser
 
-    # argparse wants the options before what is no option; nobody types them so.
+    # argparse needs the options first, but users often type -m at the end.
     flags = [a for a in arguments if a in MULTIRUN]
     arguments = [*flags, *(_plain(a) for a in arguments if a not in MULTIRUN)]
     parser = get_args_parser()
@@ -44,12 +44,12 @@ def checked(arguments: list[str]) -> list[str]:
     options = parser.parse_args(arguments)
     if options.shell_completion:
         _check_completion(options.overrides)
-        extend_hydras()
+        extend_hydra_completion()
     if options.shell_completion or options.info or options.hydra_help:
-        return arguments  # these train nothing, and their arguments are Hydra's
+        return arguments  # these options train nothing, and Hydra checks their arguments
     _check_options(options)
     given: list[str] = options.overrides
-    # Together: argparse takes what is no option from one place alone.
+    # The overrides must be adjacent, because argparse accepts positional arguments only together.
     rest = [a for a in arguments if a not in given]
     choices = choices_for(options.config_name, options.config_dir, given)
     _check_plugins(given, choices)
@@ -58,20 +58,21 @@ def checked(arguments: list[str]) -> list[str]:
 
         overrides = with_sweeper(given)
         read = overrides
-        if f"hydra/sweeper={SEARCH}" in overrides:  # it reads its ranges itself
+        if f"hydra/sweeper={SEARCH}" in overrides:  # the search reads its ranges itself
             read = [o for o in overrides if not is_searched(o)]
         axes = {axis.name: axis for axis in read_axes(read, multirun=True, choices=choices)}
         return [*rest, *(_whole(o, axes) for o in overrides)]
     axes = {axis.name: axis for axis in read_axes(given, multirun=False, choices=choices)}
-    # A sweep reads its axes itself; for one run Hydra needs to know what follows from them.
+    # A sweep reads its axes itself. For a single run, Hydra needs the implied values too.
     implied = {name: a.values[0] for name, a in axes.items() if name not in map(_name, given)}
     return [*rest, *(_whole(o, axes) for o in given), *as_arguments(implied)]
 
 
 def _plain(word: str) -> str:
-    """An argument in the one spelling that the rest of gansweep knows.
+    """Return an argument in gansweep's own spelling.
 
-    Hydra's `++lr=1` sets a parameter whether it is there or not: `lr=1` for those that are.
+    Hydra's `++lr=1` sets a parameter whether or not it exists. It becomes `lr=1`, since all
+    parameters exist.
     """
     word = ALIASES.get(word, word)
     if word.startswith("++") and not word.startswith("++hydra"):
@@ -80,11 +81,12 @@ def _plain(word: str) -> str:
 
 
 def _name(override: str) -> str:
+    """Return the name in `name=value`."""
     return override.partition("=")[0]
 
 
 def _whole(override: str, axes: dict[str, Axis]) -> str:
-    """`steps=1000` for `steps=1e3`, which Hydra takes for no whole number."""
+    """Return `steps=1000` for `steps=1e3`, which Hydra does not accept as a whole number."""
     axis = axes.get(_name(override))
     if axis is None or len(axis.values) > 1 or type(axis.values[0]) is not int:
         return override
@@ -92,10 +94,12 @@ def _whole(override: str, axes: dict[str, Axis]) -> str:
 
 
 def _refuse(message: str) -> NoReturn:
+    """Raise UserError with a reference to --help."""
     raise UserError(f"{message}; see --help")
 
 
 def _check_options(options: Namespace) -> None:
+    """Raise UserError for options and settings of Hydra that gansweep does not support."""
     if options.cfg and options.multirun:
         _refuse("--cfg shows the configuration of one run: leave out -m")
     if options.run and options.multirun:
@@ -121,14 +125,14 @@ def _check_options(options: Namespace) -> None:
 
 
 def _refuse_word(word: str) -> NoReturn:
-    """Raises UserError for a word that is neither a command nor name=value."""
+    """Raise UserError for a word that is neither a command nor name=value."""
     if near := nearest(word, COMMANDS):
         raise UserError(f"no command {word!r}: did you mean {near!r}? --help lists all commands")
     _refuse(f"{word!r} is neither name=value nor a command ({', '.join(COMMANDS)})")
 
 
 def _check_plugins(overrides: list[str], choices: Choices) -> None:
-    """Raises UserError for a launcher or a sweeper that is not there."""
+    """Raise UserError for a launcher or a sweeper that is not installed."""
     for override in overrides:
         group, _, name = override.partition("=")
         if group in ("hydra/launcher", "hydra/sweeper") and "," not in name:
@@ -138,9 +142,12 @@ def _check_plugins(overrides: list[str], choices: Choices) -> None:
 
 
 def _check_completion(overrides: list[str]) -> None:
-    """Raises UserError for what Hydra's shell completion does not know."""
-    valid = [f"{what}={shell}" for what in ("install", "uninstall", "query") for shell in SHELLS]
+    """Raise UserError for arguments that Hydra's shell completion does not accept."""
+    valid = [
+        f"{action}={shell}" for action in ("install", "uninstall", "query") for shell in SHELLS
+    ]
     if len(overrides) != 1 or overrides[0] not in valid:
         _refuse(
-            'shell completion is installed by eval "$(gansweep -sc install=bash)", or zsh, fish'
+            'shell completion is installed by eval "$(gansweep -sc install=bash)"; '
+            "zsh and fish are valid too"
         )

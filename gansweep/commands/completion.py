@@ -1,4 +1,4 @@
-"""Shell completion: Hydra's own, with the commands, their sweeps, and the choices of parameters."""
+"""Shell completion: Hydra's completion, extended by commands, sweeps, runs and choices."""
 
 from __future__ import annotations
 
@@ -16,54 +16,55 @@ from gansweep.plugins import DATASETS
 from gansweep.store.find_run import LATEST, sweeps_by_time
 
 OPTIONS = ("-m", "--multirun", "--cfg", "--config-dir", "--config-name", "--help", "--version")
-OF_SWEEPS = ("report", "status", "resume", "confirm")  # the commands that take a sweep's name
-OF_RUNS = ("show", "diff", "judge")
+SWEEP_COMMANDS = ("report", "status", "resume", "confirm")  # their argument is a sweep
+RUN_COMMANDS = ("show", "diff", "judge")  # their argument is a run
 
 
-def extend_hydras() -> None:
-    """Let Hydra's completion, which `-sc query=SHELL` asks, know what only gansweep knows."""
+def extend_hydra_completion() -> None:
+    """Add gansweep's commands and choices to Hydra's completion, which `-sc query=SHELL` calls."""
     from hydra.plugins.completion_plugin import CompletionPlugin
 
-    hydras = CompletionPlugin._query
+    hydra_query = CompletionPlugin._query
 
     def query(self: CompletionPlugin, config_name: str | None, line: str) -> list[str]:
-        words, word = split(line)
+        words, word = split_words(line)
         if words[:1] and words[0] in COMMANDS:
-            return of_command(words, word)
+            return argument_choices(words, word)
         if word.startswith("-"):
-            return _beginning(word, OPTIONS)
-        found = [] if words else _beginning(word, COMMANDS)
-        found += values(word)
-        flags = [w for w in words if w.startswith("-")]  # argparse wants them first
+            return _with_prefix(word, OPTIONS)
+        found = [] if words else _with_prefix(word, COMMANDS)
+        found += value_choices(word)
+        flags = [w for w in words if w.startswith("-")]  # argparse needs them first
         rest = " ".join([*flags, *(w for w in words if w not in flags), word])
-        # Half a command line is often none that Hydra can compose.
+        # Hydra often cannot compose an incomplete command line.
         with (
             contextlib.suppress(Exception, SystemExit),
             contextlib.redirect_stderr(io.StringIO()),
         ):
-            found += hydras(self, config_name, rest)
+            found += hydra_query(self, config_name, rest)
         return sorted(set(found))
 
     CompletionPlugin._query = query  # type: ignore[method-assign]
 
 
-def split(line: str) -> tuple[list[str], str]:
-    """The words before the one that is being typed, and that word."""
+def split_words(line: str) -> tuple[list[str], str]:
+    """Return the complete words of a line, and the word that is being typed."""
     words = line.split()
     word = words.pop() if words and not line[-1].isspace() else ""
     return words, word
 
 
-def values(word: str) -> list[str]:
-    """What a parameter's value may be; after a comma, what the next one may be."""
+def value_choices(word: str) -> list[str]:
+    """Return completions of `name=value`; after a comma, those of the next value."""
     name, equals, typed = word.partition("=")
     if not equals or name not in PARAMS:
         return []
     before, comma, last = typed.rpartition(",")
-    return [f"{name}={before}{comma}{value}" for value in _beginning(last, _choices(name))]
+    return [f"{name}={before}{comma}{value}" for value in _with_prefix(last, _choices(name))]
 
 
 def _choices(name: str) -> Iterable[str]:
+    """Return the choices of a parameter."""
     if name == "sweep":
         lists = (folder.glob("*.yaml") for folder in (Path("sweeps"), sweeps_folder()))
         return sorted({path.stem for found in lists for path in found})
@@ -78,22 +79,24 @@ def _choices(name: str) -> Iterable[str]:
     return PARAMS[name].names()
 
 
-def of_command(words: list[str], word: str) -> list[str]:
-    """What the argument of a command may be: sweeps, rows, runs or data sets."""
+def argument_choices(words: list[str], word: str) -> list[str]:
+    """Return completions of a command's argument: sweeps, rows, runs or data sets."""
     command, *rest = words
     out = rest[rest.index("--out") + 1] if "--out" in rest[:-1] else DEFAULTS["out"]
-    if command in OF_SWEEPS:
-        return _beginning(word, _sweeps(out))
-    if command in OF_RUNS:
+    if command in SWEEP_COMMANDS:
+        return _with_prefix(word, _sweeps(out))
+    if command in RUN_COMMANDS:
         runs = [path.name for path in Path(out, "runs").glob("*-s*")]
-        return _beginning(word, [*(f"{name}/" for name in _sweeps(out)), *sorted(runs)])
-    return _beginning(word, DATASETS.names())
+        return _with_prefix(word, [*(f"{name}/" for name in _sweeps(out)), *sorted(runs)])
+    return _with_prefix(word, DATASETS.names())
 
 
 def _sweeps(out: Any) -> list[str]:
+    """Return the names of all sweeps, and `latest` if there is one."""
     known = sweeps_by_time(out)
     return [*sorted(known), LATEST] if known else []
 
 
-def _beginning(word: str, choices: Iterable[str]) -> list[str]:
+def _with_prefix(word: str, choices: Iterable[str]) -> list[str]:
+    """Return the choices that start with `word`."""
     return [choice for choice in choices if choice.startswith(word)]

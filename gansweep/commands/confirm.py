@@ -1,7 +1,7 @@
-"""`python -m gansweep confirm SWEEP`: train the best rows again with fresh seeds; which hold?
+"""`python -m gansweep confirm SWEEP`: train the best rows again with fresh seeds.
 
-The best of many rows looks better than it is: it was chosen for its luck too. With `width=1` the
-winners of narrow networks are trained at full width.
+The score of the best of many rows is biased, because the row was selected partly by chance. With
+`width=1`, the best rows of narrow networks are trained at full width.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ PLAN = "plan=true"
 
 @dataclass
 class Candidate:
-    """One row of the sweep. before: its mean score there; after: the scores of fresh seeds."""
+    """A row of the sweep. before: its mean score there; after: its scores with fresh seeds."""
 
     row: int
     config: Config
@@ -52,17 +52,21 @@ class Candidate:
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep confirm",
-        description="Train a sweep's best rows again with fresh seeds, and say which differences "
-        "hold. The same command goes on where it was interrupted.",
+        description="Train a sweep's best rows again with fresh seeds, and test which differences "
+        "hold. A repeated command resumes interrupted runs.",
     )
     parser.add_argument("sweep", help=SWEEP)
     parser.add_argument(
         "overrides", nargs="*", metavar="name=value",
-        help="parameters to train them with instead, as in width=1; retry=failed: also train again "
-        "what failed before; plan=true: list the runs, train none",
+        help="parameters to change for this training, as in width=1; retry=failed: also retry runs "
+        "that failed before; plan=true: list the runs, train none",
     )  # fmt: skip
-    parser.add_argument("--top", type=int, default=3, help="best rows (default %(default)s)")
-    parser.add_argument("--seeds", type=int, default=5, help="fresh seeds (default %(default)s)")
+    parser.add_argument(
+        "--top", type=int, default=3, help="number of best rows (default %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, default=5, help="number of fresh seeds (default %(default)s)"
+    )
     parser.add_argument("--on", help="the picture column that ranks them (default: the first)")
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
@@ -93,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _values(overrides: list[str]) -> dict[str, Any]:
-    """The typed overrides. Raises UserError for what is no parameter of a run, or not one value."""
+    """Return the typed overrides. Raises UserError for any that is no single hyperparameter."""
     values = {axis.name: axis.values[0] for axis in read_axes(overrides, multirun=False)}
     for name in values:
         if name not in HYPERPARAMETERS or name == "seed":
@@ -104,10 +108,10 @@ def _values(overrides: list[str]) -> dict[str, Any]:
 
 
 def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str, list[Candidate]]:
-    """The metric, and the rows with the best mean score in one picture column, best first.
+    """Return the metric, and the rows with the best mean scores in a picture column, best first.
 
-    Rows that are not alive are left out, and damaged ones, in a line each. Raises UserError if no
-    row is left.
+    Runs that are not alive are left out. A line is printed for each damaged run. Raises UserError
+    if no row is left.
     """
     found: list[Candidate] = []
     metric = ""
@@ -130,7 +134,7 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
     if not found and foreign:
         raise UserError(
             f"sweep {manifest.name} was judged by another version ({', '.join(sorted(foreign))}), "
-            "whose distances fresh runs do not have; type its own command again to judge it anew"
+            "whose distances fresh runs do not have; repeat the sweep's command to judge it again"
         )
     if not found:
         raise UserError(f"sweep {manifest.name} has no judged row that is alive in {column}")
@@ -138,7 +142,7 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
 
 
 def _config(index: int, run: Outcome, out: str) -> Config | None:
-    """What a row is trained with; None, and a line, if this version cannot train it."""
+    """Return the configuration of a row, or print why this version cannot train the row."""
     if run.config is None or "params" not in run.config:
         return None
     try:
@@ -151,7 +155,7 @@ def _config(index: int, run: Outcome, out: str) -> Config | None:
 def _train(
     manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace, column: str
 ) -> bool:
-    """Train every candidate with every fresh seed. Returns whether that was interrupted."""
+    """Train every candidate with every fresh seed. Returns whether training was interrupted."""
     from gansweep.launch.local import prepare
     from gansweep.launch.sweep import LocalSweep
 
@@ -182,7 +186,7 @@ def _train(
     try:
         LocalSweep(task, todo).run()
     except KeyboardInterrupt:
-        console.print("\ninterrupted: what is finished is kept; type the command again to go on")
+        console.print("\ninterrupted: finished runs are kept; to resume, repeat the command")
         return True
     return False
 
@@ -190,7 +194,7 @@ def _train(
 def _plan(
     manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace
 ) -> Iterator[tuple[Candidate, int, Run, RunConfig]]:
-    """Every candidate with every fresh seed: its run, and what the run's folder is to keep."""
+    """Yield each candidate with each fresh seed, the run, and the record for its folder."""
     used = [
         int(r.rpartition("-s")[2]) for row in manifest.rows for rs in row.runs.values() for r in rs
     ]
@@ -204,14 +208,14 @@ def _plan(
 
 
 def _preview(manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace) -> None:
-    """`plan=true`: the runs, without training or writing anything."""
+    """Print the runs for `plan=true`, without training or writing anything."""
     console.print(f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds")
     for candidate, seed, run, _ in _plan(manifest, candidates, args):
         console.print(f"  {run.id}  row {candidate.row} seed={seed}  {run.status()}")
 
 
 def _name(manifest: Manifest, args: argparse.Namespace) -> str:
-    """`NAME-confirm`, or `NAME-confirm-width-1.0` where something else is trained."""
+    """Return `NAME-confirm`, or `NAME-confirm-width-1.0` if parameters are changed."""
     changed = re.sub(r"[^\w.]+", "-", " ".join(as_arguments(args.values)))
     return f"{manifest.name}-confirm" + (f"-{changed}" if changed else "")
 
@@ -223,7 +227,7 @@ def _report(
     column: str,
     metric: str,
 ) -> bool:
-    """The table of what holds. Returns whether all runs are done."""
+    """Print and write the table of the comparison. Returns whether all runs are done."""
     from gansweep.report import write_report
 
     label = METRICS[metric].label
@@ -258,6 +262,7 @@ def _manifest(
     column: str,
     titles: dict[str, str],
 ) -> Manifest:
+    """Return the manifest of the confirmation, with a row for each candidate."""
     shown = [shown_params(with_values(c.config, args.values)) for c in candidates]
     rows = [
         Row(
@@ -291,9 +296,9 @@ def _manifest(
 
 
 def verdict(best: list[float], other: list[float]) -> str:
-    """Whether the difference of two rows is more than chance."""
+    """Return whether the difference of two rows is significant, as a text with the p-value."""
     if len(best) < 2 or len(other) < 2:
-        return "too few runs to tell"
+        return "too few runs to compare"
     p = difference_test(best, other)
-    told = f"p {p:.2g}"
-    return f"tie with the best ({told})" if p >= SIGNIFICANT else f"worse ({told})"
+    shown = f"p {p:.2g}"
+    return f"tie with the best ({shown})" if p >= SIGNIFICANT else f"worse ({shown})"

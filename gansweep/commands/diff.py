@@ -1,4 +1,4 @@
-"""`python -m gansweep diff RUN RUN`: in what two runs differ, and what came of it."""
+"""`python -m gansweep diff RUN RUN`: print the differences and the results of two runs."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from gansweep.terminal.pictures import can_draw, draw
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep diff",
-        description="Two runs beside each other: parameters, machines and versions in which they "
-        "differ, and their results.",
+        description="Compare two runs: the parameters, machines and versions in which they differ, "
+        "and their results.",
         epilog="Exit codes: 0 the same parameters, 1 they differ, 2 no such run.",
     )
     parser.add_argument("one", help=WAYS)
-    parser.add_argument("other", help="the same; of rows, the runs on the first data set")
+    parser.add_argument("other", help="another run; of a row, the first run is compared")
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
     parser.add_argument(
         "--picture", action=argparse.BooleanOptionalAction, default=None,
-        help="draw the sample grids (default: where the terminal has the colours)",
+        help="draw the sample grids (default: if the terminal has enough colours)",
     )  # fmt: skip
     args = parser.parse_args(argv)
     with one_line_errors():
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def show_differences(one: Outcome, other: Outcome) -> bool:
-    """Print what differs. Returns whether any parameter or the data does."""
+    """Print what differs. Returns whether the parameters or the data differ."""
     view = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", one.run_id, other.run_id):
         view.add_column(Text(heading), overflow="fold")
@@ -62,16 +62,17 @@ def show_differences(one: Outcome, other: Outcome) -> bool:
 
 
 def _parameters(run: Outcome) -> dict[str, str]:
+    """Return the parameters with the seed, by label."""
     return {**parameters(run), "seed": str(run.seed)}
 
 
 def _origin(run: Outcome) -> dict[str, str]:
-    """Without the command, which says no more than the parameters."""
+    """Return the provenance without the command, which repeats the parameters."""
     return {k: v for k, v in provenance(run).items() if k != "command"}
 
 
 def _rows(view: Table, one: dict[str, str], other: dict[str, str], style: str) -> bool:
-    """Add a line for each entry in which the two differ. Returns whether there was any."""
+    """Add a line for each differing entry. Returns whether there was any."""
     found = False
     for label in dict.fromkeys([*one, *other]):
         left, right = one.get(label, "–"), other.get(label, "–")

@@ -1,4 +1,4 @@
-"""`--help`, written from the declarations: no Hydra, no torch."""
+"""Print `--help` from the declarations, without importing Hydra or torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ USAGE = """\
 usage: python -m gansweep [-m] [name=value ...]
        python -m gansweep COMMAND ...
 
-Train a GAN, or with -m a grid of them, and lay the samples side by side.
+Train a GAN, or a grid of GANs with -m, and compare the samples side by side.
 
   python -m gansweep                                          one run on 5,000 digits
   python -m gansweep -m lr=1e-4,5e-5 beta1=0.3,0.5,0.9        a grid: 6 rows, digits and faces
@@ -20,19 +20,19 @@ Train a GAN, or with -m a grid of them, and lay the samples side by side.
   python -m gansweep -m search=lr,beta1 trials=20             search for the best settings
   python -m gansweep data=images data.root=FOLDER             your own pictures
 
-commands, each with --help of its own:
+commands (COMMAND --help describes the arguments):
 {commands}
 
-A command typed again trains only what is missing; plan=true says what that is. A sweep trains on
-all GPUs or CPU cores of this machine; docs/clusters.md tells of Slurm and Ray, docs/searches.md of
-ranges and samplers, docs/judging.md of the distances, docs/reports.md of tables and galleries.
-Exit codes: 0 all done, 1 some runs failed, 2 bad input or a disk that refuses, 130 interrupted.
+A repeated command trains only the missing runs; plan=true lists them. A sweep trains on all GPUs or
+CPU cores of this machine. See docs/clusters.md for Slurm and Ray, docs/searches.md for ranges and
+samplers, docs/judging.md for the distances, and docs/reports.md for tables and galleries.
+Exit codes: 0 all done, 1 some runs failed, 2 invalid input or disk error, 130 interrupted.
 """
 
 OPTIONS = """\
 options:
-  -m, --multirun          sweep: several values a parameter, or sweep=LIST
-  -c, --cfg job           show the composed configuration and train nothing
+  -m, --multirun          train a sweep: several values of a parameter, or sweep=LIST
+  -c, --cfg job           print the composed configuration and train nothing
   -sc, --shell-completion install=bash|zsh|fish
                           print shell completion: eval "$(gansweep -sc install=bash)"
   --hydra-help            the options of Hydra, which composes the configuration
@@ -41,12 +41,13 @@ options:
 
 
 def _commands() -> str:
+    """Return the lines of the commands."""
     lines = ((f"python -m gansweep {name} {c.usage}", c.help) for name, c in COMMANDS.items())
     return "\n".join(f"  {line:<36}  {help}" for line, help in lines)
 
 
 def _demo() -> dict[str, object]:
-    """What the default profile sets."""
+    """Return the parameters that the default profile sets."""
     import yaml
 
     text = (conf_folder() / "profile" / "demo.yaml").read_text(encoding="utf-8")
@@ -54,6 +55,7 @@ def _demo() -> dict[str, object]:
 
 
 def print_help() -> None:
+    """Print the help text of `gansweep --help`."""
     print(USAGE.format(commands=_commands()))
     group = ""
     defaults = {**DEFAULTS, **DATA_DEFAULTS, **_demo()}
@@ -76,6 +78,6 @@ def print_help() -> None:
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
     print(f"\nprofiles: {', '.join(f'profile={name}' for name in packaged_choices('profile'))}")
     print("  demo (default, shown above): narrow networks, few steps")
-    print("  narrow: as the documents trained, in networks of 1/16 of the width")
-    print("  paper: as the documents trained, at full width\n")
+    print("  narrow: the training of the documents, with networks of 1/16 of the width")
+    print("  paper: the training of the documents, at full width\n")
     print(OPTIONS, end="")

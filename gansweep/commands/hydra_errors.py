@@ -1,4 +1,4 @@
-"""Hydra's errors in one line, with the remedy where there is one."""
+"""Convert Hydra's errors to one line, with a remedy if one is known."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import gansweep
 
-# Text in Hydra's message → the remedy.
+# Patterns of Hydra's messages, and their remedies.
 _REMEDIES = (
     (
         r"hydra/launcher[/=]submitit_(slurm|local)\b",
-        "; it comes with pip install 'gansweep[slurm]'",
+        "; install the launcher with pip install 'gansweep[slurm]'",
     ),
-    (r"hydra/launcher[/=]ray(_aws)?\b", "; it comes with pip install 'gansweep[ray]'"),
+    (r"hydra/launcher[/=]ray(_aws)?\b", "; install the launcher with pip install 'gansweep[ray]'"),
 )
 
 
 def explained(error: Exception) -> str:
-    """What Hydra says of an error, without its search path and stack."""
+    """Return Hydra's message for an error, without the search path and the stack."""
     reasons = [str(e).split("\n\n")[0] for e in (error, error.__cause__) if e is not None]
     reason = " ".join(" ".join(reasons).split())
     profile = re.search(r"In '(profile/[^']+)'.*Key 'profile' not in", reason)
@@ -29,7 +29,7 @@ def explained(error: Exception) -> str:
 
 
 def raised_by_hydra(error: Exception) -> bool:
-    """Was it raised while Hydra read the command line, before it called anything of gansweep's?"""
+    """Return whether Hydra raised the error before it called any code of gansweep."""
     entry = str(Path(__file__).with_name("train.py"))
     files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
     own = str(Path(gansweep.__file__).parent)
@@ -37,5 +37,5 @@ def raised_by_hydra(error: Exception) -> bool:
 
 
 def missing_extra(reason: str) -> str:
-    """The remedy where Hydra cannot find a launcher that comes with an extra."""
+    """Return the remedy for a launcher that needs an extra of gansweep; empty for other reasons."""
     return next((remedy for pattern, remedy in _REMEDIES if re.search(pattern, reason)), "")

@@ -1,10 +1,10 @@
-"""`python -m gansweep judge RUN|CHECKPOINT|FOLDER`: score what is there already."""
+"""`python -m gansweep judge RUN|CHECKPOINT|FOLDER`: score existing weights or pictures."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gansweep.config import DEFAULTS
 from gansweep.params import DataConfig
@@ -13,9 +13,6 @@ from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.json_files import finite
 from gansweep.terminal.console import console
 
-if TYPE_CHECKING:
-    pass
-
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
@@ -23,38 +20,43 @@ def main(argv: list[str] | None = None) -> None:
         description="Score a finished run, one of its checkpoints, or any folder of pictures.",
     )
     parser.add_argument("what", help="a run's id or folder, a .ckpt file in it, or a folder")
-    parser.add_argument("--images", type=int, default=2000, help="generated (default %(default)s)")
     parser.add_argument(
-        "--data", choices=DATASETS.names(), help="the real images, for a folder of pictures"
+        "--images", type=int, default=2000, help="number of generated images (default %(default)s)"
     )
-    parser.add_argument("--root", help="where the real images are, for data sets of files")
+    parser.add_argument(
+        "--data", choices=DATASETS.names(), help="data set of real images, for a folder of pictures"
+    )
+    parser.add_argument("--root", help="folder of the real images, for data sets of files")
     parser.add_argument("--size", type=int, default=28, help="pixels (default %(default)s)")
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
-    for name, what in (("inception", "FID and KID"), ("dinov2", "distances in DINOv2's features")):
+    for name, metrics in (
+        ("inception", "FID and KID"),
+        ("dinov2", "distances in DINOv2's features"),
+    ):
         parser.add_argument(
             f"--{name}", nargs="?", const="", metavar="WEIGHTS",
-            help=f"also {what}, with these weights or downloaded ones",
+            help=f"also compute {metrics}, with these weights or downloaded ones",
         )  # fmt: skip
-    parser.add_argument("--json", action="store_true", help="everything that is known, as JSON")
+    parser.add_argument("--json", action="store_true", help="print all results as JSON")
     args = parser.parse_args(argv)
-    console.stderr = args.json  # what is told on the way is no JSON
+    console.stderr = args.json  # only JSON is printed to standard output
     with one_line_errors():
         if args.images < 100:
             raise UserError(f"--images {args.images} are too few for a distance; use 100 or more")
-        # Imported here: a wrong option is refused without waiting for torch.
+        # Imported here, so that an invalid option is refused without waiting for torch.
         from gansweep.training.metrics.published import NETS, published_features
         from gansweep.training.rescore import score_again
 
-        asked = {name: getattr(args, name) for name in NETS if getattr(args, name) is not None}
-        if len(asked) > 1:
-            raise UserError(f"choose one of --{' and --'.join(asked)}")
+        requested = {name: getattr(args, name) for name in NETS if getattr(args, name) is not None}
+        if len(requested) > 1:
+            raise UserError(f"choose one of --{' and --'.join(requested)}")
         scores = score_again(
             args.what,
             args.out,
             count=args.images,
-            published=next((published_features(n, w or None) for n, w in asked.items()), None),
+            published=next((published_features(n, w or None) for n, w in requested.items()), None),
             real=DataConfig(args.data, root=args.root) if args.data else None,
             size=args.size,
         )
@@ -67,4 +69,5 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _short(value: Any) -> str:
+    """Return a number with four significant digits, or another value as text."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)

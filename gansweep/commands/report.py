@@ -19,16 +19,16 @@ EPILOG = """examples:
   python -m gansweep report first second --to compared --sort fd_lenet --columns lr,beta1,fd_lenet
   python -m gansweep report readme_table --where 'lr<1e-4 and gen==1' --best 5
 
---where, --sort and --columns know the parameters (lr, beta1, gen, …), the metrics (fd_lenet,
-fd_random, …) and the results; an unknown name is refused with all that there are.
+--where, --sort and --columns accept the names of parameters (lr, beta1, gen, …), metrics (fd_lenet,
+fd_random, …) and results; the error for an unknown name lists all names.
 """
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep report",
-        description="Build the results table of a sweep, or one of several sweeps, as far as "
-        "their runs are.",
+        description="Build the results table of a sweep, or one table of several sweeps, from "
+        "the results that their runs have so far.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,20 +36,22 @@ def main(argv: list[str] | None = None) -> None:
     add("sweep", nargs="+", help=SWEEP)
     add("--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)")
     add("--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)")
-    add("--to", type=Path, metavar="DIR", help="this report's own folder (default REPORTS/NAME)")
+    add("--to", type=Path, metavar="DIR", help="folder of this report (default REPORTS/NAME)")
     add(
         "--format", default=",".join(USUAL), metavar="LIST",
-        help="one or several, with commas between them (default %(default)s); "
+        help="formats, separated by commas (default %(default)s); "
         + "; ".join(entry.help for entry in FORMATS),
     )  # fmt: skip
-    add("--where", metavar="CONDITION", help="only rows for which it holds")
-    add("--sort", metavar="COLUMNS", help="in the order of these; lr:desc falls")
-    add("--best", type=int, metavar="N", help="only the N best rows, the best first")
+    add("--where", metavar="CONDITION", help="only rows that satisfy the condition")
+    add(
+        "--sort", metavar="COLUMNS", help="sort rows by these columns; lr:desc: in descending order"
+    )
+    add("--best", type=int, metavar="N", help="only the N best rows, best first")
     add("--on", metavar="PICTURES", help="the picture column that ranks rows (default: the first)")
-    add("--columns", metavar="COLUMNS", help="show these instead of what varies")
+    add("--columns", metavar="COLUMNS", help="show these columns, not those that vary")
     add(
         "--group-seeds", action=argparse.BooleanOptionalAction, default=True,
-        help="several seeds of a row as mean ± std with the best and the worst picture (default)",
+        help="show the seeds of a row as mean ± std with the best and worst pictures (default)",
     )  # fmt: skip
     add(
         "--plots",
@@ -58,11 +60,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     add(
         "--storage", metavar="URL",
-        help="of a search whose database needs a password: no file keeps it",
+        help="URL of a search's database with its password, which no file contains",
     )  # fmt: skip
     add(
         "--thumbnail", choices=PARAMS["thumbnail"].names(), default=DEFAULTS["thumbnail"],
-        help="whose pictures to show (default %(default)s)",
+        help="pictures to show (default %(default)s)",
     )  # fmt: skip
     add(
         "--update", type=Path, metavar="README.md",
@@ -72,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     with one_line_errors():
         formats = [name.strip() for name in args.format.split(",") if name.strip()]
         for name in formats:
-            FORMATS[name]  # refuses an unknown one before anything is written
+            FORMATS[name]  # an unknown format raises UserError before anything is written
         if not formats:
             raise UserError(f"--format is empty; valid: {', '.join(FORMATS.names())}")
         if args.best is not None and args.best < 1:

@@ -1,4 +1,4 @@
-"""`python -m gansweep resume SWEEP`: the sweep's own command again, for what is missing."""
+"""`python -m gansweep resume SWEEP`: repeat the sweep's command, which trains the missing runs."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from gansweep.terminal.console import console
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep resume",
-        description="Continue an interrupted sweep: finished rows are skipped, interrupted ones "
-        "go on from their last checkpoint.",
-        epilog="Type it in the folder where the sweep was started: its paths are relative.",
+        description="Continue an interrupted sweep: finished runs are skipped, interrupted runs "
+        "resume from their last checkpoints.",
+        epilog="Run this command in the folder where the sweep was started, as paths are relative.",
     )
     parser.add_argument("sweep", help=SWEEP)
     parser.add_argument(
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
         confirmed = arguments[:1] == ["confirm"]
         other = [word for word in args.override if word not in (confirm.RETRY, confirm.PLAN)]
         if confirmed and other:
-            raise UserError(f"a confirmation goes on as it was begun: leave out {other[0]}")
+            raise UserError(f"a confirmation resumes with its own parameters: leave out {other[0]}")
     given = {word.split("=")[0] for word in args.override}
     arguments = [a for a in arguments if a.split("=")[0] not in given] + args.override
     console.print(shlex.join(["python", "-m", "gansweep", *arguments]))
@@ -46,11 +46,13 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _arguments(command: str) -> list[str]:
-    """The words behind `python -m gansweep`. Raises UserError for a command that has none."""
+    """Return the words after `python -m gansweep`. Raises UserError for any other command."""
     words: list[str] = []
-    with suppress(ValueError):  # a quote that does not end
+    with suppress(ValueError):  # for an unmatched quote
         words = shlex.split(command)
     if words[:2] != ["python", "-m"] or len(words) < 4 or words[2].split(".")[0] != "gansweep":
-        raise UserError(f"the sweep's manifest has no command to repeat, but {command!r}")
+        raise UserError(
+            f"the sweep's manifest has no command to repeat: {command!r} does not start gansweep"
+        )
     # A version before 0.2 recorded `python -m gansweep.confirm`.
     return [*words[2].split(".")[1:], *words[3:]]

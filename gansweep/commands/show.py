@@ -1,4 +1,4 @@
-"""`python -m gansweep show RUN`: what one run was, where it came from, what became of it."""
+"""`python -m gansweep show RUN`: print a run's parameters, origin and results."""
 
 from __future__ import annotations
 
@@ -20,27 +20,29 @@ from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.terminal.pictures import can_draw, draw
 
-WIDEST = 112  # columns of a picture
+WIDEST = 112  # greatest width of a picture in characters
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep show",
-        description="Show a run: its parameters, where and how it was trained, its result, and its "
-        "picture in terminals that can.",
+        description="Show a run's parameters, results, machine and versions, and its picture if "
+        "the terminal can draw it.",
     )
     parser.add_argument("run", help=WAYS)
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
-    parser.add_argument("--all", action="store_true", help="parameters left at their default too")
+    parser.add_argument(
+        "--all", action="store_true", help="also list parameters with default values"
+    )
     parser.add_argument(
         "--picture", action=argparse.BooleanOptionalAction, default=None,
-        help="draw its sample grid (default: where the terminal has the colours)",
+        help="draw the run's sample grid (default: if the terminal has enough colours)",
     )  # fmt: skip
     parser.add_argument(
         "--animate", type=Path, metavar="FILE",
-        help="write the same latents over training as FILE.webp or FILE.gif",
+        help="animate the samples of fixed latents during training as FILE.webp or FILE.gif",
     )  # fmt: skip
     args = parser.parse_args(argv)
     with one_line_errors():
@@ -53,7 +55,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def show(run: Run, everything: bool, picture: bool) -> None:
-    """Print all that the run's folder tells."""
+    """Print a run from its folder.
+
+    everything: whether to list parameters with default values; picture: whether to draw samples.
+    """
     outcome = read_outcome(run)
     data = outcome.config.get("data") if outcome.config else None
     on = f"  on {data['name']}" if data else ""
@@ -68,9 +73,9 @@ def show(run: Run, everything: bool, picture: bool) -> None:
     _section("parameters", parameters(outcome, everything))
     _section("result", results(outcome))
     if outcome.environment and "rates" in outcome.environment:
-        of_nets = outcome.environment["rates"]
-        _section("learning rates of the generator", rates(of_nets["generator"]))
-        _section("learning rates of the discriminator", rates(of_nets["discriminator"]))
+        networks = outcome.environment["rates"]
+        _section("learning rates of the generator", rates(networks["generator"]))
+        _section("learning rates of the discriminator", rates(networks["discriminator"]))
     _section("provenance", provenance(outcome))
     _section("attempts", _attempts(run))
     for line in outcome.log:
@@ -79,7 +84,7 @@ def show(run: Run, everything: bool, picture: bool) -> None:
 
 
 def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
-    """Its parameters by label; without `everything`, those that differ from their defaults."""
+    """Return a run's parameters by label. everything: also those with default values."""
     params = outcome.config.get("params", {}) if outcome.config else {}
     chosen = {
         name: params[name]
@@ -98,7 +103,7 @@ def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
 
 
 def results(outcome: Outcome) -> dict[str, str]:
-    """Its results and scores by heading."""
+    """Return a run's results and scores by heading."""
     found = {"judged": outcome.judged} if outcome.judged else {}
     for entry in RESULTS:
         value = entry.build(outcome)
@@ -108,7 +113,7 @@ def results(outcome: Outcome) -> dict[str, str]:
 
 
 def rates(layers: list[LayerRate]) -> dict[str, str]:
-    """Each layer with the learning rate of its weights, and of its bias where that differs."""
+    """Return the learning rate of each layer's weights, and of its bias if that differs."""
     found = {}
     for layer in layers:
         text = format_value(layer["weight"])
@@ -119,7 +124,7 @@ def rates(layers: list[LayerRate]) -> dict[str, str]:
 
 
 def provenance(outcome: Outcome) -> dict[str, str]:
-    """Where it comes from: the command that trains it, the machine, the versions."""
+    """Return a run's origin: the command that trains it, the machine and the versions."""
     environment: dict[str, Any] = {**(outcome.environment or {})}
     packages = environment.pop("packages", {})
     found = {"command": outcome.config.get("command", "")} if outcome.config else {}
@@ -130,11 +135,13 @@ def provenance(outcome: Outcome) -> dict[str, str]:
 
 
 def _attempts(run: Run) -> dict[str, str]:
+    """Return the events of a run by number, if there was more than one attempt."""
     lines = [f"{e.get('event')} {e.get('cause', '')}".strip() for e in run.read_history()]
     return {str(i): line for i, line in enumerate(lines, 1)} if len(lines) > 2 else {}
 
 
 def _section(title: str, pairs: dict[str, str]) -> None:
+    """Print labels and values under a title, if there are any."""
     if not pairs:
         return
     table = Table(box=None, show_header=False, pad_edge=False, title=title, title_justify="left")
@@ -146,6 +153,7 @@ def _section(title: str, pairs: dict[str, str]) -> None:
 
 
 def _animate(runs: list[Run], path: Path) -> None:
+    """Write an animation for each run, numbered from the second one on."""
     from gansweep.report.plots.evolution import write_animation
 
     if path.suffix not in (".webp", ".gif"):
@@ -153,5 +161,5 @@ def _animate(runs: list[Run], path: Path) -> None:
     for number, run in enumerate(runs):
         target = path if number == 0 else path.with_stem(f"{path.stem}-{number + 1}")
         if not write_animation(run, target):
-            raise UserError(f"run {run.id} has no two pictures over time yet")
+            raise UserError(f"run {run.id} has fewer than two sample pictures so far")
         console.print(f"animation: {target}")

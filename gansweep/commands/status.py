@@ -1,4 +1,4 @@
-"""`python -m gansweep status SWEEP`: what a sweep is doing, from its files alone."""
+"""`python -m gansweep status SWEEP`: show the progress of a sweep, which is read from its files."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from gansweep.store.manifest import Manifest, manifest_path, numbered, read_mani
 from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
 
-EVERY = 1.0  # seconds between two looks with --watch
-AGAIN = 60.0  # seconds after which finished runs are read again for the time that is left
-IDLE = 15  # looks at a sweep in which nothing runs, after which nobody seems to train it
+WATCH_SECONDS = 1.0  # time between two updates with --watch
+ESTIMATE_SECONDS = 60.0  # time after which finished runs are read again for the time left
+IDLE_UPDATES = 15  # updates without a running run after which --watch ends
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep status",
-        description="What a sweep is doing, from its files alone: also from another terminal.",
-        epilog="Exit codes: 0 all done, 1 some failed, 2 no such sweep, 3 not all done yet.",
+        description="Show the progress of a sweep from its files, in any terminal.",
+        epilog="Exit codes: 0 all done, 1 some failed, 2 unknown sweep, 3 not all done yet.",
     )
     parser.add_argument("sweep", nargs="?", help=f"{SWEEP}; without it, all sweeps")
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
     parser.add_argument(
-        "--watch", action="store_true", help="look again until it is done, or rests"
+        "--watch", action="store_true", help="update until the sweep is done or no run is running"
     )
     args = parser.parse_args(argv)
     with one_line_errors():
         if args.sweep is None:
-            for name in sweeps_by_time(args.out):  # the latest is next to the prompt
+            for name in sweeps_by_time(args.out):  # the latest is the last line
                 line = overall(sweep_progress(read_manifest(args.out, name), args.out))
                 changed = manifest_path(args.out, name).stat().st_mtime
                 planned = time.strftime("  %Y-%m-%d %H:%M", time.localtime(changed))
@@ -51,9 +51,9 @@ def main(argv: list[str] | None = None) -> None:
         if args.watch and console.is_terminal:
             with Live(console=console, auto_refresh=False, transient=True) as view:
                 idle = 0
-                while progress.waiting + len(progress.running) and idle < IDLE:
+                while progress.waiting + len(progress.running) and idle < IDLE_UPDATES:
                     view.update(render(progress), refresh=True)
-                    time.sleep(EVERY)
+                    time.sleep(WATCH_SECONDS)
                     progress = sweep_progress(manifest, args.out)
                     idle = 0 if progress.running else idle + 1
         console.print(render(progress))
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
-    """Every chosen run of a sweep, as its folder tells now."""
+    """Return the progress of a sweep's chosen runs, as their folders show it now."""
     titles = numbered(manifest.titles)
     progress = SweepProgress(manifest.name, done=0, failed=0, waiting=0, running=[])
     waiting = []
@@ -90,7 +90,7 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
         return progress
     line = progress.running[0]
     kind = "cpu" if line.slot.startswith("cpu") else "cuda"
-    estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / AGAIN))
+    estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / ESTIMATE_SECONDS))
     left: list[float | None] = [line.seconds_left for line in progress.running]
     for run in waiting:
         record = run.read_config()
@@ -103,11 +103,12 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
 
 @functools.lru_cache(maxsize=8)
 def _estimates(out: str | Path, kind: str, threads: int, _period: int) -> Estimates:
-    """What finished runs cost, read once in a period: that takes up to 900 files."""
+    """Return the costs of finished runs, cached for a period, as they are read from 900 files."""
     return Estimates(out, kind, threads)
 
 
 def _print_failures(manifest: Manifest, out: str | Path) -> None:
+    """Print a line for each failed run."""
     for run_id, title in manifest.titles.items():
         run = Run(out, run_id)
         if run.failed():

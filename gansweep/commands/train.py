@@ -1,4 +1,4 @@
-"""Training from the command line: one run, or with -m a sweep. Hydra does the composing."""
+"""Train from the command line: one run, or a sweep with -m. Hydra composes the configuration."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
-    """Train what `name=value` arguments ask for; Hydra does the composing."""
+    """Train the run or the sweep that the arguments `name=value` describe."""
     with one_line_errors():
         from gansweep.commands.arguments import checked
 
@@ -23,6 +23,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _hydra_main() -> None:
+    """Call `task` or the sweep through Hydra. Raises UserError for Hydra's errors."""
     import hydra
     from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
@@ -35,11 +36,11 @@ def _hydra_main() -> None:
     from gansweep.planning.search_path import PRIMARY
 
     schema = OmegaConf.structured(Config)
-    schema.data.name = MISSING  # a user's file of the group `data` is to name its data set
+    schema.data.name = MISSING  # a user's file of the group `data` must name its data set
     ConfigStore.instance().store(name="schema", node=schema, provider="gansweep")
     decorate = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=PRIMARY)
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, not printed in ten lines
-    # A folder that is not there would cost a warning of three lines, and whatever is in it.
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors and does not print them
+    # Hydra only warns of a missing folder, in three lines, and would then ignore its files.
     warnings.filterwarnings("error", message=".*path=.* is not available")
     try:
         decorate(task)()
@@ -52,7 +53,7 @@ def _hydra_main() -> None:
 
 
 def task(cfg: DictConfig) -> None:
-    """One run without -m: plan it, train it unless it is done, say where the picture is."""
+    """Plan one run (without -m), train it unless it is done, and print the path of its picture."""
     from omegaconf import OmegaConf
 
     from gansweep.config import validate
@@ -102,7 +103,7 @@ def task(cfg: DictConfig) -> None:
                 console.print(run.describe_failure())
                 raise SystemExit(1) from None
             except (stop.Stopped, KeyboardInterrupt) as stopped:
-                console.print(f"{stopped or 'interrupted'}: type the command again to go on")
+                console.print(f"{stopped or 'interrupted'}: to resume, type the command again")
                 raise SystemExit(INTERRUPTED) from None
         if judged := read_outcome(run).judged:
             console.print(f"judged: {judged}")

@@ -1,1 +1,1 @@
-"""Running the jobs of a sweep: processes, slots on devices, retries, the live view. No torch."""
+"""Run the jobs of a sweep, without torch: processes, slots on devices, retries, the live view."""

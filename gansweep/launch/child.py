@@ -1,4 +1,4 @@
-"""The job's side of its process: receive a function, call it, answer what became of it."""
+"""The process of a job: it receives a function, calls it and sends back how the call ended."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from gansweep.store.errors import Held
 from gansweep.training import stop
 
 STOP = "stop"
-GRACE = 60.0  # seconds a job has for its checkpoint when its sweep has died
+GRACE = 60.0  # seconds that a job has for its checkpoint after its sweep died
 
 
 @dataclass
 class Ended:
-    """How a job's process ended.
+    """The end of a job's process.
 
-    result: what the function returned, if it did; error: what it raised, else. Without both it
-    died: `exit_code` as in `subprocess`, negative for a signal. out_of_memory: the kernel killed
-    somebody for memory meanwhile, and a job that was killed was probably it.
+    returned: whether the function returned; result: its return value; error: the exception that it
+    raised. Without a return and an error, the process died. exit_code: the exit code as in
+    `subprocess`, negative for a signal, or None if it is unknown; out_of_memory: whether the job
+    was killed and the kernel killed a process for lack of memory while the job ran.
     """
 
     result: Any = None
@@ -38,9 +39,9 @@ class Ended:
     out_of_memory: bool = False
 
     def how(self) -> str:
-        """Of a process that died: `killed by SIGKILL`, `exited with code 3`."""
+        """Return how the process died: `killed by SIGKILL` or `its process exited with code 3`."""
         if self.exit_code is None:
-            return "its process is gone"
+            return "its process ended with an unknown exit code"
         if self.exit_code >= 0:
             return f"its process exited with code {self.exit_code}"
         with suppress(ValueError):
@@ -51,27 +52,27 @@ class Ended:
 
     @property
     def killed(self) -> bool:
-        """Was it ended from outside, by no fault of its own?"""
+        """Whether a signal from outside ended the process."""
         outside = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
         return not self.returned and self.error is None and -(self.exit_code or 0) in outside
 
 
 def run_job(connection: Connection) -> None:
-    """In the new process: receive a function, call it, answer what became of it."""
-    os.setsid()  # Ctrl-C reaches the sweep alone, which asks its jobs to stop
+    """Receive a function in the new process, call it, send back an `Ended`, and exit."""
+    os.setsid()  # Ctrl-C then reaches only the sweep, which asks its jobs to stop
     signal.signal(signal.SIGTERM, lambda *_: stop.request())
     try:
         function, arguments, log, environment = connection.recv()
     except (EOFError, OSError):  # the sweep was killed meanwhile
         os._exit(1)
-    except Exception as error:  # what cannot be unpickled here
+    except Exception as error:  # a function or an argument that cannot be unpickled here
         connection.send(Ended(error=_portable(error)))
         os._exit(0)
-    os.environ.update(environment)  # before anything here has touched CUDA
+    os.environ.update(environment)  # before CUDA is initialized
     if log is not None:
         try:
             _redirect(log)
-        except OSError:  # of a disk that refuses it the answer tells
+        except OSError:  # the job's answer reports the disk's error
             _redirect(Path(os.devnull))
     faulthandler.enable()
     threading.Thread(target=_listen, args=(connection,), daemon=True).start()
@@ -84,13 +85,13 @@ def run_job(connection: Connection) -> None:
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
-    with suppress(OSError):  # nobody listens any more
+    with suppress(OSError):  # the sweep has ended
         connection.send(answer)
     os._exit(0)
 
 
 def _redirect(log: Path) -> None:
-    """What this process prints, natively too, goes to the log."""
+    """Append all output of this process to the log, including that of native code."""
     log.parent.mkdir(parents=True, exist_ok=True)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (sys.stdout, sys.stderr):
@@ -101,12 +102,12 @@ def _redirect(log: Path) -> None:
 
 
 def _listen(connection: Connection) -> None:
-    """Stop when asked to, or when the sweep has died."""
+    """Request a stop when the sweep asks for one or dies; after its death, exit after GRACE."""
     try:
         while connection.recv() != STOP:
             pass
         stop.request()
-        connection.recv()  # waits for the end of the sweep
+        connection.recv()  # blocks until the sweep ends
     except (EOFError, OSError):
         stop.request()
         time.sleep(GRACE)
@@ -114,7 +115,7 @@ def _listen(connection: Connection) -> None:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error, if it survives pickling; else one of our own that says the same."""
+    """Return the error, or a RuntimeError with its text if the error cannot be pickled."""
     import pickle
 
     try:

@@ -82,8 +82,8 @@ def find_devices(wanted: str = "auto") -> list[Device]:
 def torch_sees_gpus() -> bool:
     """Return whether PyTorch can use a GPU, since nvidia-smi does not know how PyTorch was built.
 
-    A process of its own finds out: this module does not import torch, and the fork server must not
-    initialize CUDA. Both import torch at the same time.
+    A separate process tests this, as this module does not import torch and the fork server must not
+    initialize CUDA. The process and the server import torch at the same time.
     """
     code = "import sys, torch; sys.exit(not torch.cuda.is_available())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
@@ -119,7 +119,7 @@ def _gpus() -> list[Device]:
         listed_gpu = gpus.get(wanted) or next(
             (g for g in gpus.values() if g.id.startswith(wanted)), None
         )
-        # nvidia-smi does not list parts of a GPU (MIG) like this, nor names of a scheduler.
+        # nvidia-smi lists neither parts of a GPU (MIG) nor a scheduler's own names for GPUs.
         devices.append(listed_gpu or Device("cuda", wanted, f"gpu{i}", "GPU", cores, 0))
     return devices if "-1" not in visible else []
 

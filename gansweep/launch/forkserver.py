@@ -1,7 +1,7 @@
-"""The fork server: a process that imports once, and forks a child for every job.
+"""The fork server: a process that imports once and then forks a child for every job.
 
-multiprocessing has one too, but no public way to end it, to know which process it is, or to learn
-how its children ended once it was killed.
+The fork server of multiprocessing has no public way to end it, to get its process id, or to learn
+how its children ended after it was killed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gansweep.launch.child import run_job
 
 _PID = struct.Struct("q")
 _EXIT = struct.Struct("i")  # a child's exit code as in `subprocess`, negative for a signal
-# The path of `-c` begins with the folder of the user: a json.py in it is not Python's.
+# With `-c`, sys.path begins with the working folder, where a json.py would hide Python's.
 _CODE = (
     "import sys; sys.path = [p for p in sys.path if p]; "
     "import json; settings = json.load(sys.stdin); "
@@ -33,11 +33,11 @@ _CODE = (
 
 
 class ForkServer:
-    """The parent's end. preload: the module that the server imports before it forks anything."""
+    """The parent's handle of the server. preload: the module that the server imports first."""
 
     def __init__(self, preload: str) -> None:
         self._socket, theirs = socket.socketpair()
-        # Ctrl-C is for the sweep alone: it is blocked, so for the server too, until it ignores it.
+        # Only the sweep handles Ctrl-C. The server inherits the blocked signal and then ignores it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process = start(theirs.fileno(), preload)
@@ -47,16 +47,18 @@ class ForkServer:
 
     @property
     def pid(self) -> int:
+        """The process id of the server."""
         return self._process.pid
 
     def alive(self) -> bool:
-        """Does it run? Reaps it if it does not."""
+        """Return whether the server runs. A server that has ended is reaped."""
         return self._process.poll() is None
 
     def fork(self) -> tuple[int, Connection, int]:
-        """A new child: its process, a connection to it, and the pipe that `exit_code` reads.
+        """Fork a child. Returns its process id, a connection to it, and a pipe for `exit_code`.
 
-        Waits until the server has imported. Raises OSError if it was killed.
+        The call waits until the server has imported its module. Raises OSError if the server was
+        killed.
         """
         ours, theirs = multiprocessing.Pipe()
         end, ends = os.pipe()
@@ -68,7 +70,7 @@ class ForkServer:
         except BaseException:
             ours.close()
             os.close(end)
-            self.close()  # it may be about to answer, and nobody would listen
+            self.close()  # a late answer would be taken for that of the next call
             raise
         finally:
             theirs.close()
@@ -76,27 +78,30 @@ class ForkServer:
         return _PID.unpack(answer)[0], ours, end
 
     def close(self) -> None:
-        """End it at once, though it may still import. Its children go on."""
+        """End the server at once, even during its imports. Its children continue."""
         self._process.kill()
         self._process.wait()
         self._socket.close()
 
 
 def start(number: int, preload: str) -> subprocess.Popen[bytes]:
-    """A new interpreter that runs `serve`."""
+    """Start an interpreter that runs `serve` with the socket of this file descriptor."""
     settings = {"socket": number, "preload": preload, "path": sys.path, "argv": sys.argv}
     options = ["-B"] if sys.dont_write_bytecode else []
     process = subprocess.Popen(
         [sys.executable, *options, "-c", _CODE], pass_fds=[number], stdin=subprocess.PIPE
     )
     assert process.stdin is not None
-    with suppress(OSError), process.stdin as stdin:  # it was killed at once
+    with suppress(OSError), process.stdin as stdin:  # the process was killed at its start
         stdin.write(json.dumps(settings).encode())
     return process
 
 
 def exit_code(end: int, seconds: float) -> int | None:
-    """The exit code that the server reports of a child; None if the server was killed before."""
+    """Return the exit code of a child, or None if the server does not report it in `seconds`.
+
+    A server that was killed reports nothing.
+    """
     if not wait([end], seconds):
         return None
     code = os.read(end, _EXIT.size)
@@ -104,7 +109,7 @@ def exit_code(end: int, seconds: float) -> int | None:
 
 
 def serve(number: int, preload: str) -> None:
-    """In the server: import, then fork whenever the parent asks, until it is gone."""
+    """Import in the server process, then fork on each request until the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     null = os.open(os.devnull, os.O_RDONLY)
@@ -112,12 +117,12 @@ def serve(number: int, preload: str) -> None:
     os.close(null)
     importlib.import_module(preload)
     parent = socket.socket(fileno=number)
-    wake, woken = os.pipe()  # a byte for every child that ends
+    wake, woken = os.pipe()  # gets a byte for every child that ends
     os.set_blocking(wake, False)
     os.set_blocking(woken, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
-    ends: dict[int, int] = {}  # the pipe of each child that gets its exit code
+    ends: dict[int, int] = {}  # by child, the pipe that receives its exit code
     while True:
         ready = select.select([number, wake], [], [])[0]
         if wake in ready:
@@ -139,7 +144,7 @@ def serve(number: int, preload: str) -> None:
                     os.close(file)
                 try:
                     run_job(Connection(files[0]))
-                finally:  # nothing of this loop may run in a job
+                finally:  # a job must not continue this loop
                     os._exit(1)
             os.close(files[0])
             ends[pid] = files[1]
@@ -155,6 +160,6 @@ def _report_ends(ends: dict[int, int]) -> None:
             return
         end = ends.pop(pid, None)
         if end is not None:
-            with suppress(OSError):  # nobody waits for it any more
+            with suppress(OSError):  # the parent no longer reads the pipe
                 os.write(end, _EXIT.pack(os.waitstatus_to_exitcode(status)))
             os.close(end)

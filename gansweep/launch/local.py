@@ -1,4 +1,4 @@
-"""`hydra/launcher=gansweep_local`, and how the job of a cluster trains its run."""
+"""The launcher `hydra/launcher=gansweep_local`, and the training of a run in a cluster's job."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 
 def prepare(task: Any) -> SweepTask:
-    """Take a sweep's task, and let the server import meanwhile. Raises UserError for others'."""
+    """Start the fork server, which imports torch in the background. Returns the task.
+
+    Raises UserError for a task of another program's sweeper.
+    """
     if not isinstance(task, SweepTask):
         raise UserError(
-            f"hydra/launcher={LAUNCHER} trains what gansweep's own sweepers plan; "
+            f"hydra/launcher={LAUNCHER} trains only runs that gansweep's sweepers plan; "
             f"leave out hydra/sweeper, or choose {GRID} or {SEARCH}"
         )
     processes.warm_up()
@@ -34,7 +37,7 @@ def prepare(task: Any) -> SweepTask:
 
 
 def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobReturn]:
-    """Hydra's `Launcher.launch`: train the runs that the overrides name."""
+    """Train the runs that the overrides name, as Hydra's `Launcher.launch`."""
     run_ids = [_value(overrides, "run_id") for overrides in job_overrides]
     sweep = LocalSweep(task, run_ids)
     sweep.run()
@@ -43,16 +46,16 @@ def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobR
 
 @dataclass
 class IsolatedTask(SweepTask):
-    """Trains in a process of its own, as our own launcher does: whatever happens is recorded."""
+    """A task that trains in a separate process, so that every way in which it ends is recorded."""
 
     def __call__(self, cfg: DictConfig) -> Result:
         return train_isolated(replace(self, out=cfg.out), cfg.run_id)
 
 
 def train_isolated(task: SweepTask, run_id: str) -> Result:
-    """In a cluster's job: one run on the devices that the scheduler has given to this job.
+    """Train one run in a cluster's job, on the devices that the scheduler has assigned to the job.
 
-    Raises RuntimeError if it failed, Stopped if it was asked to stop.
+    Returns the result. Raises RuntimeError if the run failed, Stopped if it was asked to stop.
     """
     prepare(task)
     if task.threads is None:
@@ -61,21 +64,23 @@ def train_isolated(task: SweepTask, run_id: str) -> Result:
     sweep = LocalSweep(task, [run_id])
     try:
         sweep.run()
-    except KeyboardInterrupt:  # which would end this job without an answer
+    except KeyboardInterrupt:  # a KeyboardInterrupt would end this job without an answer
         raise stop.Stopped("was asked to stop") from None
     run = Run(task.out, run_id)
     result = run.read_result()
     if result is None:
-        failure = run.read_failure() or {"error": "it ended without a result"}
+        failure = run.read_failure() or {"error": "the run ended without a result"}
         raise RuntimeError(failure["error"])
     return result
 
 
 def _value(overrides: Sequence[str], name: str) -> str:
+    """Return the value of an override by its name."""
     return next(o.partition("=")[2] for o in overrides if o.startswith(f"{name}="))
 
 
 def _job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
+    """Return Hydra's record of a run, with its result or its error."""
     run = Run(task.out, _value(overrides, "run_id"))
     done = JobReturn(overrides=overrides, task_name=run.id)
     result, failure = run.read_result(), run.read_failure()
@@ -83,4 +88,4 @@ def _job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
         done.status, done.return_value = JobStatus.COMPLETED, result
     elif failure is not None:
         done.status, done.return_value = JobStatus.FAILED, RuntimeError(failure["error"])
-    return done  # else unknown: it was not trained to its end
+    return done  # the status stays unknown if the run was not trained to its end

@@ -1,14 +1,14 @@
-"""The names of our Hydra plugins, as hydra_plugins/gansweep registers them.
+"""The names of gansweep's Hydra plugins, as hydra_plugins/gansweep registers them.
 
-Each begins with `gansweep_`: every Hydra app in the environment sees them, and a name such as
-`hydra/sweeper=optuna` belongs to another plugin there.
+All names begin with `gansweep_`, because every Hydra app in the environment sees them, and a name
+such as `hydra/sweeper=optuna` belongs to another plugin.
 """
 
 LAUNCHER = "gansweep_local"
 GRID = "gansweep_grid"
 SEARCH = "gansweep_search"
 
-# What a user of gansweep may type instead; version 0.1 recorded these in its commands.
+# Shorter names that a user may type, and that version 0.1 recorded in its commands.
 ALIASES = {
     "hydra/launcher=local": f"hydra/launcher={LAUNCHER}",
     "hydra/sweeper=grid": f"hydra/sweeper={GRID}",

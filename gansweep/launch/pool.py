@@ -1,7 +1,7 @@
-"""A pool of slots: jobs wait in order, start where there is room, end one way or another.
+"""A pool of slots, which starts waiting jobs in order as soon as a device has room for them.
 
-It knows nothing of runs: a job is a function and its arguments. Nothing waits for a batch: a slot
-that is free takes the next job.
+A job is a function and its arguments; this module does not depend on runs. Jobs are not grouped in
+batches: a free slot takes the next job.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from gansweep.launch.processes import Process, keep_warm
 
 @dataclass
 class Job:
-    """`function(*arguments, place)` in a process of its own.
+    """A call `function(*arguments, place)` in a separate process.
 
-    seconds, memory_mib: what it will probably take, where that is known; alone: nothing else may
-    run on its device meanwhile; log: where its output goes.
+    key: the name of the job; log: the file of its output; seconds, memory_mib: its estimated time
+    and peak memory, or None if they are unknown; alone: whether it needs a device for itself.
     """
 
     key: str
@@ -37,22 +37,22 @@ class Job:
 
 @dataclass
 class Place:
-    """Where a job runs. slot: its number on its device; threads: CPU threads it may use."""
+    """The place of a job. slot: its number on the device; threads: its number of CPU threads."""
 
     slot: int
     device: Device
     threads: int
 
     def describe(self) -> dict[str, Any]:
-        """For a run's history, and what the job is to use."""
-        told = {"slot": f"{self.device.label}:{self.slot}", "threads": self.threads}
-        # Where the driver tells of no GPU, torch may still know one.
-        return told | ({"device": "cuda"} if self.device.kind == "cuda" else {})
+        """Return the place as the job's last argument, in the form of a run's history."""
+        place = {"slot": f"{self.device.label}:{self.slot}", "threads": self.threads}
+        # The device `cpu` is left out: torch may find a GPU that the driver does not list.
+        return place | ({"device": "cuda"} if self.device.kind == "cuda" else {})
 
 
 @dataclass
 class Running:
-    """A job in its process."""
+    """A running job."""
 
     job: Job
     place: Place
@@ -60,13 +60,15 @@ class Running:
 
     @property
     def elapsed(self) -> float:
+        """The seconds since the job was started."""
         return time.monotonic() - self.process.started
 
 
 class Pool:
-    """Slots on devices. jobs_per_device: a number, or None for as many as fit.
+    """The slots of several devices, and the jobs that wait for them or run in them.
 
-    threads: CPU threads of a job; on CPU cores a job takes as many cores.
+    jobs_per_device: the number of slots on a device, or None for as many as fit; threads: the CPU
+    threads of a job, and the CPU cores of a job that trains on the CPU.
     """
 
     def __init__(
@@ -80,15 +82,15 @@ class Pool:
         self.stopping = False
 
     def most_jobs(self) -> int:
-        """Slots there can be at most."""
+        """Return the greatest possible number of slots."""
         return sum(self.jobs_per_device or d.most_jobs(self.threads) for d in self.devices)
 
     def submit(self, job: Job, *, first: bool = False) -> None:
-        """Let the job wait for a slot, behind the others or before them."""
+        """Add a job at the end of the queue, or at its start if `first` is set."""
         self.waiting.insert(0 if first else len(self.waiting), job)
 
     def wait(self, seconds: float) -> list[tuple[Running, Ended]]:
-        """Start what fits, then return what has ended, after at most so many seconds."""
+        """Start the jobs that fit, and wait for at most `seconds`. Returns the jobs that ended."""
         if not self.stopping:
             keep_warm()
         self.start()
@@ -106,13 +108,13 @@ class Pool:
         return ended
 
     def stop(self) -> None:
-        """Start nothing more; ask what runs to write a checkpoint and end."""
+        """Start no more jobs, and ask the running jobs to write a checkpoint and end."""
         self.stopping = True
         for running in self.running:
             running.process.stop()
 
     def kill(self) -> None:
-        """End everything at once, and wait until it has."""
+        """Kill all running jobs, and wait for their ends."""
         self.stopping = True
         for running in self.running:
             running.process.kill()
@@ -120,7 +122,7 @@ class Pool:
             self.wait(1)
 
     def start(self) -> None:
-        """Start what fits."""
+        """Start waiting jobs while there is room for the next one."""
         while self.waiting and not self.stopping:
             job = self._next()
             device = self._room_for(job)
@@ -139,7 +141,7 @@ class Pool:
             self.running.append(Running(job, place, process))
 
     def _next(self) -> Job:
-        """The first in line, unless a longer one would then end after all the others."""
+        """Return the first waiting job, or the longest one if it would otherwise end last."""
         first = self.waiting[0]
         known = [job for job in self.waiting if job.seconds is not None]
         if len(known) < 2 or first.alone:
@@ -151,23 +153,25 @@ class Pool:
         return longest if longest.seconds > others / self.most_jobs() else first
 
     def _room_for(self, job: Job) -> Device | None:
-        """The least busy device with room for the job."""
+        """Return the device with the fewest jobs that has room for the job, or None."""
         fitting = [device for device in self.devices if self._fits(job, device)]
         return min(fitting, key=lambda d: len(self._on(d)), default=None)
 
     def _on(self, device: Device) -> list[Running]:
+        """Return the running jobs of a device."""
         return [r for r in self.running if r.place.device is device]
 
     def _fits(self, job: Job, device: Device) -> bool:
-        there = self._on(device)
-        if not there:
+        """Return whether a device has room for a job. An empty device always has."""
+        running = self._on(device)
+        if not running:
             return True
-        if job.alone or any(r.job.alone for r in there):
+        if job.alone or any(r.job.alone for r in running):
             return False
         if self.jobs_per_device is not None:
-            return len(there) < self.jobs_per_device
-        if len(there) >= device.most_jobs(self.threads):
+            return len(running) < self.jobs_per_device
+        if len(running) >= device.most_jobs(self.threads):
             return False
-        needs = [device.need(j.memory_mib) for j in (job, *(r.job for r in there))]
+        needs = [device.need(j.memory_mib) for j in (job, *(r.job for r in running))]
         known = [need for need in needs if need is not None]
         return len(known) == len(needs) and sum(known) <= HEADROOM * device.free_mib

@@ -1,4 +1,4 @@
-"""Is imported by the fork server once, so that no job needs to. It must never initialize CUDA."""
+"""The imports of the fork server, which all jobs inherit. CUDA must not be initialized here."""
 
 import os
 
@@ -10,7 +10,7 @@ for blas in ("OPENBLAS", "MKL"):
 try:
     import torch
 except (ImportError, OSError, MemoryError):
-    # The server would pass over it, and each job would import a torch that is half there.
+    # Without an exit here, each job would import a partially loaded torch.
     raise SystemExit(1) from None
 
 torch.set_num_threads(1)  # a process with a thread pool must not fork

@@ -1,4 +1,4 @@
-"""A job in a process of its own, forked from a warm server; how it ended is always known."""
+"""Processes of jobs, forked from a server that has imported torch, and the ways they ended."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SERVER_DIES = (
 _PR_SET_CHILD_SUBREAPER = 36
 _OOM_KILLS = Path("/proc/vmstat")
 
-# One server for this process.
+# This process has one server.
 _server: ForkServer | None = None
-_servers_lost = 0  # that were killed
+_servers_lost = 0  # the number of servers that were killed
 _preload = PRELOAD
 
 
 def warm_up(preload: str = PRELOAD) -> None:
-    """Start the server now: it imports while the caller goes on."""
+    """Start the server, which imports the module `preload` while the caller continues."""
     global _preload
     if preload != _preload:
         shut_down()
@@ -40,7 +40,7 @@ def warm_up(preload: str = PRELOAD) -> None:
 
 
 def keep_warm() -> ForkServer:
-    """The server; started again if it was killed, so that it imports before it is needed."""
+    """Return the server. A server that was killed is replaced, so that imports start early."""
     global _server, _servers_lost
     if _server is None or not _server.alive():
         if _server is not None:
@@ -51,46 +51,46 @@ def keep_warm() -> ForkServer:
 
 
 def server_pid() -> int | None:
-    """The server's process; None if there is none."""
+    """Return the server's process id, or None if there is no server."""
     return None if _server is None else _server.pid
 
 
 def _adopt_orphans() -> None:
-    """Jobs whose server was killed become our children: their exit codes reach us (Linux)."""
+    """Let jobs whose server was killed become children of this process (Linux), for exit codes."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def reap_strays(known: set[int]) -> None:
-    """Reap orphans that nobody waits for: forked by a server that died before it said so.
+    """Reap orphans that a server forked but died before it reported them.
 
-    known: the jobs that are waited for. Where no server has died there are none, and the children
-    of whoever uses this as a library are theirs. macOS gives us no orphans, and has no `waitid`
-    before Python 3.13.
+    known: the process ids of the jobs of the pool, which `Process.ended` reaps. If no server has
+    died, there are no orphans, and all children belong to the program that uses gansweep. macOS
+    has no orphans of this kind, and no `waitid` before Python 3.13.
     """
     if not _servers_lost or not hasattr(os, "waitid"):
         return
     with suppress(ChildProcessError):
         while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
             if found.si_pid in known | {server_pid()}:
-                return  # it is told of only once it is reaped; its turn comes
+                return  # waitid reports this child again until it is reaped; later calls continue
             os.waitpid(found.si_pid, os.WNOHANG)
 
 
 def shut_down() -> None:
-    """End the server. Its jobs must have ended."""
+    """End the server. All jobs must have ended before."""
     global _server, _servers_lost
-    if _server is not None:  # it may still be importing for jobs that never came
+    if _server is not None:  # the server may still import
         _server.close()
         _server = None
     _servers_lost = 0
 
 
 class Process:
-    """A running job.
+    """The process of a job.
 
-    Its end is told by its own pipe, not by the server: a job outlives a killed server, and no
-    job outlives its sweep by more than a checkpoint.
+    The pipe of the job shows its end, and not the server, because a job outlives a killed server. A
+    job outlives its sweep only until it has written a checkpoint.
     """
 
     def __init__(
@@ -112,33 +112,34 @@ class Process:
                     raise UserError(SERVER_DIES) from None
                 time.sleep(0.1 * 2**attempt)
         self._answer: Ended | None = None
-        with suppress(OSError):  # it was killed at once
+        with suppress(OSError):  # the process was killed at its start
             self.connection.send((function, arguments, log, environment or {}))
 
     def stop(self) -> None:
-        """Ask it to write a checkpoint and end. One that somebody has suspended goes on for it."""
+        """Ask the job to write a checkpoint and end. A suspended job is continued for this."""
         with suppress(OSError):
             self.connection.send(STOP)
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """End it at once, with whatever it has started."""
+        """Kill the job, and all processes that it has started."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process group of the job."""
         with suppress(ProcessLookupError):
             if os.getpgid(self.pid) == self.pid:
                 os.killpg(self.pid, number)
-            else:  # it has only just been forked
+            else:  # the process has not yet called setsid
                 os.kill(self.pid, number)
 
     def ended(self) -> Ended | None:
-        """How it ended; None while it runs. Reaps the process."""
+        """Return how the job ended, or None while it runs. A job that has ended is reaped."""
         try:
             if not self.connection.poll():
                 return None
             self._answer = self.connection.recv()
-            return None  # it is about to close the pipe
+            return None  # the job closes the pipe next
         except (EOFError, OSError):
             pass
         except Exception as error:  # an answer that cannot be unpickled here
@@ -151,9 +152,10 @@ class Process:
         return ended
 
     def _reap(self) -> int | None:
+        """Return the exit code, or None if it is unknown."""
         code = exit_code(self._end, 10)
         os.close(self._end)
-        if code is None:  # perhaps the server was killed: then the job is our child now
+        if code is None:  # if the server was killed, the job is now a child of this process
             with suppress(ChildProcessError):
                 for _ in range(100):
                     pid, status = os.waitpid(self.pid, os.WNOHANG)
@@ -164,7 +166,7 @@ class Process:
 
 
 def _oom_kills() -> int:
-    """How often the kernel has killed for memory since the machine started."""
+    """Return how many processes the kernel has killed for lack of memory since it started."""
     with suppress(OSError, ValueError, IndexError):
         return int(_OOM_KILLS.read_text().split("\noom_kill ")[1].split()[0])
     return 0

@@ -111,7 +111,7 @@ def render(progress: SweepProgress) -> RenderableType:
 def overall(progress: SweepProgress) -> Text:
     """Return the line of the sweep.
 
-    It looks like `lr-beta1-baea07  5/12 done  1 failed  2 running  4 waiting  left 1:32, until
+    An example is `lr-beta1-baea07  5/12 done  1 failed  2 running  4 waiting  left 1:32, until
     14:07`.
     """
     total = progress.done + progress.failed + progress.pruned + progress.waiting

@@ -30,8 +30,8 @@ class StopRequest:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        # A signal with a handler of its own is left alone: nohup ignores SIGHUP, and submitit
-        # handles SIGTERM itself.
+        # Signals that already have a handler keep that handler: nohup ignores SIGHUP, and submitit
+        # handles SIGTERM.
         default = (signal.SIG_DFL, signal.default_int_handler)
         numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
         handled = [number for number in numbers if signal.getsignal(number) in default]

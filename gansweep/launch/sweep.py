@@ -1,4 +1,4 @@
-"""The runs of a sweep on this machine's slots: retried by cause, watched, stopped in good order."""
+"""Train the runs of a sweep in the slots of this machine, with retries and a live view."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ from gansweep.launch.pool import Job, Pool, Running
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.launch.stop_request import StopRequest
 from gansweep.launch.task import PlannedRun, SweepTask
-from gansweep.store.errors import FailedElsewhere, Held, UserError
+from gansweep.store.errors import FailedInOtherSweep, Held, UserError
 from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
 from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.job import cause_of, execute, one_line, record_failure, summary
 
-RETRIES = 2  # of a run that was killed without having written a checkpoint meanwhile
-TICK = 0.25  # seconds between two looks at what happens
-LAST_WORDS = 20.0  # seconds for the checkpoints when this process has to end
-LOOK = 2.0  # seconds between two looks at runs that another sweep trains
+RETRIES = 2  # retries of a run that is killed without having written a new checkpoint
+TICK = 0.25  # seconds between two checks of the running jobs
+CHECKPOINT_SECONDS = 20.0  # time for the checkpoints when this process has to end
+POLL_SECONDS = 2.0  # time between two reads of the runs' files
+STOPPING = "stopping: running runs write a checkpoint (press Ctrl-C again to stop at once)"
 
 
 def train_run(out: str, run_id: str, title: str, planned: str, place: dict[str, Any]) -> list[str]:
-    """In the job's process: train one run where it was given room. Returns what is to be told."""
-    said: list[str] = []
-    execute(Run(out, run_id), title, planned=planned, place=place, tell=said.append)
-    return said
+    """Train one run in the job's process. Returns the lines to print.
+
+    place: see `Place.describe`. The other arguments and the exceptions are those of `execute`.
+    """
+    lines: list[str] = []
+    execute(Run(out, run_id), title, planned=planned, place=place, tell=lines.append)
+    return lines
 
 
 def make_pool(task: SweepTask) -> Pool:
-    """The slots for a sweep: a core each on a CPU, or as the task says."""
+    """Return the slots for a sweep: by default, one for each core on a CPU."""
     devices = find_devices(task.device)
     threads = task.threads or 1
     if task.threads is None and task.jobs_per_device is not None:
@@ -47,41 +51,42 @@ def make_pool(task: SweepTask) -> Pool:
 
 
 def make_estimates(task: SweepTask, pool: Pool, latest: int = LATEST) -> Estimates:
-    """What runs cost in these slots, by so many finished ones."""
+    """Return the estimated costs of runs in these slots, from the `latest` finished runs."""
     return Estimates(task.out, pool.devices[0].kind, pool.threads, latest)
 
 
 class Feed(Protocol):
-    """Where runs come from while a sweep goes on: a search."""
+    """A source of further runs during a sweep, such as a search."""
 
     def more(self) -> bool:
-        """May there be another run?"""
+        """Return whether there may be another run, now or later."""
         ...
 
     def next(self) -> PlannedRun | None:
-        """A run for a slot that is free; None if there is none for now."""
+        """Return a run for a free slot, or None if there is none at present."""
         ...
 
     def ended(self, run_id: str, outcome: str) -> None:
-        """A run is `done`, `failed`, `pruned` (as asked for) or `stopped` (with the sweep)."""
+        """Receive the outcome of a run: `done`, `failed`, `pruned`, or `stopped` with the sweep."""
         ...
 
     def runs_to_prune(self) -> list[str]:
-        """Return the ids of the running runs that are to be stopped."""
+        """Return the ids of the running runs to stop."""
         ...
 
     def best(self) -> str:
-        """A word for the live view."""
+        """Return a text for the live view, such as the best value so far."""
         ...
 
 
+# The type of `train_run`.
 Work = Callable[[str, str, str, str, dict[str, Any]], list[str]]
 
 
 class LocalSweep:
-    """Trains runs that are planned; afterwards `outcomes` says of each what became of it.
+    """Trains planned runs, and keeps the outcome of each run that ended (see `Feed.ended`).
 
-    feed: runs that are planned on the way, as slots get free. work: what a job does.
+    feed: the source of runs that are planned whenever a slot is free; work: the function of a job.
     """
 
     def __init__(
@@ -97,15 +102,15 @@ class LocalSweep:
         self._pruned: set[str] = set()
         self.name = task.name
         self.pool = make_pool(task)
-        # The only run takes a slot of its own whatever it costs, as those of clusters do.
+        # A single run, such as that of a cluster's job, needs no estimate of its cost.
         alone = feed is None and len(run_ids) == 1
         self.estimates = make_estimates(task, self.pool, 0 if alone else LATEST)
         self.outcomes: dict[str, str] = {}
-        self.elsewhere: dict[str, Job] = {}
+        self.in_other_sweeps: dict[str, Job] = {}
         self.fault: UserError | None = None
-        self._asked = StopRequest()
-        self._kills: dict[str, tuple[int, int]] = {}  # in a row, with the same checkpoint
-        self._looked = time.monotonic()
+        self._stop_request = StopRequest()
+        self._kills: dict[str, tuple[int, int]] = {}  # count with the same checkpoint, its time
+        self._polled = time.monotonic()
         self._costs: dict[str, Cost] = {}
         self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
         self._titles = task.titles()
@@ -115,6 +120,7 @@ class LocalSweep:
             self._estimate(cost)
 
     def _submit(self, run_id: str) -> None:
+        """Add a run to the queue of the pool."""
         run = Run(self.task.out, run_id)
         arguments = (self.task.out, run_id, self._title(run_id), self.task.planned)
         job = Job(run_id, self.work, arguments, log=run.log)
@@ -125,7 +131,7 @@ class LocalSweep:
         self.pool.submit(job)
 
     def _take(self) -> None:
-        """Runs of the feed for the slots that are free."""
+        """Start runs of the feed in the free slots."""
         while self.feed is not None and not self.pool.stopping:
             if self.pool.waiting or len(self.pool.running) >= self.pool.most_jobs():
                 return
@@ -135,9 +141,10 @@ class LocalSweep:
             self._titles[planned.run.id] = planned.title
             self._submit(planned.run.id)
             self._estimate(self._costs[planned.run.id])
-            self.pool.start()  # it takes a slot, or its waiting keeps the next from being asked
+            self.pool.start()  # if the run has to wait for a slot, the loop ends
 
     def _prune(self) -> None:
+        """Ask the runs to stop that the feed prunes."""
         for run_id in self.feed.runs_to_prune() if self.feed else ():
             for running in self.pool.running:
                 if running.job.key == run_id:
@@ -145,12 +152,13 @@ class LocalSweep:
                     running.process.stop()
 
     def _busy(self) -> bool:
-        if self.pool.waiting or self.pool.running or self.elsewhere:
+        """Return whether runs are waiting, running or still to come."""
+        if self.pool.waiting or self.pool.running or self.in_other_sweeps:
             return True
         return self.feed is not None and not self.pool.stopping and self.feed.more()
 
     def _estimate(self, cost: Cost) -> None:
-        """Tell the jobs of equal cost what the finished ones took."""
+        """Update the estimated time and memory of the jobs of equal cost."""
         memory = self.estimates.memory_mib(cost)
         alike = self._alike[cost]
         seconds = {s: self.estimates.seconds(cost, s) for s in {steps for _, steps in alike}}
@@ -162,100 +170,103 @@ class LocalSweep:
         return self._titles.get(run_id, run_id)
 
     def run(self) -> None:
-        """Train until everything has ended.
+        """Train until all runs have ended.
 
-        Raises KeyboardInterrupt when asked to stop by Ctrl-C, SIGTERM or SIGHUP, UserError when
-        the disk refuses to go on; what has ended by then is kept.
+        Raises KeyboardInterrupt after Ctrl-C, SIGTERM or SIGHUP, and UserError after an error of
+        the disk. Finished runs and checkpoints are kept.
         """
         try:
-            with self._asked.listening(), self._view() as view:
+            with self._stop_request.listening(), self._view() as view:
                 while self._busy():
                     self._take()
-                    over = self.pool.wait(TICK)
-                    if self._asked.times and not self.pool.stopping:
-                        console.print("stopping: running runs write a checkpoint (again: at once)")
+                    finished = self.pool.wait(TICK)
+                    if self._stop_request.times and not self.pool.stopping:
+                        console.print(STOPPING)
                         self.pool.stop()
-                    for running, ended in over:
+                    for running, ended in finished:
                         self._handle(running, ended)
                     self._prune()
-                    self._look_around()
+                    self._poll_files()
                     processes.reap_strays({r.process.pid for r in self.pool.running})
                     if view is not None:
                         view.update(render(self.progress()), refresh=True)
                     if self.pool.stopping and not self.pool.running:
                         break
         except BaseException as error:
-            if not isinstance(error, KeyboardInterrupt):  # a scheduler ends this process, or a bug
+            if not isinstance(error, KeyboardInterrupt):  # SystemExit or a bug
                 self._checkpoint_all()
             self.pool.kill()
             raise
         finally:
             processes.shut_down()
-        if self._asked.times:
+        if self._stop_request.times:
             raise KeyboardInterrupt
         if self.fault is not None:
             raise self.fault
 
     def _checkpoint_all(self) -> None:
+        """Stop all runs, and wait for their checkpoints for CHECKPOINT_SECONDS at most."""
         self.pool.stop()
-        deadline = time.monotonic() + LAST_WORDS
+        deadline = time.monotonic() + CHECKPOINT_SECONDS
         while self.pool.running and time.monotonic() < deadline:
             self.pool.wait(TICK)
 
     def _view(self) -> Any:
+        """Return the live view, or a context of None if the console is no terminal."""
         if not console.is_terminal:
             return nullcontext()
         return Live(console=console, auto_refresh=False, transient=True)
 
     def _handle(self, running: Running, ended: Ended) -> None:
-        """What became of a job: an end, or another try."""
+        """Record the outcome of a job that has ended, or submit the job again."""
         job = running.job
         run = Run(self.task.out, job.key)
         title = self._title(run.id)
         error = ended.error
         if ended.returned or (error is None and run.complete()):
             lines = ended.result or [f"{title}  {summary(run.read_result())}"]
-            for line in lines[:-1] if self.feed else lines:  # a feed says more in fewer words
+            for line in lines[:-1] if self.feed else lines:  # a feed prints its own last line
                 console.print(line)
             self._end(run, "done")
         elif isinstance(error, Held):
-            self.elsewhere[run.id] = job
-        elif isinstance(error, FailedElsewhere):
+            self.in_other_sweeps[run.id] = job
+        elif isinstance(error, FailedInOtherSweep):
             self._failed(run, one_line(error), " in another sweep")
         elif isinstance(error, stop.Stopped) or (self.pool.stopping and error is None):
             if run.id in self._pruned:
                 self._end(run, "pruned")
             elif self.pool.stopping:
                 self._end(run, "stopped")
-            else:  # somebody else asked it to stop: a scheduler, a person
-                self._again(running, "was preempted")
+            else:  # a scheduler or a person has sent SIGTERM to the job
+                self._retry(running, "was preempted")
         elif error is not None:
-            self._raised(running, error)
+            self._handle_error(running, error)
         else:
-            self._died(running, ended)
+            self._handle_death(running, ended)
 
-    def _raised(self, running: Running, error: BaseException) -> None:
+    def _handle_error(self, running: Running, error: BaseException) -> None:
+        """Handle an exception of a job: stop the sweep, retry the run or record its failure."""
         run = Run(self.task.out, running.job.key)
         cause = cause_of(error, run)
         if cause == "disk":
             assert isinstance(error, OSError)
             where = f"{error.filename}: " if error.filename else ""
             self.fault = UserError(
-                f"{where}{error.strerror}: nothing more is started; mend it and type the command "
-                "again, it goes on from the last checkpoints"
+                f"{where}{error.strerror}: no more runs are started; correct the error and repeat "
+                "the command, which resumes from the last checkpoints"
             )
             self._end(run, "stopped")
             self.pool.stop()
         elif cause == "out of memory" and not running.job.alone:
             running.job.alone = True
-            with suppress(OSError, Held), run.owned():  # it is not yet the last word
+            with suppress(OSError, Held), run.owned():  # the failure is not final
                 run.failure.unlink(missing_ok=True)
-            self._again(running, "ran out of memory: once more, alone on its device")
+            self._retry(running, "ran out of memory", "retries alone on its device")
         else:
             self._failed(run, one_line(error))
 
-    def _died(self, running: Running, ended: Ended) -> None:
-        """Its process ended without a word."""
+    def _handle_death(self, running: Running, ended: Ended) -> None:
+        """Handle a process that died without an answer: retry the run or record its failure."""
         run = Run(self.task.out, running.job.key)
         how = ended.how()
         try:
@@ -265,34 +276,37 @@ class LocalSweep:
                 kills, before = self._kills.get(run.id, (0, 0))
                 kills = kills + 1 if written == before else 1
                 self._kills[run.id] = (kills, written)
-                again = ended.killed and kills <= RETRIES
-                if not again:
+                retry = ended.killed and kills <= RETRIES
+                if not retry:
                     record_failure(run, "killed" if ended.killed else "crashed", how, "Died")
         except Held:
-            self.elsewhere[run.id] = running.job
+            self.in_other_sweeps[run.id] = running.job
             return
         except OSError as error:
-            self._raised(running, error)
+            self._handle_error(running, error)
             return
         running.job.alone |= ended.out_of_memory
-        if again:
-            self._again(running, how)
+        if retry:
+            self._retry(running, how)
         else:
             self._failed(run, how)
 
-    def _again(self, running: Running, why: str) -> None:
-        console.print(f"{self._title(running.job.key)}  {why}; goes on")
+    def _retry(self, running: Running, why: str, action: str = "resumes") -> None:
+        """Submit a job again, before the waiting ones."""
+        console.print(f"{self._title(running.job.key)}  {why}; {action}")
         self.pool.submit(running.job, first=True)
 
     def _failed(self, run: Run, why: str, where: str = "") -> None:
-        said = run.why_failed() if run.failed() else f"failed: {why}"
-        console.print(f"{self._title(run.id)}  {said}{where}")
+        """Print why a run has failed, and record that."""
+        reason = run.why_failed() if run.failed() else f"failed: {why}"
+        console.print(f"{self._title(run.id)}  {reason}{where}")
         self._end(run, "failed")
         if self.task.fail_fast and not self.pool.stopping:
-            console.print("fail_fast: stopping the others, with checkpoints")
+            console.print("fail_fast: stopping the other runs, which write checkpoints")
             self.pool.stop()
 
     def _end(self, run: Run, outcome: str) -> None:
+        """Record the outcome of a run."""
         self.outcomes[run.id] = outcome
         if outcome == "done":
             self.estimates.learn(run)
@@ -300,22 +314,22 @@ class LocalSweep:
         if self.feed is not None:
             self.feed.ended(run.id, outcome)
 
-    def _look_around(self) -> None:
-        """The memory of what runs; what other sweeps have made of the runs that we share."""
-        if time.monotonic() - self._looked < LOOK:
+    def _poll_files(self) -> None:
+        """Read the memory of running runs, and the outcomes of runs that other sweeps train."""
+        if time.monotonic() - self._polled < POLL_SECONDS:
             return
-        self._looked = time.monotonic()
+        self._polled = time.monotonic()
         for running in self.pool.running:
             lines = Run(self.task.out, running.job.key).latest_metrics(1)
             if running.job.memory_mib is None and lines:
                 for job, _ in self._alike[self._costs[running.job.key]]:
                     job.memory_mib = lines[-1].get("memory_mib")
-        for run_id, job in list(self.elsewhere.items()):
+        for run_id, job in list(self.in_other_sweeps.items()):
             run = Run(self.task.out, run_id)
             status = run.status()
             if status == "running":
                 continue
-            del self.elsewhere[run_id]
+            del self.in_other_sweeps[run_id]
             if status == "done" or status in FAILED:
                 console.print(f"{self._title(run_id)}  {status} in another sweep")
                 self._end(run, "done" if status == "done" else "failed")
@@ -323,7 +337,7 @@ class LocalSweep:
                 self.pool.submit(job, first=True)
 
     def progress(self) -> SweepProgress:
-        """What the live view shows."""
+        """Return the progress that the live view shows."""
         counts = list(self.outcomes.values())
         running = []
         devices = self.pool.devices
@@ -332,7 +346,7 @@ class LocalSweep:
         )
         for r in order:
             line = run_progress(Run(self.task.out, r.job.key), self._title(r.job.key))
-            line.slot = r.place.describe()["slot"]  # its history may still tell of an earlier one
+            line.slot = r.place.describe()["slot"]  # the history may still have an earlier slot
             running.append(line)
         left: list[float | None] = [line.seconds_left for line in running]
         waiting = [job.seconds for job in self.pool.waiting]
@@ -344,14 +358,14 @@ class LocalSweep:
             failed=counts.count("failed"),
             waiting=len(self.pool.waiting),
             running=running,
-            in_other_sweeps=len(self.elsewhere),
+            in_other_sweeps=len(self.in_other_sweeps),
             seconds_left=total_seconds(left, self.pool.most_jobs(), whole),
             note="stopping" if self.pool.stopping else self.feed.best() if self.feed else "",
         )
 
 
 def _checkpointed(run: Run) -> int:
-    """When its checkpoint was written; 0 if there is none."""
+    """Return the time of the run's checkpoint in ns, or 0 if there is none."""
     with suppress(OSError):
         return run.last.stat().st_mtime_ns
     return 0

@@ -53,7 +53,7 @@ class SweepTask:
     def __call__(self, cfg: DictConfig) -> Result:
         """Train the run. Returns its result.
 
-        Raises KeyboardInterrupt if the run was stopped, and whatever made it fail.
+        Raises KeyboardInterrupt if the run was stopped, and the exception of a run that failed.
         """
         run = Run(cfg.out, cfg.run_id)
         title = replace(self, out=cfg.out).titles().get(run.id, run.id)

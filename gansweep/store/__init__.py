@@ -1,4 +1,5 @@
-"""The contract: what a run folder and a sweep folder hold, and how they are read and written.
+"""The files of run folders and sweep folders, and how to read and write them.
 
-Everything else meets here, on disk. Standard library only.
+All other parts of gansweep exchange data through these files. The package `store` imports only the
+standard library.
 """

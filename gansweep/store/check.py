@@ -1,8 +1,8 @@
-"""Does a value that was read from a file have the type that the records declare?
+"""Check whether values that were read from files have the types that the records declare.
 
-No library does it here. pydantic reads no TypedDict of Python's own before 3.12. msgspec does, but
-takes NaN for a number, and stops at a field that it does not know or drops it without a word. Both
-would end that the contract needs the standard library alone.
+No library is used for the check. pydantic does not read Python's own TypedDict before Python 3.12.
+msgspec does, but accepts NaN as a number, and either refuses unknown fields or drops them silently.
+Both would also add a dependency to a package that needs only the standard library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-MOST = 1e100  # of a number in a file: sums and squares of such numbers are finite
+LIMIT = 1e100  # numbers in files are below it, so that their sums and squares are finite
 NAMES = {
     dict: "an object",
     list: "a list",
@@ -28,22 +28,22 @@ NAMES = {
 
 
 def fault(value: object, kind: Any, place: str = "") -> str:
-    """What keeps `value` from being of a type, with its place, in words; empty if nothing does.
+    """Return a message that says where and how `value` violates a type; empty if it conforms.
 
-    kind: a TypedDict or a dataclass (an object with these fields), or what one of their fields is
-    declared as. A field that the type does not know is no fault: a newer version may have written
-    it. Numbers must be finite.
+    kind: a TypedDict or a dataclass, for an object with these fields, or the declared type of one
+    of their fields; place: the path of the value in its file, for the message. Unknown fields are
+    valid, because a newer version may have written them. Numbers must be finite.
     """
     if kind is Any:
         return ""
-    origin, parts, has_fields = _made_of(kind)
+    origin, parts, has_fields = _components(kind)
     if origin in (typing.Union, types.UnionType):
         faults = [fault(value, part, place) for part in parts]
         return "" if "" in faults else faults[0]
     if has_fields:
         return _fault_of_object(value, kind, place)
     if not _is_a(value, origin or kind):
-        return f"{place or 'it'} is {_shown(value)}, not {NAMES[origin or kind]}"
+        return f"{place or 'the value'} is {_shown(value)}, not {NAMES[origin or kind]}"
     inner: list[tuple[object, str]] = []
     if not parts or parts[-1] is Any:
         return ""
@@ -55,15 +55,19 @@ def fault(value: object, kind: Any, place: str = "") -> str:
 
 
 @functools.cache
-def _made_of(kind: Any) -> tuple[Any, tuple[Any, ...], bool]:
-    """What a generic type is made of, and has it fields? To ask anew takes most of the time."""
+def _components(kind: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """Return the origin and the arguments of a generic type, and whether the type has fields.
+
+    The result is cached, because computing it takes most of the time of a check.
+    """
     has_fields = dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)
     return typing.get_origin(kind), typing.get_args(kind), has_fields
 
 
 def _fault_of_object(value: object, kind: Any, place: str) -> str:
+    """Return how `value` violates a type with fields (see `fault`)."""
     if not isinstance(value, dict):
-        return f"{place or 'it'} is {_shown(value)}, not an object"
+        return f"{place or 'the value'} is {_shown(value)}, not an object"
     hints, needed = _fields(kind)
     for name, hint in hints.items():
         where = f"{place}.{name}" if place else name
@@ -77,7 +81,7 @@ def _fault_of_object(value: object, kind: Any, place: str) -> str:
 
 @functools.cache
 def _fields(kind: Any) -> tuple[dict[str, Any], frozenset[str]]:
-    """The declared types of the fields, and the fields that must be there."""
+    """Return the declared types of the fields by name, and the names of the required fields."""
     hints = typing.get_type_hints(kind)
     if not dataclasses.is_dataclass(kind):
         return hints, kind.__required_keys__
@@ -92,14 +96,15 @@ def _is_a(value: object, kind: type) -> bool:
 
 
 def is_number(value: object, kind: type = float) -> bool:
-    """Is it a finite number, a whole one if `kind` is int? Truth values are none."""
+    """Return whether `value` is a finite number, and an integer if `kind` is int. A bool is not."""
     kinds = int if kind is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
         return False
-    return abs(value) < MOST
+    return abs(value) < LIMIT
 
 
 def _shown(value: object) -> str:
+    """Return `value` as at most 30 characters of JSON, or the name of its type."""
     if isinstance(value, dict | list):
         return NAMES[type(value)]
     text = json.dumps(value)
@@ -107,6 +112,6 @@ def _shown(value: object) -> str:
 
 
 def number(record: Mapping[str, Any], name: str) -> float | None:
-    """The finite number that a record has under a name; None if it has none."""
+    """Return the finite number in a field of a record, or None if there is none."""
     value = record.get(name)
     return value if is_number(value) else None

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one clear line, exit code 2, no traceback."""
+"""Errors that the user can correct: one clear line, exit code 2, no traceback."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
 
 
 class UserError(Exception):
-    """What is wrong, where, and the remedy, in one line."""
+    """An error that the user can correct. Its message gives error, place and remedy in one line."""
 
 
 class Diverged(Exception):
-    """A run's loss is no longer a finite number: an outcome of training, not a bug."""
+    """The loss of a run is no longer finite, which is an outcome of training and not a bug."""
 
 
 class Held(UserError):
-    """A run belongs to another living process."""
+    """Another living process holds the lock of a run."""
 
 
-class FailedElsewhere(UserError):
-    """Another sweep has trained the run meanwhile, and it failed."""
+class FailedInOtherSweep(UserError):
+    """A run of this sweep has failed in another sweep since this sweep was planned."""
 
 
 def choices_hint(value: str, choices: Iterable[str]) -> str:
-    """`did you mean 'alpha'?` when something is near, and all the valid choices."""
+    """Return a hint that lists all choices, after `did you mean 'alpha'?` if one is similar."""
     choices = list(choices)
     near = nearest(value, choices)
-    meant = f"did you mean {near!r}? " if near else ""
-    return f"{meant}valid: {', '.join(choices)}"
+    suggestion = f"did you mean {near!r}? " if near else ""
+    return f"{suggestion}valid: {', '.join(choices)}"
 
 
 def nearest(value: str, choices: Iterable[str]) -> str | None:
-    """The choice that `value` is probably a misspelling of."""
+    """Return the choice most similar to `value`, or None if none is similar."""
     return next(iter(difflib.get_close_matches(value, list(choices), n=1, cutoff=0.6)), None)
 
 
 def printable(text: str) -> str:
-    """Names and messages from files may hold control characters: these never reach a terminal."""
+    """Return `text` with control characters escaped, as names from files may contain them."""
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
-# What a disk or a file system refuses: the user's to mend, not a bug.
+# Errors of a disk or a file system, which the user can correct and which are no bugs.
 _REFUSED = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR,
     errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG, errno.EIO, errno.EFBIG, errno.ELOOP,
@@ -57,16 +57,16 @@ _REFUSED = {
 
 
 def refused_by_disk(error: BaseException) -> bool:
-    """Is it the disk or its permissions that end every run, rather than this one's own fault?"""
+    """Return whether the error comes from the disk or its permissions, and so stops every run."""
     return isinstance(error, OSError) and error.errno in _REFUSED
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Print a UserError, or what the file system refuses, as one line and exit with 2.
+    """Print a UserError or an error of the file system as one line, and exit with code 2.
 
-    Ctrl-C is one line and exit code 130. Everything else is a bug and passes through with its
-    traceback.
+    Ctrl-C also prints one line, and exits with code 130. All other exceptions are bugs and are
+    raised with their tracebacks.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""How long a run will take and how much memory, judged by finished runs of the same networks."""
+"""Estimate the time and memory of runs from finished runs of equal cost."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from typing import Any
 from gansweep.store.records import RunConfig
 from gansweep.store.run import Run
 
-# What decides the cost of a step, of all that a run's identity holds.
+# The values of a run's identity that determine the cost of a step.
 COST = (
     "gen", "disc", "gen_width", "disc_width", "batch_size", "precision", "memory_format",
     "reuse_fake", "fresh_z", "joint_d",
 )  # fmt: skip
-LATEST = 300  # finished runs that are looked at
+LATEST = 300  # finished runs that are read, by default
 
 Cost = tuple[Any, ...]
 
 
 class Estimates:
-    """Costs per step of finished runs. out: the folder of runs; kind, threads: where the runs to
-    come will be trained; latest: how many finished ones are read at first."""
+    """The costs of finished runs.
+
+    out: the folder of runs; kind: the kind of device (`cpu` or `cuda`) and threads: the CPU threads
+    of the runs to estimate; latest: the number of finished runs that are read, newest first.
+    """
 
     def __init__(self, out: str | Path, kind: str, threads: int, latest: int = LATEST) -> None:
         self.kind = kind
@@ -36,7 +39,7 @@ class Estimates:
             self.learn(run)
 
     def learn(self, run: Run) -> None:
-        """Take a finished run into account."""
+        """Add the costs of a finished run, if it has all records and the same kind of device."""
         record, result, environment = run.read_config(), run.read_result(), run.read_environment()
         if record is None or result is None or environment is None:
             return
@@ -51,20 +54,22 @@ class Estimates:
             self._memory[cost] = max(self._memory.get(cost, 0), result["peak_memory_mib"])
 
     def seconds(self, cost: Cost, steps: int) -> float | None:
-        """Of a run with as many threads; None if none like it is known."""
+        """Return the estimated seconds of a run, or None if no run of equal cost is known."""
         known = self._paces.get(cost)
         if not known:
             return None
         return median(pace for pace, _ in known) * steps + median(fixed for _, fixed in known)
 
     def memory_mib(self, cost: Cost) -> int | None:
-        """The greatest peak of its like; None if none is known."""
+        """Return the highest peak memory of runs of equal cost in MiB, or None if it is unknown."""
         return self._memory.get(cost) or None
 
 
 def cost_of(record: RunConfig | None) -> Cost:
-    """What decides the cost of a step; equal for runs that cost the same, and where nothing is
-    known."""
+    """Return the values that determine the cost of a step, which are equal for runs of equal cost.
+
+    The result is empty if the record is missing.
+    """
     if record is None:
         return ()
     identity, data = record["identity"], record["data"]
@@ -75,6 +80,7 @@ def cost_of(record: RunConfig | None) -> Cost:
 
 
 def _latest(out: str | Path, count: int) -> list[Run]:
+    """Return the runs that finished last, newest first, at most `count` of them."""
     found: list[tuple[float, str, Run]] = []
     if not count:
         return []
@@ -89,13 +95,14 @@ def _latest(out: str | Path, count: int) -> list[Run]:
 def total_seconds(
     known: list[float | None], slots: int, whole: list[float] | None = None
 ) -> float | None:
-    """Of several runs on so many slots; what is unknown is taken for the mean of the others.
+    """Return the estimated seconds of several runs on `slots` slots, or None if none is known.
 
-    whole: what runs take from start to end, where `known` has only what is left of them.
+    known: the seconds left of each run, or None where they are unknown, for which the mean of the
+    known ones is used; whole: known seconds of runs from start to end, for a better mean.
     """
-    there = [seconds for seconds in known if seconds is not None]
-    if not there:
+    finite = [seconds for seconds in known if seconds is not None]
+    if not finite:
         return None
-    mean = sum(whole or there) / len(whole or there)
-    total = sum(there) + mean * (len(known) - len(there))
-    return max(total / max(1, min(slots, len(known))), max(there))
+    mean = sum(whole or finite) / len(whole or finite)
+    total = sum(finite) + mean * (len(known) - len(finite))
+    return max(total / max(1, min(slots, len(known))), max(finite))

@@ -1,4 +1,4 @@
-"""Which runs somebody means: by id, folder, or place in a sweep's table."""
+"""Find runs by id, by folder or by row of a sweep, and sweeps by name."""
 
 from __future__ import annotations
 
@@ -8,49 +8,54 @@ from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.manifest import RUN_NAME, read_manifest
 from gansweep.store.run import Run
 
-WAYS = "a run's id or its beginning, its folder, or SWEEP/ROW as the table numbers it"
+WAYS = "a run's id or a prefix of its id, its folder, or SWEEP/ROW as the table numbers it"
 
 
 LATEST = "latest"
-SWEEP = f"the sweep's name, its beginning, or {LATEST}"
+SWEEP = f"the sweep's name, a prefix of its name, or {LATEST}"
 
 
 def find_sweep(text: str, out: str | Path) -> str:
-    """The name of the sweep that `text` means: see SWEEP.
+    """Return the name of the sweep that `text` names (see SWEEP).
 
-    What no sweep is called is returned as it is: `read_manifest` refuses it. Raises UserError if
-    several sweeps begin so.
+    If there is none, `text` is returned, which `read_manifest` refuses. Raises UserError if the
+    names of several sweeps start with `text`.
     """
     known = sweeps_by_time(out)
     if text in known:
         return text
     if text == LATEST and known:
         return known[-1]
-    begun = [name for name in known if text and name.startswith(text)]
-    if len(begun) > 1:
-        several = ", ".join(reversed(begun[-6:]))
-        raise UserError(f"{text}: {len(begun)} sweeps begin so, the latest first: {several}")
-    return begun[0] if begun else text
+    matching = [name for name in known if text and name.startswith(text)]
+    if len(matching) > 1:
+        several = ", ".join(reversed(matching[-6:]))
+        raise UserError(
+            f"{text}: {len(matching)} sweeps have this prefix, the latest first: {several}"
+        )
+    return matching[0] if matching else text
 
 
 def sweeps_by_time(out: str | Path) -> list[str]:
-    """The names of all sweeps, in the order in which they were planned last."""
+    """Return the names of all sweeps, in the order of the times when they were last planned."""
     found = (Path(out) / "sweeps").glob("*/manifest.json")
     return [name for _, name in sorted((p.stat().st_mtime_ns, p.parent.name) for p in found)]
 
 
 def find_runs(text: str, out: str | Path) -> list[Run]:
-    """The run `text` names, or all runs of a row. Raises UserError if there is none, or several."""
+    """Return the run or the runs of the row that `text` names (see WAYS).
+
+    Raises UserError if there is none, or if the ids of several runs start with `text`.
+    """
     sweep, slash, row = text.rpartition("/")
     if slash and row.isdigit():
         sweep = find_sweep(sweep, out)
         if sweep in sweeps_by_time(out):
-            return _of_row(sweep, int(row), out)
+            return _runs_of_row(sweep, int(row), out)
     folder = Path(text)
     if (folder / "config.json").exists():
         resolved = folder.resolve()
         if not RUN_NAME.fullmatch(resolved.name):
-            raise UserError(f"{text} is no run's folder: its name is no run's id")
+            raise UserError(f"{text} is no run's folder, as its name is no run's id")
         return [Run(resolved.parent.parent, resolved.name)]
     runs = Path(out) / "runs"
     known = sorted(path.name for path in runs.glob("*-s*") if _is_run(path))
@@ -60,7 +65,7 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
     if len(matching) == 1:
         return [Run(out, matching[0])]
     if matching:
-        raise UserError(f"{text}: {len(matching)} runs begin so: {', '.join(matching[:6])}")
+        raise UserError(f"{text}: {len(matching)} runs have this prefix: {', '.join(matching[:6])}")
     if (sweep := find_sweep(text, out)) in sweeps_by_time(out):
         raise UserError(f"{sweep} is a sweep: {sweep}/0 names the runs of its row 0")
     if not known:
@@ -73,10 +78,11 @@ def _is_run(path: Path) -> bool:
     return path.is_dir() and RUN_NAME.fullmatch(path.name) is not None
 
 
-def _of_row(sweep: str, number: int, out: str | Path) -> list[Run]:
+def _runs_of_row(sweep: str, number: int, out: str | Path) -> list[Run]:
+    """Return the runs of a row. Raises UserError if the row is missing or has no runs."""
     manifest = read_manifest(out, sweep)
     if number >= len(manifest.rows):
-        raise UserError(f"{sweep}/{number}: its rows are 0 to {len(manifest.rows) - 1}")
+        raise UserError(f"{sweep}/{number}: the rows of {sweep} are 0 to {len(manifest.rows) - 1}")
     row = manifest.rows[number]
     found = [Run(out, run_id) for runs in row.runs.values() for run_id in runs]
     if not found:

@@ -1,4 +1,4 @@
-"""JSON as it stands in the files of a run: one object a file, or one a line of a stream."""
+"""Read and write the JSON of a run's files: one object in a file, or one in each line."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 def parse(text: str) -> Any:
-    """The JSON value. The NaN of older versions is null. Raises ValueError if it is damaged."""
+    """Return the JSON value, with None for NaN. Raises ValueError for invalid JSON."""
     try:
         return _DECODER.decode(text)
     except RecursionError:
-        raise ValueError("brackets in brackets, without an end") from None
+        raise ValueError("the brackets are nested too deeply") from None
 
 
 def finite(value: Any) -> Any:
-    """`value` with null for what is not finite, as JSON has no NaN."""
+    """Return `value` with None for numbers that are not finite, as JSON has no NaN."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -33,14 +33,14 @@ def finite(value: Any) -> Any:
 
 
 def ordinary(path: Path) -> Path:
-    """`path`. Raises OSError for what is no file: a named pipe would keep its reader waiting."""
+    """Return `path`. Raises OSError unless it is a regular file, as a named pipe would block."""
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
     return path
 
 
 def append_line(path: Path, record: Any) -> None:
-    """Add a line, and first end one that a full disk or a kill has cut off."""
+    """Append a JSON line. A last line that a full disk or a kill has cut off is ended first."""
     with path.open("a+b") as stream:
         cut = b""
         if stream.tell():
@@ -50,20 +50,20 @@ def append_line(path: Path, record: Any) -> None:
 
 
 def tail_of(path: Path, size: int) -> bytes:
-    """The last `size` bytes of a file."""
+    """Return the last `size` bytes of a file. Raises OSError if it cannot be read."""
     with ordinary(path).open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
         return stream.read()
 
 
 def read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
-    """The JSON objects of a stream (of its end alone); half-written lines are left out."""
+    """Return the JSON objects of a stream, without damaged lines. tail: only the last objects."""
     data = b""
     with suppress(OSError):
         data = ordinary(path).read_bytes() if tail is None else tail_of(path, 512 * (tail + 1))
     texts = data.decode("utf-8", "replace").split("\n")
     texts = [text for text in texts if text.strip()]
-    try:  # all at once is three times as fast
+    try:  # parsing all lines at once is three times as fast
         values = parse(f"[{','.join(texts)}]")
     except ValueError:
         values = []
@@ -75,5 +75,5 @@ def read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
 
 
 def with_step(lines: list[dict[str, Any]]) -> list[Any]:
-    """The lines of a stream that say of which step they are: of a damaged one, what is left."""
+    """Return the lines that have a step, as the others are damaged."""
     return [line for line in lines if is_number(line.get("step"), int)]

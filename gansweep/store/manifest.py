@@ -1,6 +1,6 @@
-"""A sweep's manifest: its title, its tables and rows in order, and each row's run ids.
+"""The manifest of a sweep, `OUT/sweeps/NAME/manifest.json`: its tables, rows and run ids.
 
-The same runs can stand in many manifests. `OUT/sweeps/NAME/manifest.json`.
+Several manifests can have the same runs.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from gansweep.store.sweep_records import SearchRecord
 T = TypeVar("T")
 
 FORMAT = 1
-RUN_NAME = re.compile(r"\w+-s\d+", re.ASCII)  # no path, and with a seed
-NOT_APPLICABLE = "n/a"  # a parameter without effect, in row lists and in tables
-# Pictures of a run that a row list may ask for beside its samples.
+RUN_NAME = re.compile(r"\w+-s\d+", re.ASCII)  # a name without a path, and with a seed
+NOT_APPLICABLE = "n/a"  # the value of a parameter without effect, in row lists and tables
+# Pictures of a run that a row list may request in addition to its samples.
 SINGLES = {"clean": "clean", "dirty": "dirty"}
 
 
 @dataclass
 class Row:
-    """One configuration over data sets and seeds.
+    """One configuration with several data sets and seeds.
 
-    runs: for each picture column the ids of its runs, one a seed. invalid: for a column that
-    cannot be trained with these parameters, why. facts: texts of columns of their own.
+    runs: the run ids of each picture column, one id for each seed; invalid: for each picture column
+    that cannot be trained with these parameters, the reason; facts: the texts of further columns.
     """
 
     params: dict[str, Any]
@@ -42,11 +42,12 @@ class Row:
 
 @dataclass
 class Table:
-    """Some of the rows under one heading line; `remark` stands before it.
+    """Some rows of a sweep under one line of headings.
 
-    columns: parameter names; `a / b` shows two in one column. headings: a column's heading where
-    it is not the parameter's label. results: columns from the runs' results; singles: of pictures;
-    facts: the rows' own, before all others; quoted: likewise, after the results.
+    columns: parameter names, where `a / b` shows two parameters in one column; remark: a text
+    before the table; headings: the heading of a column, if it is not the parameter's label;
+    results: columns of the runs' results; singles: columns of single pictures (see SINGLES); facts:
+    columns of the rows' facts that come first; quoted: columns of facts after the results.
     """
 
     columns: list[str]
@@ -61,9 +62,13 @@ class Table:
 
 @dataclass
 class Manifest:
-    """A sweep. pictures: the headings of the picture columns, in order; titles: what the screen
-    calls the runs that were chosen, in the order of training; pruned: why runs were ended early;
-    search: of a search, its study's storage and its objective's label and metric."""
+    """The manifest of a sweep.
+
+    pictures: the headings of the picture columns, in order; common: the parameters that all rows
+    share; titles: the name of each chosen run on the screen, in the order of training; pruned: the
+    reason for each run that was ended early; search: the storage of a search's study, and the label
+    and metric of its objective.
+    """
 
     name: str
     title: str
@@ -77,23 +82,28 @@ class Manifest:
     search: SearchRecord = field(default_factory=SearchRecord)
 
     def params(self, row: int) -> dict[str, Any]:
-        """All parameters of a row, what it shares with the others included."""
+        """Return all parameters of a row, including those that all rows share."""
         return {**self.common, **self.rows[row].params}
 
     def write(self, out: str | Path) -> Path:
+        """Write the manifest below the folder `out`. Returns its path."""
         path = manifest_path(out, self.name)
         write_json(path, {"format": FORMAT, **dataclasses.asdict(self)})
         return path
 
 
 def manifest_path(out: str | Path, name: str) -> Path:
+    """Return the path of a sweep's manifest."""
     return Path(out) / "sweeps" / name / "manifest.json"
 
 
 def read_manifest(out: str | Path, name: str) -> Manifest:
-    """Raises UserError if there is no such sweep or its manifest is damaged."""
+    """Return the manifest of a sweep.
+
+    Raises UserError if there is no such sweep, or if its manifest is damaged or of a newer version.
+    """
     path = manifest_path(out, name)
-    is_name = Path(name).name == name  # a sweep's folder is where all other files go
+    is_name = Path(name).name == name  # a path would name a folder outside OUT/sweeps
     record = read_json(path) if is_name else None
     if record is None:
         if is_name and damaged(path):
@@ -101,17 +111,17 @@ def read_manifest(out: str | Path, name: str) -> Manifest:
                 f"{path} is damaged; run the sweep's command again: it trains nothing twice"
             )
         known = sorted(p.parent.name for p in (Path(out) / "sweeps").glob("*/manifest.json"))
-        hint = choices_hint(name, known) if known else "there is none yet"
+        hint = choices_hint(name, known) if known else "there is no sweep yet"
         raise UserError(f"no sweep {name!r} in {Path(out) / 'sweeps'}: {hint}")
     if is_number(record.get("format"), int) and record["format"] > FORMAT:
-        raise UserError(f"{path} was written by a newer version of gansweep, which can read it")
+        raise UserError(f"{path} was written by a newer version of gansweep and needs that version")
     if found := fault(record, Manifest):
         raise UserError(
             f"{path} is damaged ({found}); run the sweep's command again: it trains nothing twice"
         )
     tables = [_known(Table, table) for table in record["tables"]]
     rows = [_known(Row, row) for row in record["rows"]]
-    # The folder may have been renamed, and everything else is written beside or under its name.
+    # The folder may have been renamed, and all other files are named after the folder.
     manifest = _known(Manifest, {**record, "name": name, "tables": tables, "rows": rows})
     if found := next(_faults(manifest), ""):
         raise UserError(
@@ -121,14 +131,14 @@ def read_manifest(out: str | Path, name: str) -> Manifest:
 
 
 def _faults(manifest: Manifest) -> Iterator[str]:
-    """What its types do not say: rows, runs and pictures that there cannot be."""
+    """Yield the faults that types do not exclude, such as unknown rows and invalid run ids."""
     for number, table in enumerate(manifest.tables):
         for row in table.rows:
             if row not in range(len(manifest.rows)):
                 yield f"tables[{number}].rows: there is no row {row}"
         for single in table.singles:
             if single not in SINGLES:
-                yield f"tables[{number}].singles: {single!r} is not known"
+                yield f"tables[{number}].singles: {single!r} is unknown"
     runs = [run for row in manifest.rows for found in row.runs.values() for run in found]
     for run in (*runs, *manifest.titles):
         if not RUN_NAME.fullmatch(run):
@@ -142,13 +152,13 @@ def _faults(manifest: Manifest) -> Iterator[str]:
 
 
 def _known(kind: Callable[..., T], record: dict[str, Any]) -> T:
-    """A dataclass of the fields that it knows; a newer version may have written others."""
+    """Return a dataclass of the known fields, as a newer version may have written others."""
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in record.items() if name in names})
 
 
 def numbered(titles: dict[str, str]) -> dict[str, str]:
-    """`[ 3/12] lr=0.0001 data=mnist5k` for each run."""
+    """Return the titles with numbers, such as `[ 3/12] lr=0.0001 data=mnist5k`, by run id."""
     width = len(str(len(titles)))
     return {
         run_id: f"[{number:>{width}}/{len(titles)}] {title}"

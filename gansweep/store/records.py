@@ -1,9 +1,9 @@
-"""The records of a run's folder as types: what each of its JSON files holds.
+"""The types of the records in the JSON files of a run's folder.
 
-docs/files.md says what the fields mean, and in which unit. A class that begins with `_` has the
-fields that readers rely on; every version has written them. The others are absent in the records of
-older versions, or where they do not apply. A reader leaves out the fields that it does not know, so
-that it reads the records of newer versions too.
+docs/files.md describes the fields and their units. Classes whose names begin with `_` have the
+fields that every version has written, on which readers rely. All other fields may be absent in the
+records of older versions, or where they do not apply. Readers ignore unknown fields, so that they
+can read the records of newer versions.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class _IdentityData(TypedDict):
 
 
 class IdentityData(_IdentityData, total=False):
-    """What of its data set is hashed into a run's id."""
+    """The values of the data set that are hashed into a run's id."""
 
     name: str
     sha256: str
 
 
 class Identity(TypedDict):
-    """The values that are hashed into a run's id: these, and the hyperparameters by their names."""
+    """The values that are hashed into a run's id: these fields, and hyperparameters by name."""
 
     batch_size: int
     precision: str
@@ -61,7 +61,7 @@ class _RunConfig(TypedDict):
 
 
 class RunConfig(_RunConfig, total=False):
-    """config.json: what the run is, written when it is planned."""
+    """config.json: the configuration of the run, written when the run is planned."""
 
     id: str
     params: dict[str, Any]
@@ -96,7 +96,7 @@ class _Environment(TypedDict):
 
 
 class Environment(_Environment, total=False):
-    """environment.json: where and with what the run was trained, written when training begins."""
+    """environment.json: the machine and software of a run, written when training begins."""
 
     python: str
     system: str
@@ -105,7 +105,7 @@ class Environment(_Environment, total=False):
     rates: Rates
 
 
-# The streams: a line an object -----------------------------------------------------------------
+# The streams: one object in each line ----------------------------------------------------------
 
 
 class _Line(TypedDict):
@@ -113,7 +113,7 @@ class _Line(TypedDict):
 
 
 class MetricsLine(_Line, total=False):
-    """A line of metrics.jsonl: the losses after a step. What is not finite is null."""
+    """A line of metrics.jsonl: the losses after a step. Values that are not finite are null."""
 
     epoch: float
     seconds: float
@@ -127,7 +127,7 @@ class MetricsLine(_Line, total=False):
 
 
 class Spread(TypedDict, total=False):
-    """How generated images are spread, beside the real ones."""
+    """The diversity of generated images, in comparison with the real images."""
 
     modes: float | None
     distinct: float | None
@@ -138,8 +138,10 @@ class Spread(TypedDict, total=False):
 
 
 class EvaluationLine(_Line, Spread, total=False):
-    """A line of judge.jsonl: an evaluation during training. The primary metric is there by its
-    name, as every metric is in a `Score`."""
+    """A line of judge.jsonl: an evaluation during training.
+
+    The value of the primary metric is a further field, named like the metric.
+    """
 
     n: int
     ema: float | None
@@ -153,7 +155,7 @@ class _Event(TypedDict):
 
 
 class Event(_Event, total=False):
-    """A line of history.jsonl: an attempt to train the run has `started`, or `ended`."""
+    """A line of history.jsonl: the event that an attempt to train the run `started` or `ended`."""
 
     step: int
     slot: str
@@ -172,8 +174,10 @@ class _Score(TypedDict):
 
 
 class Score(_Score, Spread, total=False):
-    """How good many generated images are, and what they were compared with: these, and each metric
-    NAME that was measured, with its standard error as NAME_error."""
+    """The quality of generated images, and the real images of the comparison.
+
+    Each measured metric is a further field NAME, with its standard error in NAME_error.
+    """
 
     reals: int
     held_out: bool
@@ -206,7 +210,7 @@ class _JudgeRecord(TypedDict):
 
 
 class JudgeRecord(_JudgeRecord, total=False):
-    """What the judge says of a finished run."""
+    """The judge's results for a finished run."""
 
     second: str
     looks: int
@@ -229,7 +233,7 @@ class _Result(TypedDict):
 
 
 class Result(_Result, total=False):
-    """result.json: what became of a run that is done."""
+    """result.json: the result of a run that is done."""
 
     status: str
     steps: int
@@ -248,7 +252,7 @@ class _Failure(TypedDict):
 
 
 class Failure(_Failure, total=False):
-    """failure.json: why the last attempt failed."""
+    """failure.json: the error of the last attempt, if it failed."""
 
     type: str
     cause: str
@@ -270,17 +274,17 @@ RUN_FILES: dict[str, type] = {
 
 
 def steps_per_epoch(config: RunConfig) -> int:
-    """Batches in a pass over the images, at least one."""
+    """Return the number of batches in a pass over the images, which is at least one."""
     identity = config["identity"]
     return max(1, identity["data"]["images"] // max(1, identity["batch_size"]))
 
 
-# Names before 0.1.0. They were distances to images that were trained on: less is better.
+# The metrics of versions before 0.1.0: distances to the training images, of which less is better.
 OLD_DISTANCES = ("fld", "rfd")
 
 
 def fault_of(file: str, record: dict[str, Any]) -> str:
-    """What is wrong with the record of a run's file, in words; empty if nothing is."""
+    """Return what is wrong with the record of a run's file; empty if the record is valid."""
     found = fault(record, RUN_FILES[file])
     judge = record.get("judge") if RUN_FILES[file] is Result else None
     if found or judge is None:
@@ -295,7 +299,7 @@ def fault_of(file: str, record: dict[str, Any]) -> str:
 
 
 def upgrade(result: Result) -> None:
-    """Give the score of an old judge names that mean the same today: `kid` is now Inception's."""
+    """Rename the metric `kid` in the score of an old version, as the name is now Inception's."""
     judge = result.get("judge")
     if judge is not None and judge["primary"] in OLD_DISTANCES:
         score: Any = judge["score"]

@@ -1,6 +1,6 @@
-"""The records of a report's folder as types: the data of the gallery, and a line of runs.csv.
+"""The types of the records in a report's folder: the data of the gallery, and a line of runs.csv.
 
-docs/files.md says what the fields mean. The page's scripts read them: gansweep/report/gallery/.
+docs/files.md describes the fields. The scripts in gansweep/report/gallery/ read the gallery's data.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 
 class PageColumn(TypedDict):
-    """A column of the table, pictures apart."""
+    """A column of the table that has no pictures."""
 
     name: str
     heading: str
@@ -35,7 +35,7 @@ class Thumb(TypedDict):
 
 
 class PageCell(TypedDict, total=False):
-    """What a row has in a column of pictures: `why` there is nothing, or all the others."""
+    """A cell in a column of pictures: only `why` if there is no run, or else all other fields."""
 
     why: str
     runs: list[str]
@@ -57,14 +57,14 @@ class PageRow(TypedDict):
 
 
 class PageTable(TypedDict):
-    """Rows under one heading line."""
+    """Rows under one line of headings."""
 
     remark: str
     rows: list[PageRow]
 
 
 class PageRun(TypedDict, total=False):
-    """A run, as far as the page shows it before somebody opens it."""
+    """The data of a run that the page shows before the run is opened."""
 
     title: str
     row: str
@@ -104,7 +104,7 @@ class Series(TypedDict):
 
 
 class PageDetails(TypedDict):
-    """What the page loads when a run is opened: an entry of runs/details-N.js."""
+    """The data that the page loads when a run is opened: an entry of runs/details-N.js."""
 
     params: list[list[str]]
     facts: list[list[str]]
@@ -114,7 +114,7 @@ class PageDetails(TypedDict):
 
 
 class CsvLine(TypedDict, total=False):
-    """A line of runs.csv: these columns, and one for each parameter and each metric by its name."""
+    """A line of runs.csv. Each parameter and each metric is a further column with its name."""
 
     row: int
     sweep: str

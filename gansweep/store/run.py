@@ -1,8 +1,8 @@
 """The run folder: the contract between launching, training and reporting.
 
-Only this file spells the names of a run folder's files. A run's status is derived from what is
-there, never stored. Every file is written beside its name and renamed into place, so a reader
-sees the old file or the new one; the metrics stream is appended to, line by line.
+Only this module has the names of the files in a run folder. The status of a run is derived from
+its files and never stored. Every file is written under a temporary name and then renamed, so a
+reader sees the old file or the new one. The streams are an exception: lines are appended to them.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ from gansweep.store.records import (
     upgrade,
 )
 
-SCHEMA = 4  # of the identity: raise it when equal parameters no longer mean equal numbers
-LOCK_PATIENCE = 0.5  # seconds in which a reader of the status must have let go of the lock
-NO_JSON = "it is no JSON object"
-FAILED = ("failed", "diverged")  # the statuses of runs that are not trained again unasked
+SCHEMA = 4  # version of the identity, raised when equal parameters no longer give equal numbers
+LOCK_PATIENCE = 0.5  # seconds within which a reader of the status releases the lock
+NO_JSON = "the file is no JSON object"
+FAILED = ("failed", "diverged")  # statuses of runs that are retried only on request
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary neighbour of `path`, then rename it into place."""
+    """Let `write` fill a temporary file in the folder of `path`, then rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
     try:
         write(temporary)
-        # mkstemp makes private files; results are meant to be read like any other file.
+        # mkstemp makes private files, but results get the usual permissions.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
@@ -71,7 +71,7 @@ def _umask() -> int:
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
-    """Write `data`, on the disk before the rename makes it the file."""
+    """Write `data`, which is on the disk before the file is renamed."""
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as stream:
@@ -87,7 +87,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_if_new(path: Path, content: str | bytes) -> bool:
-    """Write a file, unless it has this content already. Returns whether it was written."""
+    """Write a file unless it already has this content. Returns whether it was written."""
     data = content.encode("utf-8") if isinstance(content, str) else content
     if path.exists() and path.read_bytes() == data:
         return False
@@ -96,7 +96,7 @@ def write_if_new(path: Path, content: str | bytes) -> bool:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value`; what is not finite is null, as JSON has no NaN."""
+    """Write `value` as JSON, with null for numbers that are not finite."""
     write_text(path, _as_json(value))
 
 
@@ -105,7 +105,7 @@ def _as_json(value: Any) -> str:
 
 
 def _sync(folder: Path) -> None:
-    """Let the names in `folder` be on the disk; some file systems know no such thing."""
+    """Write the names in `folder` to the disk, if the file system supports that."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -115,7 +115,7 @@ def _sync(folder: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in `path`; None if it is missing or damaged (see `damaged`)."""
+    """Return the JSON object in `path`, or None if the file is missing or damaged."""
     try:
         value = parse(ordinary(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -124,50 +124,50 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def damaged(path: Path) -> bool:
-    """Is `path` there, but not readable as a JSON object?"""
+    """Return whether `path` exists but cannot be read as a JSON object."""
     return path.exists() and read_json(path) is None
 
 
 def _whole_png(path: Path) -> bool:
-    """Is `path` there, down to a PNG's last chunk?"""
+    """Return whether `path` exists and ends with the last chunk of a PNG file."""
     try:
         return tail_of(path, 8) == b"IEND\xaeB`\x82"
     except OSError:
         return False
 
 
-RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # as `Run.make_id` makes it
+RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # the form of `Run.make_id`
 
 
-# What a run's parameters have in another form than its identity, or not at all.
+# Fields of the identity that a run's parameters have in another form, or not at all.
 DERIVED = ("reuse_fake", "steps", "data")
 
 
 def row_key(identity: dict[str, Any], schema: int = SCHEMA) -> str:
-    """A short hash of the resolved, typed parameters (seed apart) that can change the numbers."""
+    """Return a hash, 10 hex digits, of an identity: the parameters that can change the numbers."""
     canonical = json.dumps({"schema": schema, **identity}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:10]
 
 
 def was_edited(run_id: str, config: Mapping[str, Any]) -> bool:
-    """Has somebody changed this config.json? Its values are not those that the id is a hash of."""
+    """Return whether config.json was edited, so that the run's id is not the hash of its values."""
     identity, params = config.get("identity"), config.get("params")
     if not RUN_ID.fullmatch(run_id) or not isinstance(identity, dict):
-        return False  # made up, or damaged: others say so
+        return False  # other checks report a run id or a record that is invalid
     key, _, seed = run_id.rpartition("-s")
-    if all(row_key(identity, schema) != key for schema in range(1, SCHEMA + 10)):  # newer ones too
+    if all(row_key(identity, schema) != key for schema in range(1, SCHEMA + 10)):  # also newer ones
         return True
     if not isinstance(params, dict):
         return False
-    told = {n: v for n, v in identity.items() if v is not None and n in params}
-    if any(params[name] != value for name, value in told.items() if name not in DERIVED):
+    shared = {n: v for n, v in identity.items() if v is not None and n in params}
+    if any(params[name] != value for name, value in shared.items() if name not in DERIVED):
         return True
     widths = (identity.get("gen_width"), identity.get("disc_width"))
     return params.get("seed") != int(seed) or params.get("width") not in (None, *widths)
 
 
 class Run:
-    """One configuration, one seed, one folder: `OUT/runs/KEY-sSEED`."""
+    """The folder of one configuration with one seed: `OUT/runs/KEY-sSEED`."""
 
     def __init__(self, out: str | Path, run_id: str) -> None:
         self.id = run_id
@@ -196,34 +196,34 @@ class Run:
         return f"{row_key(identity)}-s{seed}"
 
     def sample(self, step: int) -> Path:
-        """The sample picture of one step."""
+        """Return the path of the sample picture of one step."""
         return self.samples / f"step_{step:06d}.png"
 
     def sample_pictures(self) -> dict[int, Path]:
-        """The sample pictures that exist, by step, in order. Other files are left out."""
+        """Return the existing sample pictures by step, in ascending order."""
         numbers = (path.stem[5:] for path in self.samples.glob("step_*.png"))
         paths = {int(text): self.sample(int(text)) for text in numbers if text.isdecimal()}
         return {step: path for step, path in sorted(paths.items()) if path.is_file()}
 
     def read_config(self) -> RunConfig | None:
-        """What the run is; None if that is missing or damaged."""
+        """Return the configuration, or None if its file is missing or damaged."""
         return cast("RunConfig | None", self.examine(self.config)[0])
 
     def read_environment(self) -> Environment | None:
-        """Where it was trained; None if that is missing or damaged."""
+        """Return the machine and software, or None if the file is missing or damaged."""
         return cast("Environment | None", self.examine(self.environment)[0])
 
     def read_result(self) -> Result | None:
-        """What became of it; None if that is missing or damaged."""
+        """Return the result, or None if its file is missing or damaged."""
         return cast("Result | None", self.examine(self.result)[0])
 
     def read_failure(self) -> Failure | None:
-        """Why its last attempt failed; None if it did not, or its record is damaged."""
+        """Return why the last attempt failed, or None if the file is missing or damaged."""
         return cast("Failure | None", self.examine(self.failure)[0])
 
     def examine(self, path: Path) -> tuple[dict[str, Any] | None, str]:
-        """The record in one of its JSON files, None if it is missing or damaged; and what is wrong
-        with it, in words, of one that is damaged."""
+        """Return the record in a JSON file of this run, and what is wrong with the file. The record
+        is None if the file is missing or damaged; the text is empty unless it is damaged."""
         record = read_json(path)
         if record is None:
             return None, NO_JSON if path.exists() else ""
@@ -234,9 +234,9 @@ class Run:
         return record, ""
 
     def status(self) -> str:
-        """`done`, `running`, `failed`, `diverged`, `interrupted` or `planned` (nothing trained).
+        """Return `done`, `running`, `failed`, `diverged`, `interrupted` or `planned`.
 
-        diverged: it failed, as its numbers were no longer finite.
+        A diverged run failed as its loss was no longer finite; a planned run has not been started.
         """
         if read_json(self.result) is not None:
             return "done"
@@ -245,33 +245,33 @@ class Run:
         failure = read_json(self.failure)
         if failure is not None:
             return "diverged" if failure.get("cause") == "diverged" else "failed"
-        begun = self.metrics.exists() or self.last.exists()
-        return "interrupted" if begun else "planned"
+        started = self.metrics.exists() or self.last.exists()
+        return "interrupted" if started else "planned"
 
     def failed(self) -> bool:
-        """Failed in any way."""
+        """Return whether the status is `failed` or `diverged`."""
         return self.status() in FAILED
 
     def why_failed(self) -> str:
-        """`failed: …` or `diverged: …`."""
+        """Return the error of the last attempt, after `failed: ` unless the run diverged."""
         failure = self.read_failure() or {"error": "unknown"}
         error = failure["error"]
         return error if failure.get("cause") == "diverged" else f"failed: {error}"
 
     def describe_failure(self) -> str:
-        """Why it failed, and the log, if it has written one."""
+        """Return why the run failed, with the path of its log if there is one."""
         return self.why_failed() + (f" (log: {self.log})" if self.log.exists() else "")
 
     def complete(self) -> bool:
-        """Done, with everything a table needs: nothing to train or to draw again."""
+        """Return whether the run is done and its sample picture is complete."""
         return self.status() == "done" and _whole_png(self.picture)
 
     def judged(self) -> bool:
-        """Done, and measured by the judge."""
+        """Return whether the result contains the judge's measurements."""
         return bool((read_json(self.result) or {}).get("judge"))
 
     def _owned(self) -> bool:
-        """Does a living process hold it? Asked with a shared lock: two who ask do not meet."""
+        """Return whether a process holds the lock. The lock tried here is shared among readers."""
         try:
             handle = os.open(self._lock, os.O_RDONLY)
         except OSError:
@@ -288,14 +288,14 @@ class Run:
 
     @contextmanager
     def owned(self, wait: bool = False) -> Iterator[None]:
-        """Hold the run; the system lets go of it when this process dies, however it dies.
+        """Hold the lock of the run, which the system releases when this process ends in any way.
 
-        wait: until another process that holds it has ended. Raises Held if it is held.
+        wait: whether to wait for another process that holds the lock, rather than to raise Held.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            # A reader that looks at the status holds the lock for an instant: wait a little.
+            # A reader of the status holds the lock for an instant, so wait briefly.
             until = math.inf if wait else time.monotonic() + LOCK_PATIENCE
             while not _locks(handle):
                 if time.monotonic() > until:
@@ -304,25 +304,25 @@ class Run:
             try:
                 yield
             finally:
-                fcntl.flock(handle, fcntl.LOCK_UN)  # now: a forked process may have it open too
+                fcntl.flock(handle, fcntl.LOCK_UN)  # a forked process may keep the file open
         finally:
             os.close(handle)
 
     def plan(self, config: RunConfig) -> None:
-        """Write the resolved configuration, unless the very same is already there."""
+        """Write the resolved configuration, unless the file already has it."""
         if read_json(self.config) != config:
             write_json(self.config, config)
 
     def rewind(self, step: int) -> None:
-        """Take back what an unfinished attempt wrote after `step`; 0: everything.
+        """Remove what an unfinished attempt wrote after `step`, or everything if `step` is 0.
 
-        The best weights and their picture are taken back too: nobody knows here of which step they
-        are, and the checkpoint has those of its own time. The history and the log stay: they tell
-        of all attempts.
+        The best weights and their picture are removed because their step is unknown here; the
+        checkpoint contains the best weights up to its own step. The history and the log are kept
+        because they cover all attempts.
         """
         stale = [self.final, self.result, self.failure, self.best, self.best_picture]
         stale += [path for number, path in self.sample_pictures().items() if number > step]
-        # Half-written neighbours that a killed process left: hidden, and the lock is not one.
+        # Temporary files of killed processes are hidden and have a suffix, unlike the lock.
         stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
@@ -335,45 +335,45 @@ class Run:
                 write_text(stream, "".join(json.dumps(line) + "\n" for line in kept))
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Write the result; once it is on the disk, remove the checkpoint, which has done its part.
+        """Write the result, and then remove the checkpoint, which is no longer needed.
 
-        A power cut leaves one of the two.
+        The result is on the disk before the removal, so a power cut leaves one of the two files.
         """
         write_bytes(self.result, _as_json(dict(result)).encode())
         _sync(self.folder)
         self.last.unlink(missing_ok=True)
 
     def append_metrics(self, line: MetricsLine) -> None:
-        """Add a line to the stream; what is not finite is null."""
+        """Append a line of metrics, with null for numbers that are not finite."""
         append_line(self.metrics, line)
 
     def append_evaluation(self, line: EvaluationLine) -> None:
-        """Add what the judge measured at one step; what is not finite is null."""
+        """Append the judge's evaluation, with null for numbers that are not finite."""
         append_line(self.evaluations, line)
 
     def read_evaluations(self) -> list[EvaluationLine]:
-        """What the judge measured so far, in order."""
+        """Return the judge's evaluations so far, in order."""
         return with_step(read_lines(self.evaluations))
 
     def read_metrics(self) -> list[MetricsLine]:
-        """The metrics so far; a line that is only half written is left out."""
+        """Return the metrics so far, without lines that are incomplete."""
         return with_step(read_lines(self.metrics))
 
     def latest_metrics(self, count: int) -> list[MetricsLine]:
-        """The last few lines of the metrics, however long the stream is."""
+        """Return the last `count` lines of metrics, without reading the whole stream."""
         return with_step(read_lines(self.metrics, tail=count))
 
     def record(self, event: str, **facts: Any) -> None:
-        """Add an event to the history: an attempt that `started`, or how it `ended`."""
+        """Append an event to the history: an attempt has `started` or `ended`."""
         append_line(self.history, {"event": event, "time": now(), **facts})
 
     def read_history(self) -> list[Event]:
-        """What happened to this run, in order: every attempt's start and end."""
+        """Return the events of the run in order: the start and end of every attempt."""
         events = read_lines(self.history)
         return cast("list[Event]", [e for e in events if not fault_of(self.history.name, e)])
 
-    def last_words(self, count: int = 5) -> list[str]:
-        """The last lines of the log that say anything."""
+    def log_tail(self, count: int = 5) -> list[str]:
+        """Return the last `count` lines of the log that are not blank."""
         with suppress(OSError):
             text = tail_of(self.log, 8192).decode("utf-8", "replace")
             return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
@@ -381,7 +381,7 @@ class Run:
 
 
 def _locks(handle: int) -> bool:
-    """Lock an open file, unless another process has locked it."""
+    """Lock an open file. Returns False if another process has locked it."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -390,11 +390,11 @@ def _locks(handle: int) -> bool:
 
 
 def now() -> str:
-    """The time, to be compared as text."""
+    """Return the time (UTC) as text that sorts by time."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def check_planned(out: str, run_id: str) -> None:
-    """Raises UserError unless there is a run of this id: no folder is made for a wrong one."""
+    """Raise UserError unless the run is planned, so that a wrong id does not create a folder."""
     if not RUN_ID.fullmatch(str(run_id)) or not Run(out, str(run_id)).config.exists():
         raise UserError(f"run_id={run_id}: no planned run in {Path(out) / 'runs'}")

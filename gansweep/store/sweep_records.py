@@ -1,6 +1,6 @@
-"""The records of a sweep's folder as types: what a search keeps of itself and of its trials.
+"""The types of the records of a search: in its manifest, its study and its trials.
 
-docs/files.md says what the fields mean. The manifest's own types are in manifest.py.
+docs/files.md describes the fields. The types of the manifest itself are in manifest.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 
 class SearchRecord(TypedDict, total=False):
-    """`search` of a manifest: where the study of a search is, and its first objective."""
+    """The field `search` of a manifest: the storage of the study, and the first objective."""
 
     storage: str | None
     label: str
@@ -24,7 +24,7 @@ class SearcherRecord(TypedDict):
     lock: str
 
 
-# A functional definition, as `from` is a word of Python's.
+# This is a functional definition, because `from` is a keyword of Python.
 TrialRecord = TypedDict(
     "TrialRecord",
     {

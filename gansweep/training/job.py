@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.config import Config, from_record
 from gansweep.plugins import GENERATORS
 from gansweep.store.check import number
-from gansweep.store.errors import Diverged, FailedElsewhere, UserError, refused_by_disk
+from gansweep.store.errors import Diverged, FailedInOtherSweep, UserError, refused_by_disk
 from gansweep.store.records import Failure, Result
 from gansweep.store.run import Run, now, read_json, was_edited, write_json
 from gansweep.terminal.console import console
@@ -58,7 +58,7 @@ def execute(
 
     place: where it runs, for its history; its `device` and `threads` are used where the
     configuration leaves them open. tell: hears, in a line each, what the user should know.
-    Raises Held if another process holds the run (and `wait` is not set), FailedElsewhere if it
+    Raises Held if another process holds the run (and `wait` is not set), FailedInOtherSweep if it
     has failed since it was `planned`, Stopped if asked to stop; none of these is recorded as its
     failure.
     """
@@ -68,7 +68,7 @@ def execute(
             return result
         failure = run.read_failure()
         if planned and failure is not None and failure.get("time", "") > planned:
-            raise FailedElsewhere(f"failed in another sweep: {failure.get('error')}")
+            raise FailedInOtherSweep(f"failed in another sweep: {failure.get('error')}")
         with _recorded(run):
             return _train_or_mend(run, title, result, place or {}, tell)
 
@@ -119,7 +119,7 @@ def cause_of(error: BaseException, run: Run) -> str:
 def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
     """Make the run `failed`. cause: `cause_of`'s, or `killed`; error: for the table."""
     record: Failure = {"error": error, "type": kind, "cause": cause, "time": now()}
-    record["log"] = run.last_words()
+    record["log"] = run.log_tail()
     write_json(run.failure, record)
 
 

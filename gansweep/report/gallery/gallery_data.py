@@ -204,7 +204,7 @@ def _details(source: Run, run: Outcome, row: ReportRow) -> PageDetails:
         "facts": facts,
         "command": run.config.get("command", "") if run.config else "",
         "series": [*_losses(source), *_distances(source, run)],
-        "log": source.last_words(20) if run.status != "done" else [],
+        "log": source.log_tail(20) if run.status != "done" else [],
     }
 
 

@@ -144,7 +144,7 @@ def read_outcome(run: Run, thumbnail: str = "equilibrium") -> Outcome:
         records[run.config],
         records[run.result],
         records[run.environment],
-        run.last_words() if status in FAILED else [],
+        run.log_tail() if status in FAILED else [],
     )
 
 
