@@ -69,7 +69,7 @@ def _paper_share(gen: str, disc: str) -> float:
 
     from gansweep.config import Config
     from gansweep.training.data import prepare
-    from gansweep.training.judge_callback import schedule, sizes
+    from gansweep.training.judge_callback import evaluation_steps, sample_sizes
     from gansweep.training.latents import latents
     from gansweep.training.metrics.evaluate import Judge, generate
     from gansweep.training.train import build_gan
@@ -81,11 +81,11 @@ def _paper_share(gen: str, disc: str) -> float:
     optimizers = gan.configure_optimizers()
     batch = torch.from_numpy(data.array()[: config.batch_size].copy())
     steps = 2 * (60_000 // config.batch_size)
-    look, score = sizes(steps * config.batch_size)
+    evaluation, score = sample_sizes(steps * config.batch_size)
     z = latents(config.z_dim, SAMPLE, seed=1)
     training = steps * _quickest(lambda: gan.step(batch, *optimizers))
-    looked_at = look * (1 + len(schedule(steps, config.batch_size)))
-    judging = looked_at / SAMPLE * _quickest(lambda: judge.look(gan.sample, z))
+    evaluated = evaluation * (1 + len(evaluation_steps(steps, config.batch_size)))
+    judging = evaluated / SAMPLE * _quickest(lambda: judge.evaluate(gan.sample, z))
     judging += score / SAMPLE * _quickest(lambda: judge.score(generate(gan.sample, z)))
     return 100 * judging / training
 

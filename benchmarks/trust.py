@@ -28,7 +28,7 @@ from gansweep.training.data import prepare
 from gansweep.training.data.mnist import TEST_FILES, TRAIN_FILES
 from gansweep.training.gan import GAN
 from gansweep.training.job import load_plan
-from gansweep.training.judge_callback import load_best, sizes
+from gansweep.training.judge_callback import load_best, sample_sizes
 from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import distances
 from gansweep.training.metrics.evaluate import Judge, generate
@@ -77,7 +77,7 @@ def exactness(runs: list[Run]) -> None:
     for run in spread(runs, SCORED):
         config, data = load_plan(run)
         judge, gan = Judge(data), _gan(run)
-        n = sizes(_steps(run) * config.batch_size, data.size)[1]
+        n = sample_sizes(_steps(run) * config.batch_size, data.size)[1]
         found = []
         for seed in range(SCORES):
             images = generate(gan.sample, latents(gan.z_dim, n, seed=1000 + seed))

@@ -97,5 +97,5 @@ def test_a_run_that_copies_its_training_images_is_no_best(tmp_path: Path) -> Non
     result["judge"]["flags"] = ["memorised"]
     write_json(copier.result, result)
     text = caption_of(tmp_path)
-    assert "memorised: its images are copies of training images" in text
+    assert "memorised: the generated images are copies of training images" in text
     assert f"**FD (LeNet) {min(best)[0]:,.1f}**" not in text

@@ -17,7 +17,7 @@ from gansweep.store.run import Run
 from gansweep.training import judge_callback
 from gansweep.training.gan import GAN
 from gansweep.training.job import execute
-from gansweep.training.judge_callback import Judging, schedule, sizes
+from gansweep.training.judge_callback import Judging, evaluation_steps, sample_sizes
 from gansweep.training.metrics import pyramid
 from gansweep.training.metrics.evaluate import Judge
 
@@ -33,11 +33,11 @@ def verdict(run: Run) -> dict[str, Any]:
 
 
 def test_looks_are_evenly_spaced_and_few() -> None:
-    assert schedule(600, 32) == [100, 200, 300, 400, 500, 600]
-    assert schedule(4, 32) == [4]
-    assert len(schedule(100_000, 128)) == 50
-    assert sizes(100) < sizes(19_200) < sizes(120_000) < sizes(10**7)
-    assert sizes(350_000, 128) < sizes(350_000, 28) == sizes(350_000)
+    assert evaluation_steps(600, 32) == [100, 200, 300, 400, 500, 600]
+    assert evaluation_steps(4, 32) == [4]
+    assert len(evaluation_steps(100_000, 128)) == 50
+    assert sample_sizes(100) < sample_sizes(19_200) < sample_sizes(120_000) < sample_sizes(10**7)
+    assert sample_sizes(350_000, 128) < sample_sizes(350_000, 28) == sample_sizes(350_000)
 
 
 @pytest.mark.slow
@@ -139,7 +139,9 @@ def test_what_cannot_be_judged_is_refused(cli: Cli, tmp_path: Path) -> None:
     def refused(*arguments: str) -> str:
         return one_line_error(cli(*arguments, module="gansweep.judge"))
 
-    assert "neither a run in outputs/runs, a checkpoint nor a folder" in refused("nothing")
+    assert "nothing is neither a run in outputs/runs nor a checkpoint nor a folder" in refused(
+        "nothing"
+    )
     (tmp_path / "few").mkdir()
     Image.new("L", (28, 28)).save(tmp_path / "few" / "1.png")
     assert "name the real images with --data" in refused("few")
@@ -166,9 +168,9 @@ def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) 
 def measure_as(distances: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the evaluations of a run find these distances; it is evaluated every 5 steps."""
     found = iter(distances)
-    monkeypatch.setattr(judge_callback, "PER_LOOK", 160)
+    monkeypatch.setattr(judge_callback, "IMAGES_PER_EVALUATION", 160)
     monkeypatch.setattr(
-        Judge, "look", lambda self, sample, z: {"n": len(z), self.primary: next(found)}
+        Judge, "evaluate", lambda self, sample, z: {"n": len(z), self.primary: next(found)}
     )
 
 
@@ -256,7 +258,7 @@ def test_a_run_begun_unjudged_is_judged_from_its_checkpoint_on(
     measure_as([30.0, 20.0, 10.0], monkeypatch)
     said: list[str] = []
     judge = execute(run, "second", tell=said.append)["judge"]
-    assert "second  was trained with judge=false until step 10: it is judged from there on" in said
+    assert "second  was trained with judge=false until step 10; later steps are evaluated" in said
     assert [look["step"] for look in run.read_evaluations()] == [10, 15, 20]
     assert judge["equilibrium"]["step"] > 10
 
@@ -289,7 +291,7 @@ def test_finished_runs_of_judge_false_are_judged_without_training(cli: Cli, tmp_
     done = cli(*grid)
     assert done.returncode == 0, done.stderr
     assert "0 done, 0 to train, 2 to judge by their final weights" in done.stdout
-    assert done.stdout.count("was trained with judge=false: judged by its final weights") == 2
+    assert done.stdout.count("was trained with judge=false; its final weights were judged") == 2
     assert "2 of 2 runs trained or judged in" in done.stdout
     for run in runs(tmp_path):
         assert run.final.stat().st_mtime_ns == weights[run.id]
@@ -316,6 +318,6 @@ def test_too_few_real_images_are_refused_before_training(cli: Cli, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     (run,) = runs(tmp_path)
     refused = one_line_error(cli(run.id, module="gansweep.judge"))
-    assert "data=images: 5 real images are too few for a distance; 6 at least" in refused
+    assert "5 real images are too few for a distance, which needs at least 6" in refused
     Image.new("L", (28, 28), 9).save(tmp_path / "few" / "6.png")
     assert cli(*few).returncode == 0

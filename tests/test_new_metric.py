@@ -144,7 +144,7 @@ def test_a_metric_gets_both_kinds_of_images_in_the_features_that_it_declares(
 def test_a_data_set_is_ranked_by_metrics_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     data = prepare(DataConfig("mnist5k"), 28)
     monkeypatch.setitem(DATASETS["mnist5k"].facts, "metrics", ("fid", "fd_lenet"))
-    with pytest.raises(ValueError, match="'mnist5k': metric 'fid'; valid: fd_lenet, "):
+    with pytest.raises(ValueError, match="'mnist5k' have no metric 'fid'; valid: fd_lenet, "):
         Judge(data)
 
 

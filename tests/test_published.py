@@ -126,7 +126,7 @@ def test_a_run_is_scored_with_dinov2(cli: Cli, tmp_path: Path, dinov2_weights: P
 def test_it_is_refused_before_anything_is_trained(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "no.pth").write_bytes(b"nothing")
     for weights, why in (
-        ("nowhere.pth", "judge_weights=nowhere.pth: there is no such file"),
+        ("nowhere.pth", "judge_weights=nowhere.pth does not exist"),
         ("no.pth", "are not the weights of Inception v3"),
     ):
         for sweep in ((), ("-m",)):

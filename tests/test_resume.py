@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
     done = faulty_cli(f"do=kill step=27 lr=0.001 once={tmp_path}/once")(*JUDGED, *options)
     assert done.returncode == 0, done.stderr
     assert "killed by SIGKILL; goes on" in done.stdout
-    assert "goes on from step 20" in done.stdout
+    assert "resumes from step 20" in done.stdout
     killed, other = runs(tmp_path)
     assert events(killed, "started") == [0, 20]
     assert events(killed, "ended") == ["killed", "done"]
@@ -93,11 +93,11 @@ def test_best_weights_of_after_the_checkpoint_are_taken_back(
     The run is judged at steps 0, 5, 10, 15 and 20; it ends for want of memory at 17, after its
     checkpoint of step 10.
     """
-    monkeypatch.setattr(judge_callback, "PER_LOOK", 160)
+    monkeypatch.setattr(judge_callback, "IMAGES_PER_EVALUATION", 160)
     run = plan_small(tmp_path)
     distances = iter([100.0, 50.0, 30.0, 10.0])
     monkeypatch.setattr(
-        Judge, "look", lambda self, sample, z: {"n": len(z), self.primary: next(distances)}
+        Judge, "evaluate", lambda self, sample, z: {"n": len(z), self.primary: next(distances)}
     )
     step = GAN.step
 
@@ -309,7 +309,7 @@ def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
     assert process.returncode == 130, out + err
     assert re.search(r"stopped at step \d+ of 40: type the command again to go on", out)
     done = cli("steps=40", "sample_every=10", "threads=1")
-    assert "goes on from step" in done.stdout
+    assert "resumes from step" in done.stdout
 
 
 def trained(process: Command) -> int:

@@ -79,9 +79,9 @@ def test_mnist_is_judged_by_its_test_images_where_they_are_there(
     ready = prepare(DataConfig("mnist", root=str(tmp_path)), 28)
     assert (ready.images, ready.held, ready.own_test) == (3000, 1200, True)
     assert np.array_equal(ready.held_out()[:, 0], digits[3000:4200])
-    looks, score = (real_images(ready, side) for side in ("look", "score"))
-    assert (len(looks), len(score)) == (600, 600)
-    both = torch.cat([looks, score]).flatten(1)
+    evaluation, score = (real_images(ready, side) for side in ("evaluation", "score"))
+    assert (len(evaluation), len(score)) == (600, 600)
+    both = torch.cat([evaluation, score]).flatten(1)
     assert len(torch.unique(both, dim=0)) == len(
         np.unique(digits[3000:4200].reshape(1200, -1), axis=0)
     )
@@ -90,7 +90,7 @@ def test_mnist_is_judged_by_its_test_images_where_they_are_there(
 def test_too_few_to_be_halved_are_shared() -> None:
     digits = prepare(DataConfig("mnist5k"), 28)
     assert are_shared(digits)
-    assert torch.equal(real_images(digits, "look"), real_images(digits, "score"))
+    assert torch.equal(real_images(digits, "evaluation"), real_images(digits, "score"))
     assert not are_shared(prepare(DataConfig("toyfaces"), 28))
 
 
