@@ -1,4 +1,4 @@
-"""What judging costs: seconds of it to a second of training, a run a core."""
+"""Measure the cost of judging, in seconds per second of training, with one run on each core."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks.measure import Series, write
 
 PAIRS = (("5", "4"), ("1", "4"))
-SAMPLE = 250  # images by which looks and scores of thousands are measured
+SAMPLE = 250  # The times of larger evaluations and scores are extrapolated from this many images.
 
 
 def judging_cost(rounds: int = 2) -> None:
-    """Two pairs of networks: whole runs at the demo profile, the parts of one at the paper's."""
+    """Measure two pairs of networks, in whole demo runs and in the parts of a run of the paper profile."""
     shares: dict[tuple[str, ...], Series] = {}
     command = [sys.executable, "-m", "gansweep", "-m", "gen=5,1", "disc=4", "lr=5e-4"]
     here = str(Path(__file__).parents[1])
@@ -28,7 +28,7 @@ def judging_cost(rounds: int = 2) -> None:
                 [*command, f"seed={seed}"],
                 cwd=folder, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": here},
             )  # fmt: skip
-            if seed == 0:  # trains the judge's own net and computes the real features, once
+            if seed == 0:  # This call trains the judge's own net and computes the real features.
                 continue
             for path in sorted(Path(folder).glob("outputs/runs/*/result.json")):
                 result = json.loads(path.read_text())
@@ -64,7 +64,7 @@ def _report(shares: dict[tuple[str, ...], Series], rounds: int) -> None:
 
 
 def _paper_share(gen: str, disc: str) -> float:
-    """Judging's share of a run at the paper's profile, from what its parts take."""
+    """Return the share of judging in a run of the paper profile, computed from its parts."""
     import torch
 
     from gansweep.config import Config

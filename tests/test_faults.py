@@ -125,29 +125,29 @@ def assert_as_undisturbed(folder: Path, undisturbed: Path, again: str = "") -> N
 @pytest.mark.parametrize("seed", range(SCENARIOS))
 def test_sigkill_at_random_moments(seed: int, tmp_path: Path, undisturbed: Path) -> None:
     """Nine kills a scenario: of jobs, of the fork server, of the sweep itself."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     print(f"seed {seed}")
-    plan = dice.sample(KILLS, len(KILLS))
+    plan = rng.sample(KILLS, len(KILLS))
     finished: dict[str, int] = {}
     injected = 0
     process = start(tmp_path)
     deadline = time.monotonic() + 240
     while injected < len(plan):
         assert time.monotonic() < deadline, f"seed {seed}: {injected} of {len(plan)} injected"
-        time.sleep(dice.uniform(0.1, 1.2))
+        time.sleep(rng.uniform(0.1, 1.2))
         if process.poll() is not None:  # done before all kills: a new seed's worth of rows
             assert process.returncode == 0, (tmp_path / "out.txt").read_text()
-            for run_id in unfinish(tmp_path, dice):
+            for run_id in unfinish(tmp_path, rng):
                 finished.pop(run_id, None)  # it has to be trained again
             process = start(tmp_path)
             continue
         there = Processes(tmp_path, process.pid)
         pools = {"job": there.jobs, "server": there.servers, "parent": [process.pid]}
-        what = plan[injected] if plan[injected] != "any" else dice.choice(list(pools))
+        what = plan[injected] if plan[injected] != "any" else rng.choice(list(pools))
         if not pools[what] or not (there.jobs or what == "server"):
             continue
         finished |= remember(tmp_path)
-        kill(dice.choice(pools[what]))
+        kill(rng.choice(pools[what]))
         injected += 1
         print(f"  kill {injected}: {what}, with {len(there.jobs)} jobs running")
         if what == "parent":
@@ -179,9 +179,9 @@ def remember(folder: Path) -> dict[str, int]:
     return found
 
 
-def unfinish(folder: Path, dice: random.Random) -> list[str]:
+def unfinish(folder: Path, rng: random.Random) -> list[str]:
     """Let the scenario go on: some rows, which are returned, are as if never trained."""
-    chosen = dice.sample(run_ids(folder), 3)
+    chosen = rng.sample(run_ids(folder), 3)
     print(f"  all rows are done: {', '.join(chosen)} are unfinished again")
     for run_id in chosen:
         run = Run(folder / "outputs", run_id)

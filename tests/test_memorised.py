@@ -71,8 +71,8 @@ def test_a_memoriser_is_never_the_best() -> None:
 def test_the_nearest_training_image_is_found_whatever_the_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dice = np.random.default_rng(0)
-    images, trained = (dice.normal(size=(n, 8)).astype(np.float32) for n in (30, 170))
+    rng = np.random.default_rng(0)
+    images, trained = (rng.normal(size=(n, 8)).astype(np.float32) for n in (30, 170))
     full = np.linalg.norm(images[:, None] - trained[None], axis=2)
     monkeypatch.setattr("gansweep.training.metrics.memorised.CHUNK", 50)
     distances, numbers = nearest(images, trained)

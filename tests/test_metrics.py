@@ -37,7 +37,7 @@ from gansweep.training.metrics.pyramid import sliced_wasserstein
 from gansweep.training.metrics.reference import feature_net, reference
 
 
-def dice() -> np.random.Generator:
+def rng() -> np.random.Generator:
     """The same numbers for every disturbance, whichever tests ran before."""
     return np.random.default_rng(0)
 
@@ -135,7 +135,7 @@ def test_lenet_knows_the_10000_test_digits_of_mnist() -> None:
 
 
 def noise(images: Tensor, amount: float) -> Tensor:
-    grain = torch.from_numpy(dice().integers(0, 256, images.shape)).float()
+    grain = torch.from_numpy(rng().integers(0, 256, images.shape)).float()
     return ((1 - amount) * images.float() + amount * grain).round().to(torch.uint8)
 
 
@@ -149,7 +149,7 @@ def blur(images: Tensor, radius: float) -> Tensor:
 
 def rectangles(images: Tensor, size: float) -> Tensor:
     done, side = images.clone(), round(28 * size)
-    places = dice()
+    places = rng()
     for image in done:
         for _ in range(3):
             top, left = places.integers(0, 29 - side, 2)
@@ -170,7 +170,7 @@ def swirl(images: Tensor, turn: float) -> Tensor:
 
 
 def salt_and_pepper(images: Tensor, share: float) -> Tensor:
-    drawn = dice()
+    drawn = rng()
     hit = torch.from_numpy(drawn.random(images.shape) < share)
     grains = torch.from_numpy((drawn.random(images.shape) < 0.5).astype(np.uint8) * 255)
     return torch.where(hit, grains, images)
@@ -181,7 +181,7 @@ def contaminate(images: Tensor, share: float) -> Tensor:
     count = int(len(images) * share)
     done = images.clone()
     mixed = done[:count].flatten(1)
-    order = torch.from_numpy(dice().permutation(mixed.shape[1]))
+    order = torch.from_numpy(rng().permutation(mixed.shape[1]))
     done[:count] = mixed[:, order].reshape(done[:count].shape)
     return done
 

@@ -248,18 +248,18 @@ def test_every_readable_row_is_there_and_every_unreadable_one_is_named(tmp_path:
     """One file in twenty is damaged: cut, emptied, of other bytes, or of another form."""
     out = tmp_path / "out"
     write_sweep(out, 60, pictures=2)
-    dice = random.Random(1)
+    rng = random.Random(1)
     files = sorted(path for path in (out / "runs").rglob("*") if path.is_file())
     hurt: dict[str, set[str]] = {}
-    for path in dice.sample(files, len(files) // 20):
+    for path in rng.sample(files, len(files) // 20):
         data = path.read_bytes()
-        harm = dice.randrange(4)
+        harm = rng.randrange(4)
         if harm == 0:
             path.write_bytes(data[: len(data) // 2])
         elif harm == 1:
             path.write_bytes(b"")
         elif harm == 2:
-            at = dice.randrange(len(data))
+            at = rng.randrange(len(data))
             path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
         else:
             path.write_bytes(json.dumps({"judge": 3, "identity": [], "data": "x"}).encode())

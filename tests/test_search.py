@@ -217,11 +217,11 @@ def children(pid: int) -> list[int]:
 def test_kills_of_parent_and_children_lose_and_double_nothing(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     best = float("inf")
     for attempt in range(6):
         process = player(tmp_path, 25, 0.2, "journal", attempt)
-        time.sleep(dice.uniform(2.0, 4.5))
+        time.sleep(rng.uniform(2.0, 4.5))
         victims = [process.pid] if attempt % 2 else children(process.pid)[-2:]
         for victim in victims:
             with suppress(ProcessLookupError):

@@ -24,8 +24,8 @@ def scan(image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("shape", [(3, 3), (5, 9), (9, 5), (28, 28), (128, 128)])
 @pytest.mark.parametrize("mean", [100, 127, 140])
 def test_it_equals_the_scan_in_place(shape: tuple[int, int], mean: int) -> None:
-    dice = np.random.default_rng(mean)
-    images = dice.normal(mean, 40, (4, *shape)).clip(0, 255).astype(np.uint8)
+    rng = np.random.default_rng(mean)
+    images = rng.normal(mean, 40, (4, *shape)).clip(0, 255).astype(np.uint8)
     expected = np.stack([scan(image) for image in images])
     assert np.array_equal(whiten(images), expected)
     assert (expected[:, 1:-1, 1:-1] != images[:, 1:-1, 1:-1]).any() or mean == 100
