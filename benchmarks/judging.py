@@ -18,7 +18,7 @@ SAMPLE = 250  # The times of larger evaluations and scores are extrapolated from
 
 
 def judging_cost(rounds: int = 2) -> None:
-    """Measure two pairs of networks, in whole demo runs and in the parts of a run of the paper profile."""
+    """Measure two pairs of networks, in whole demo runs and in the parts of a full-width run."""
     shares: dict[tuple[str, ...], Series] = {}
     command = [sys.executable, "-m", "gansweep", "-m", "gen=5,1", "disc=4", "lr=5e-4"]
     here = str(Path(__file__).parents[1])
