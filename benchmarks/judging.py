@@ -51,10 +51,10 @@ def _report(shares: dict[tuple[str, ...], Series], rounds: int) -> None:
         "judging",
         "The cost of judging, in per cent of the training time",
         [
-            f"{rounds} rounds; min–median–max. Looks on the way, the score at the end, and writing "
+            f"{rounds} rounds; min–median–max. The evaluations, the score at the end, and writing "
             "the best weights are counted.",
-            "demo: whole runs of 600 steps of 32 images, two at a time on cores of their own.",
-            "paper: put together from one step, and a look and a score of 250 images, at full "
+            "demo: whole runs of 600 steps of 32 images, two at a time on separate cores.",
+            "paper: put together from one step, an evaluation and a score of 250 images, at full "
             "width on one core, each the quickest of three, in the numbers of a run of 2 epochs of "
             "60,000 digits; no such run was trained.",
         ],

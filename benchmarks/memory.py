@@ -87,7 +87,7 @@ def watch(command: list[str]) -> tuple[int, int, int]:
 def job_memory(steps: int = STEPS, rounds: int = ROUNDS) -> None:
     """Measure a short sweep of two rows for each contestant."""
     if not Path("/proc/self/smaps_rollup").exists():
-        print("memory: only Linux tells what a process has of its own")
+        print("memory: only Linux reports the private memory of a process")
         return
     found: dict[str, list[Series]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -104,8 +104,8 @@ def job_memory(steps: int = STEPS, rounds: int = ROUNDS) -> None:
         "The memory of a job",
         [
             f"MiB at the highest, {rounds} rounds; min–median–max. Two rows of {steps} steps on "
-            f"digits, at the demo profile's widths; looked at every {INTERVAL} s. own: what it has "
-            "written and no other process has, which is what one more job costs; resident: with "
+            f"digits, at the demo profile's widths; measured every {INTERVAL} s. own: the memory "
+            "that no other process shares, which is what one more job costs; resident: with "
             "its libraries and what was imported before the fork; together: what the whole sweep "
             "has written, launcher included, shared pages counted once, without the files that the "
             "system keeps in memory. The basic launcher's job is its only process.",

@@ -72,8 +72,8 @@ def _report(
             "Ratios say how many times as fast it is, round by round: as Hydra's basic launcher "
             "with plain Lightning in fp32; as that in the same precision; as the bare loop in two "
             "processes in the same precision.",
-            "gansweep: with run folders, pictures, checkpoints, a report; its judge looks on the "
-            "way unless judge=false. It shares one generator forward between the D and the G step "
+            "gansweep: with run folders, pictures, checkpoints, a report; its judge evaluates the "
+            "runs unless judge=false. It shares one generator forward between the D and the G step "
             "and computes no gradients of D's weights in the G step.",
             "plain Lightning: one LightningModule with manual optimization (the generator's "
             "forward again for G's step), a shuffling DataLoader with PIL, ToTensor and Normalize, "

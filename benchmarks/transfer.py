@@ -83,7 +83,7 @@ def transfer() -> None:
             "whose author trained at full width: the area under the ROC curve of the rows that are "
             f"good there {GOOD} against those that collapsed {COLLAPSED}; 0.5 is chance. 95 % "
             f"intervals by drawing rows again {DRAWS:,} times. distance: the judge's, at the end "
-            "of training (its last look); eye: a person's label of the best picture, 0 noise "
+            "of training (the last evaluation); eye: a person's label of the best picture, 0 noise "
             f"to 3 good digits, given without the numbers ({LABELS.name}).",
             f"{budget()}; one seed. All distances are in transfer_runs.csv.",
             "![Each row at each width](transfer.png)",
@@ -127,10 +127,10 @@ def trained(parametrization: str, width: str) -> list[Trained]:
 
 
 def last_distance(run: Run) -> float:
-    looks = [
+    distances = [
         line["fd_lenet"] for line in run.read_evaluations() if line.get("fd_lenet") is not None
     ]
-    return looks[-1] if run.complete() and looks else float("inf")
+    return distances[-1] if run.complete() and distances else float("inf")
 
 
 Values = dict[tuple[int, str, str], float]

@@ -105,11 +105,11 @@ def _write_run(
         {"device": "cpu", "hardware": "x86_64", "packages": {"torch": "2"}, "commit": None,
          "gansweep": "0"},
     )  # fmt: skip
-    looks = []
-    for look in range(7):
-        value = quality * (1 + 3 * math.exp(-look))
-        line = {"step": 100 * look, metrics[0]: value, metrics[1]: value / 2, "diversity": 0.8}
-        looks.append({**line, "coverage": 0.5, "judging_seconds": 0.1 * look})
+    evaluations = []
+    for index in range(7):
+        value = quality * (1 + 3 * math.exp(-index))
+        line = {"step": 100 * index, metrics[0]: value, metrics[1]: value / 2, "diversity": 0.8}
+        evaluations.append({**line, "coverage": 0.5, "judging_seconds": 0.1 * index})
     score: dict[str, Any] = {
         "n": 2000, "reals": 500, "held_out": True, "own_test": False, "shared": True,
         "net": "a made-up net", metrics[0]: quality, metrics[1]: quality / 2,
@@ -124,7 +124,7 @@ def _write_run(
         {"status": "done", "training_seconds": 14.2, "epochs": 3.85, "loss_d": 1, "loss_g": 2,
          "images_per_second": 1300.0, "judge": judge},
     )  # fmt: skip
-    _lines(run.evaluations, looks)
+    _lines(run.evaluations, evaluations)
     losses = [
         {"step": step, "epoch": step / 156, "loss_d": 1 + rng.random(), "loss_g": rng.random()}
         for step in range(10, STEPS + 1, 10)

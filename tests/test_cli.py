@@ -369,9 +369,9 @@ def test_a_failing_row_does_not_stop_other_rows(faulty_cli: Any, cli: Cli, tmp_p
     again = cli(*grid)  # This command has no fault.
     assert again.returncode == 1
     assert "1 done, 1 failed before (retry=failed trains them again), 0 to train" in again.stdout
-    mended = cli(*grid, "retry=failed")
-    assert mended.returncode == 0
-    assert "1 done, 1 to train" in mended.stdout
+    repaired = cli(*grid, "retry=failed")
+    assert repaired.returncode == 0
+    assert "1 done, 1 to train" in repaired.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
     assert text.count(".png") == 2
     assert "failed" not in text

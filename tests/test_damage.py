@@ -86,8 +86,8 @@ def test_an_invalid_result_affects_only_its_row(
     run = Run(tmp_path, "000001m-s1")
     hurt(run.result, place, text)
     check_the_rest(tmp_path, run.id, f"result.json damaged ({said}): run the sweep again with")
-    told = capsys.readouterr().out
-    assert f"row 1 ({run.id}): result.json damaged ({said})" in told.replace("\n", " ")
+    printed = capsys.readouterr().out
+    assert f"row 1 ({run.id}): result.json damaged ({said})" in printed.replace("\n", " ")
 
 
 def test_deeply_nested_json_is_a_damaged_record(tmp_path: Path) -> None:
@@ -214,10 +214,10 @@ def test_commands_skip_a_damaged_run_and_a_retry_repairs_it(tmp_path: Path, cli:
         again.stdout
     )
     assert first.result.read_text() == damaged, "a run is retried only on request"
-    mended = cli(*sweep, "retry=failed")
-    assert mended.returncode == 0, mended.stderr
-    assert "1 done, 1 to train" in mended.stdout
-    assert "1 of 1 run trained" in mended.stdout
+    repaired = cli(*sweep, "retry=failed")
+    assert repaired.returncode == 0, repaired.stderr
+    assert "1 done, 1 to train" in repaired.stdout
+    assert "1 of 1 run trained" in repaired.stdout
     assert first.read_result() is not None
     assert read_outcome(first).note == ""
 

@@ -161,7 +161,7 @@ def test_missing_celeba_files_are_refused_with_a_remedy(tmp_path: Path) -> None:
 def test_the_download_of_celeba_without_gdown_is_refused(tmp_path: Path) -> None:
     if find_spec("gdown"):
         pytest.skip("gdown is installed here")
-    with pytest.raises(UserError, match=r"pip install 'gansweep\[celeba\]'.* by hand"):
+    with pytest.raises(UserError, match=r"pip install 'gansweep\[celeba\]'.* from the CelebA page"):
         prepare(DataConfig("celeba", root=str(tmp_path), download=True), 28)
 
 
@@ -364,7 +364,9 @@ def test_a_full_disk_is_named_and_leaves_no_partial_file(
     assert not list(own_cache.rglob("*.npy")) + list(own_cache.rglob(".making*"))
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can fill")
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs /proc, where no folder can be made"
+)
 def test_a_cache_that_cannot_be_made_is_refused_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -445,7 +447,7 @@ def test_prepare_on_the_command_line_refuses_a_wrong_name_before_any_work(cli: C
     assert done.stdout == ""
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells of its memory")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc/self/status")
 def test_processes_share_the_memory_of_a_data_set(tmp_path: Path) -> None:
     """64 MB of images take no private memory, and a write to them does not change the file."""
     np.save(tmp_path / "images.npy", np.ones((64, 1, 1024, 1024), np.uint8))

@@ -232,8 +232,8 @@ def test_filter(visit: Callable[..., Any], text: str, rows: str) -> None:
     page = visit()
     fill_filter(page, text)
     assert labels(page) == list(rows)
-    told = "6 rows" if len(rows) == 6 else f"{len(rows)} of 6 rows"
-    assert page.text_content("#shown") == told
+    shown = "6 rows" if len(rows) == 6 else f"{len(rows)} of 6 rows"
+    assert page.text_content("#shown") == shown
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_jobs_end_in_every_way_and_other_jobs_continue(pool: Pool) -> None:
         pool.submit(Job(f"{i}", act, (what,)))
     ended = drain(pool)
     assert ended["0"].returned and ended["7"].returned
-    assert ended["0"].result[0] != ended["7"].result[0], "each has a process of its own"
+    assert ended["0"].result[0] != ended["7"].result[0], "each job has its own process"
     assert isinstance(ended["1"].error, ValueError)
     assert "Odd: odd" in str(ended["2"].error)
     assert isinstance(ended["3"].error, SystemExit)

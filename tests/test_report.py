@@ -266,8 +266,8 @@ def test_a_failed_run_links_its_last_lines(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     Run(tmp_path / "out", "cc-s1").log.write_text("before\n\nValueError: boom\n")
     report = report_of(tmp_path)
-    told = r"[failed: diverged: loss\_d is nan \| at &lt;step&gt; 7](logs/row2-number.txt)"
-    assert told in report.path.read_text()
+    link = r"[failed: diverged: loss\_d is nan \| at &lt;step&gt; 7](logs/row2-number.txt)"
+    assert link in report.path.read_text()
     assert (report.folder / "logs/row2-number.txt").read_text() == "before\nValueError: boom\n"
     Run(tmp_path / "out", "cc-s1").log.unlink()
     report_of(tmp_path)

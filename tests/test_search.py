@@ -228,10 +228,10 @@ def test_kills_neither_lose_nor_repeat_trials(tmp_path: Path) -> None:
                 os.kill(victim, signal.SIGKILL)
         if attempt % 2:
             process.communicate(timeout=60)
-            told = values(tmp_path)
-            if told:
-                assert min(told) <= best, "the best value was lost"
-                best = min(told)
+            found = values(tmp_path)
+            if found:
+                assert min(found) <= best, "the best value was lost"
+                best = min(found)
         else:
             time.sleep(0.5)
             process.send_signal(signal.SIGKILL)

@@ -1,8 +1,8 @@
 """Train a planned run in this process and record its outcome, which is called a job.
 
 This module resumes the run from its checkpoint, holds its lock, and writes its history and the
-record of a failure. All of this takes place in the process of the run, so that every launcher has
-it. torch is imported only when a job starts.
+record of a failure. All of this takes place in the process of the run, so it works under every
+launcher. torch is imported only when a job starts.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ def _checkpoint(
     """Return the checkpoint from which an interrupted run resumes.
 
     Returns None if the run must be trained from the start: without a usable checkpoint, after a
-    change of a network's code, and after a failure other than a kill or a lack of memory.
+    change of a network's code, and after a failure other than a kill or a shortage of memory.
     """
     from gansweep.training.checkpoint import load_checkpoint
 

@@ -144,7 +144,7 @@ def train(
 def make_judge(config: Config, data: Prepared, device: torch.device) -> Judge | None:
     """Return the judge that `config.judge` names, or None for judge=false.
 
-    Raises UserError if a published feature net lacks its package or its weights.
+    Raises UserError if the package or the weights of a published feature net are missing.
     """
     if config.judge == "false":
         return None
