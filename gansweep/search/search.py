@@ -103,7 +103,7 @@ class Search:
         label: str = "value",
         on_result: Callable[[], None] = lambda: None,
     ) -> None:
-        """trials: the number of trials of the study; on_result: called after each finished trial."""
+        """trials: the number of trials of the study; on_result: called after each trial."""
         from optuna.pruners import NopPruner
 
         self.study = study
