@@ -1,1 +1,1 @@
-"""Measurements as ratios against a baseline in the same run: `make bench`."""
+"""Measure ratios against a baseline in the same run (`make bench`)."""

@@ -1,11 +1,11 @@
-"""`python -m benchmarks [NAME ...]`: run all benchmarks, or those named."""
+"""Run all benchmarks, or the named ones: `python -m benchmarks [NAME ...]`."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 
-# The module and the function of each; torch is imported only where one is run that needs it.
+# Each benchmark has a module and a function. A module is imported only when its benchmark runs.
 BENCHMARKS = {
     "overhead": ("overhead", "trivial_jobs"),
     "demo": ("overhead", "demo_sweep"),
@@ -31,7 +31,7 @@ NOT_ASKED = (
     "transfer",
     "trust",
     "equilibrium",
-)  # hours without a GPU, or of a sweep that is there
+)  # These need hours without a GPU, or a finished sweep.
 USUAL = [name for name in BENCHMARKS if name not in NOT_ASKED]
 
 

@@ -1,9 +1,10 @@
-"""The bare loop: our networks and our step with nothing around them.
+"""Train gansweep's networks with gansweep's step in a bare loop.
 
 `python -m benchmarks.bare_loop PROCESSES LR,… BETA1,… DATA,… STEPS CONFIG ARRAYS` trains every
-combination: one run after the other on all threads (PROCESSES = 1), or so many at a time on one
-thread each. No Lightning, no logs, no pictures, no checkpoints, no judge; the images are bytes on
-the device. CONFIG: the configuration of a run of gansweep's, whose other parameters it takes.
+combination. With PROCESSES = 1, one run follows the other on all threads; otherwise PROCESSES runs
+train at a time on one thread each. The loop has no Lightning, logs, pictures, checkpoints or judge,
+and the images are bytes on the device. CONFIG is the config.json of a gansweep run, which gives all
+other parameters.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ from gansweep.training.train import build_gan
 
 
 def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable[[Tensor], None]]:
-    """A GAN and its training step, as a function of a batch of bytes."""
-    # Set by Lightning, which gansweep's modules import: a loop without it does not pay for it.
+    """Return a GAN and its training step, a function of a batch, uint8 B×C×H×W."""
+    # Lightning sets this variable, which costs time; a loop without Lightning does not have it.
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     gan = build_gan(config, channels).to(device).train()
     return gan, step_of(gan, config, device)
 
 
 def step_of(gan: GAN, config: Config, device: str) -> Callable[[Tensor], None]:
-    """The training step of `gan`, in the configuration's precision."""
+    """Return the training step of `gan` in the precision of the configuration."""
     optimizers = gan.configure_optimizers()
     low = config.precision == "bf16"
 
@@ -47,7 +48,10 @@ def step_of(gan: GAN, config: Config, device: str) -> Callable[[Tensor], None]:
 
 
 def train(job: tuple[Config, str, int | None]) -> dict[str, float]:
-    """One run. job: its configuration, the file of its images, its threads (None: all)."""
+    """Train one run.
+
+    `job` has the configuration, the file of the images and the number of threads (None for all).
+    """
     config, images, threads = job
     if threads is not None:
         torch.set_num_threads(threads)
@@ -82,7 +86,7 @@ def main(
         for job in jobs:
             print(train(job), flush=True)
         return
-    # What the first optimizer imports is imported before the fork: once, not in each process.
+    # The first optimizer imports modules, which is done once before the fork.
     torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)
     with multiprocessing.get_context("fork").Pool(count) as pool:
         for losses in pool.imap(train, jobs):

@@ -1,4 +1,4 @@
-"""Drawings of the measurements, beside their tables: what all of them share."""
+"""Draw the charts of the measurements beside their tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 from benchmarks import measure
 
 INK, GREY = "#333333", "#999999"
-# Okabe and Ito's, told apart by every kind of sight; with the marker that goes with each.
+# These are the colours of Okabe and Ito for all kinds of colour vision, each with a marker.
 STYLES = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"))
 
 
 def panels(count: int, width: float = 8.2, height: float = 3.4) -> tuple[Any, list[Any]]:
-    """A figure with `count` axes side by side."""
+    """Return a figure with `count` axes side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure((width, height), 110, facecolor="white", layout="constrained")
@@ -33,14 +33,14 @@ def line(ax: Any, x: list[float], y: list[float], label: str, which: int, dashed
 
 
 def marks(ax: Any, values: list[float], labels: list[str]) -> None:
-    """Ticks of a logarithmic x axis at the measured values alone."""
+    """Set the ticks of a logarithmic x axis to the measured values."""
     ax.set_xscale("log", base=2)
     ax.set_xticks(values, labels)
     ax.minorticks_off()
 
 
 def save(figure: Any, name: str) -> str:
-    """Write `NAME.png` beside the table. Returns the line that shows it there."""
+    """Write `NAME.png` beside the table, and return the Markdown line that shows it."""
     measure.REPORTS.mkdir(parents=True, exist_ok=True)
     figure.savefig(measure.REPORTS / f"{name}.png", metadata={"Software": None})
     return f"![the same, drawn]({name}.png)"

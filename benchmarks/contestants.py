@@ -1,4 +1,4 @@
-"""The same sweep by gansweep, by what one would write without it, and by bare loops."""
+"""Define the same sweep for gansweep, for plain Lightning and for bare loops."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN, TUNE = "benchmarks.plain_lightning.app", "benchmarks.plain_lightning.tune
 
 @dataclass(frozen=True)
 class Grid:
-    """The rows of a sweep, and the data sets that each is trained on."""
+    """The rows of a sweep and the data sets on which each row is trained."""
 
     title: str
     lr: str
@@ -43,7 +43,7 @@ GRIDS = {
 
 @dataclass(frozen=True)
 class Contestant:
-    """What stands in the table, and the command that trains the whole grid."""
+    """The name of a contestant in the table, and the command that trains the whole grid."""
 
     name: str
     precision: str
@@ -51,24 +51,23 @@ class Contestant:
     ours: bool = False
 
 
-# What the plain contestants train; see `plain_lightning`.
+# The plain contestants train these networks; see `plain_lightning`.
 NETWORKS = ("gen=5", "disc=4", "batch_size=32")
 
 
 def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
-    """All of them, each beside what it is compared with: machines drift within a round.
+    """Return all contestants, each next to its baseline, because machines drift within a round.
 
-    folder: for the images, as all but gansweep read them.
-
-    gansweep runs once in each precision: that prepares its data sets and its judge, and tells
-    its configuration, which the bare loops take over.
+    `folder` receives the images for the contestants other than gansweep. gansweep first runs once
+    in each precision. This prepares its data sets and its judge, and gives the configuration for
+    the bare loops.
     """
     for name in grid.data.split(","):
         np.save(folder / f"{name}.npy", prepare(DataConfig(name), 28).array())
     default = _try_out(folder)
     other = "fp32" if default == "bf16" else "bf16"
     _try_out(folder, f"precision={other}")
-    # Without data= gansweep trains a row on the profile's digits and faces.
+    # Without data=, gansweep trains each row on the digits and faces of the profile.
     only = [f"data={grid.data}"] if "," not in grid.data else []
     rows = [f"lr={grid.lr}", f"beta1={grid.beta1}", f"steps={steps}"]
     ours = ["-m", "gansweep", "-m", *NETWORKS, *rows, *only]
@@ -101,7 +100,7 @@ def contestants(grid: Grid, steps: int, folder: Path) -> dict[str, Contestant]:
 
 
 def _try_out(folder: Path, *overrides: str) -> str:
-    """Run gansweep once and keep its configuration. Returns the precision it trained in."""
+    """Run gansweep once, keep its configuration, and return the precision of its training."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     with tempfile.TemporaryDirectory() as place:
         subprocess.run(
@@ -116,7 +115,7 @@ def _try_out(folder: Path, *overrides: str) -> str:
 
 
 def _compare_networks(config: Path) -> None:
-    """Raises RuntimeError unless the plain networks have as many weights as ours."""
+    """Raise RuntimeError if the plain networks have another number of weights than gansweep's."""
     from benchmarks.bare_loop import read_config
     from benchmarks.plain_lightning.module import PlainGAN, Settings
     from gansweep.training.train import build_gan

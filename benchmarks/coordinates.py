@@ -1,4 +1,4 @@
-"""The coordinate check of every network, with standard parametrization and with mup."""
+"""Run the coordinate check of every network under both parametrizations."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ from testing.coordinate_check import (
     worst,
 )
 
-# So many seeds at each width: a wide layer is an average by itself.
+# A wide layer averages over many channels, so it needs fewer seeds than a narrow one.
 SEEDS = {1 / 32: 8, 1 / 16: 6, 1 / 8: 4, 1 / 4: 3}
 DRAWN = {**SEEDS, 1 / 2: 2}
-CONV_SEEDS = {1 / 16: 12, 1 / 8: 8, 1 / 4: 6}  # at 1/32 the first layers have one or two channels
+# At width 1/32, the first layers have one or two channels, so this width is left out.
+CONV_SEEDS = {1 / 16: 12, 1 / 8: 8, 1 / 4: 6}
 
 
 def coordinates() -> None:
-    """Every network of both registries, with standard parametrization and with mup."""
+    """Measure every registered network with the standard parametrization and with mup."""
     rows: list[list[str]] = []
     found: dict[tuple[str, str], list[Layer]] = {}
     for gen, disc in PAIRS:
@@ -38,7 +39,7 @@ def coordinates() -> None:
             seeds = CONV_SEEDS if config.gen_opt == "sgd" else DRAWN if gen == "1" else SEEDS
             layers = check(config, batch_for(config), seeds)
             for name, network in zip((f"G {gen}", f"D {disc}"), NETWORKS, strict=True):
-                if (name, parametrization) not in found:  # D 2 plays twice
+                if (name, parametrization) not in found:  # D 2 is in two pairs.
                     found[name, parametrization] = layers[network]
                     rows.append(_row(name, config, layers[network]))
                     print(*rows[-1], flush=True)

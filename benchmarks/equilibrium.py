@@ -1,9 +1,9 @@
-"""Where is a run's equilibrium? By the judge's distance, by the losses and by the eye.
+"""Compare the best step of a run by the judge's distance, by the losses and by eye.
 
-Of the finished runs of `sweep=equilibrium_cases`: `EQUILIBRIUM="NAME NAME"` names its sweeps (one a
-seed, or one with all of them), `EQUILIBRIUM_OUT=outputs` the folder of the runs. The labels of the
-eye stand in equilibrium_labels.csv; `python -m benchmarks.equilibrium FOLDER` draws the sheets to
-label by: pictures of all runs and times in random order, without a number.
+The runs are the finished ones of `sweep=equilibrium_cases`. `EQUILIBRIUM="NAME NAME"` names the
+sweeps, one for each seed or one with all seeds, and `EQUILIBRIUM_OUT=outputs` is the folder of the
+runs. equilibrium_labels.csv has the labels by eye. `python -m benchmarks.equilibrium FOLDER` draws
+the sheets for labelling, with pictures of all runs and steps in random order and without numbers.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from gansweep.store.run import Run, read_json
 
 LABELS = Path("reports/benchmarks/equilibrium_labels.csv")
 LEVELS = "0 noise, 1 a blob, 2 a head, 3 a face with eyes and mouth"
-CHANCE = math.log(2)  # both losses of a discriminator that tells nothing
-START = 0.1  # of a run, in which no loss counts: D has learned nothing yet
-TIMES = 16  # pictures of a run that are labelled
-SHEET, TILE = (6, 4), 200  # pictures in a sheet, and pixels of each
-DOCUMENT = {0: (1630, 1830), 1: (1250, 2500), 2: (1540, 1700)}  # equilibrium, of so many epochs
+CHANCE = math.log(2)  # Both losses have this value if D cannot tell real from fake images.
+START = 0.1  # In this first share of a run, D has not learned anything and the losses do not count.
+TIMES = 16  # pictures of each run that are labelled
+SHEET, TILE = (6, 4), 200  # pictures in a sheet, and the size of a picture in pixels
+# Each row of the document has its equilibrium and its number of epochs.
+DOCUMENT = {0: (1630, 1830), 1: (1250, 2500), 2: (1540, 1700)}
 
 
 @dataclass
 class Case:
-    """A finished run of one of the three cases. per_epoch: steps."""
+    """A finished run of one of the three cases; `per_epoch` is the number of steps in an epoch."""
 
     row: int
     seed: int
@@ -59,7 +60,7 @@ class Case:
         }
 
     def balanced(self) -> float:
-        """The step after which both losses are nearest to those of a D that tells nothing."""
+        """Return the step whose losses are nearest to those of a D that cannot tell fakes."""
         losses = self.losses()
         pairs = zip(losses["loss_d"], losses["loss_g"], strict=True)
         return min(
@@ -70,7 +71,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Of all sweeps that are named, by row and seed."""
+    """Return the cases of all named sweeps, sorted by row and seed."""
     out = os.environ.get("EQUILIBRIUM_OUT", "outputs")
     found = []
     for name in os.environ.get("EQUILIBRIUM", "equilibrium_cases").split():
@@ -92,7 +93,7 @@ def cases() -> list[Case]:
 
 
 def equilibrium() -> None:
-    """The table of all runs, and three curves of each in a picture."""
+    """Write the table of all runs, and a figure with three curves of each run."""
     of = cases()
     if not of:
         raise SystemExit("no finished run of equilibrium_cases: EQUILIBRIUM=NAME names the sweep")
@@ -134,7 +135,7 @@ def equilibrium() -> None:
 
 
 def labels() -> dict[str, dict[int, int]]:
-    """By run: the level that the eye gave at a step."""
+    """Return for each run the levels by eye, by step."""
     found: dict[str, dict[int, int]] = {}
     if LABELS.exists():
         with LABELS.open(encoding="utf-8") as stream:
@@ -144,7 +145,7 @@ def labels() -> dict[str, dict[int, int]]:
 
 
 def _draw(of: list[Case], seen: dict[str, dict[int, int]]) -> str:
-    """A panel a run: distance, losses and the eye's levels, each with its equilibrium."""
+    """Draw for each run a panel with the distance, the losses and the levels by eye."""
     from matplotlib.figure import Figure
 
     rows = sorted({case.row for case in of})
@@ -194,7 +195,7 @@ def _panel(axes: Any, case: Case, seen: dict[int, int]) -> None:
 
 
 def sheets(folder: Path) -> None:
-    """Pictures to label, in random order, and which is which in key.json."""
+    """Write the pictures to label in random order; key.json maps them to runs and steps."""
     pictures = [
         (case.run, step)
         for case in cases()
@@ -209,7 +210,7 @@ def sheets(folder: Path) -> None:
         draw = ImageDraw.Draw(sheet)
         for place, (run, step) in enumerate(pictures[first : first + columns * lines]):
             x, y = place % columns * (TILE + 8), place // columns * (TILE + 20)
-            # Four of the sixteen images: at the sheet's size all of them would be too small.
+            # A picture shows four of the sixteen images, because all of them would be too small.
             picture = Image.open(run.sample(step)).convert("L")
             corner = picture.crop((0, 0, picture.width // 2, picture.height // 2))
             sheet.paste(corner.resize((TILE, TILE)), (x, y + 14))

@@ -1,8 +1,8 @@
-"""Horizontal fusion: K GANs as one array of grouped convolutions against K separate ones.
+"""Compare K GANs fused into grouped convolutions with K separate GANs.
 
-HFTA (Wang et al., MLSys 2021) trains models of equal shapes as one. Here both networks are fused,
-so that the step is gansweep's own; the fused models share their images, dropout masks and rates,
-as they would have to.
+HFTA (Wang et al., MLSys 2021) trains models of equal shapes as one model. This benchmark fuses both
+networks, so that gansweep's own step can train them. The fused models share their images, dropout
+masks and learning rates, as fused models must.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from gansweep.training.gan import GAN
 from gansweep.training.networks.stack import MEMORY_FORMATS, Reshape
 from gansweep.training.train import build_gan, make_optimizer
 
-PAIRS = (("5", "4"), ("1", "1"))  # each at its demo width
+PAIRS = (("5", "4"), ("1", "1"))  # Each network has its demo width.
 TOGETHER = (2, 4, 8)
 PRECISIONS = ("fp32", "bf16")
 BATCH = 32
 ROUNDS = 5
-STEPS = 8  # of each model in a round
+STEPS = 8  # steps of each model in a round
 
 
 def fuse(net: nn.Sequential, count: int, memory_format: torch.memory_format) -> nn.Sequential:
-    """`count` of these networks as one: inputs and outputs are theirs, side by side in channels."""
+    """Fuse `count` networks into one, whose channels are those of the networks side by side."""
     layers: list[nn.Module] = []
     for layer in net:
         if isinstance(layer, nn.Linear):
@@ -57,7 +57,7 @@ def fuse(net: nn.Sequential, count: int, memory_format: torch.memory_format) -> 
 
 
 def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], None]:
-    """A step of `count` GANs at once, as a function of one batch of bytes that all of them see."""
+    """Return the step of `count` fused GANs, a function of one batch, uint8, for all of them."""
     single = build_gan(config, 1)
     memory_format = MEMORY_FORMATS[config.memory_format]
     gan = GAN(
@@ -73,7 +73,7 @@ def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], No
 
 
 def fusion() -> None:
-    """Seconds a model and step: alone, and fused; on one thread of a CPU, or on the GPU."""
+    """Measure seconds per model and step, separate and fused, on one CPU thread or the GPU."""
     place = places()[0]
     rows = []
     for gen, disc in PAIRS:
@@ -109,7 +109,7 @@ def fusion() -> None:
 
 
 def _measure(config: Config, place: Place) -> dict[int, Series]:
-    """By the number of models fused."""
+    """Return the seconds by the number of fused models."""
     torch.manual_seed(1)
     batch = torch.randint(0, 256, (BATCH, 1, 28, 28), dtype=torch.uint8, device=place.device)
     times = {count: Series(str(count)) for count in (1, *TOGETHER)}

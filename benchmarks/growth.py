@@ -1,4 +1,4 @@
-"""How a sweep's time grows with its rows."""
+"""Measure how the time of a sweep grows with its number of rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ ROUNDS = 3
 
 
 def command(rows: int, steps: int) -> list[str]:
-    """A sweep of so many short runs on digits."""
+    """Return the command of a sweep with this many short runs on digits."""
     lrs = ",".join(f"{i}e-5" for i in range(1, rows + 1))
     grid = ["-m", "gansweep", "-m", f"lr={lrs}", f"steps={steps}"]
     return [*grid, "data=mnist5k", "judge=false", "device=cpu"]
 
 
 def growth(rows: tuple[int, ...] = ROWS, steps: int = STEPS, rounds: int = ROUNDS) -> None:
-    """Seconds a row of short runs, start-up in them, and what each takes beyond the first ones."""
-    first = cpu_cores()  # rows that all start at once: their time is the start-up
+    """Measure seconds per row of short runs, with start-up, and seconds per further row."""
+    first = cpu_cores()  # One row on each core takes the start-up time and one row's time.
     times = {count: Series(str(count)) for count in (first, *rows)}
-    seconds(command(1, 1))  # the data set is prepared
+    seconds(command(1, 1))  # This call prepares the data set.
     for _ in range(rounds):
         for count, series in times.items():
             series.values.append(seconds(command(count, steps)))
@@ -53,6 +53,6 @@ def growth(rows: tuple[int, ...] = ROWS, steps: int = STEPS, rounds: int = ROUND
 
 
 def _beyond(times: Series, first: Series, rows: int) -> Series:
-    """Seconds for each of so many rows more."""
+    """Return the seconds for each further row."""
     pairs = zip(times.values, first.values, strict=True)
     return Series("", [(more - few) / rows for more, few in pairs])

@@ -1,4 +1,4 @@
-"""A Hydra application whose jobs do nothing, for the launchers that gansweep is compared with."""
+"""A Hydra application whose jobs do nothing, to compare other launchers with gansweep's."""
 
 import hydra
 from omegaconf import DictConfig

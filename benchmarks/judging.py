@@ -1,4 +1,4 @@
-"""What judging costs: seconds of it to a second of training, a run a core."""
+"""Measure the cost of judging, in seconds per second of training, with one run on each core."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks.measure import Series, write
 
 PAIRS = (("5", "4"), ("1", "4"))
-SAMPLE = 250  # images by which looks and scores of thousands are measured
+SAMPLE = 250  # The times of larger evaluations and scores are extrapolated from this many images.
 
 
 def judging_cost(rounds: int = 2) -> None:
-    """Two pairs of networks: whole runs at the demo profile, the parts of one at the paper's."""
+    """Measure two pairs of networks, in whole demo runs and in the parts of a full-width run."""
     shares: dict[tuple[str, ...], Series] = {}
     command = [sys.executable, "-m", "gansweep", "-m", "gen=5,1", "disc=4", "lr=5e-4"]
     here = str(Path(__file__).parents[1])
@@ -28,7 +28,7 @@ def judging_cost(rounds: int = 2) -> None:
                 [*command, f"seed={seed}"],
                 cwd=folder, check=True, capture_output=True, env={**os.environ, "PYTHONPATH": here},
             )  # fmt: skip
-            if seed == 0:  # trains the judge's own net and computes the real features, once
+            if seed == 0:  # This call trains the judge's own net and computes the real features.
                 continue
             for path in sorted(Path(folder).glob("outputs/runs/*/result.json")):
                 result = json.loads(path.read_text())
@@ -51,10 +51,10 @@ def _report(shares: dict[tuple[str, ...], Series], rounds: int) -> None:
         "judging",
         "The cost of judging, in per cent of the training time",
         [
-            f"{rounds} rounds; min–median–max. Looks on the way, the score at the end, and writing "
+            f"{rounds} rounds; min–median–max. The evaluations, the score at the end, and writing "
             "the best weights are counted.",
-            "demo: whole runs of 600 steps of 32 images, two at a time on cores of their own.",
-            "paper: put together from one step, and a look and a score of 250 images, at full "
+            "demo: whole runs of 600 steps of 32 images, two at a time on separate cores.",
+            "paper: put together from one step, an evaluation and a score of 250 images, at full "
             "width on one core, each the quickest of three, in the numbers of a run of 2 epochs of "
             "60,000 digits; no such run was trained.",
         ],
@@ -64,12 +64,12 @@ def _report(shares: dict[tuple[str, ...], Series], rounds: int) -> None:
 
 
 def _paper_share(gen: str, disc: str) -> float:
-    """Judging's share of a run at the paper's profile, from what its parts take."""
+    """Return the share of judging in a run of the paper profile, computed from its parts."""
     import torch
 
     from gansweep.config import Config
     from gansweep.training.data import prepare
-    from gansweep.training.judge_callback import schedule, sizes
+    from gansweep.training.judge_callback import evaluation_steps, sample_sizes
     from gansweep.training.latents import latents
     from gansweep.training.metrics.evaluate import Judge, generate
     from gansweep.training.train import build_gan
@@ -81,11 +81,11 @@ def _paper_share(gen: str, disc: str) -> float:
     optimizers = gan.configure_optimizers()
     batch = torch.from_numpy(data.array()[: config.batch_size].copy())
     steps = 2 * (60_000 // config.batch_size)
-    look, score = sizes(steps * config.batch_size)
+    evaluation, score = sample_sizes(steps * config.batch_size)
     z = latents(config.z_dim, SAMPLE, seed=1)
     training = steps * _quickest(lambda: gan.step(batch, *optimizers))
-    looked_at = look * (1 + len(schedule(steps, config.batch_size)))
-    judging = looked_at / SAMPLE * _quickest(lambda: judge.look(gan.sample, z))
+    evaluated = evaluation * (1 + len(evaluation_steps(steps, config.batch_size)))
+    judging = evaluated / SAMPLE * _quickest(lambda: judge.evaluate(gan.sample, z))
     judging += score / SAMPLE * _quickest(lambda: judge.score(generate(gan.sample, z)))
     return 100 * judging / training
 

@@ -1,7 +1,7 @@
-"""One step of the 128 px networks against the same step of plain PyTorch layers, on one core.
+"""Compare a step of the 128 px networks with the same step of plain PyTorch layers, on one core.
 
-The plain form is what document 000 wrote and what these networks were until be842b4: upsampling and
-convolution, tanh, average pooling, each over the whole batch.
+The plain form is that of document 000, and of gansweep until commit be842b4: upsampling and
+convolution, tanh and average pooling, each over the whole batch.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from testing.plain_layers import plain
 NETWORKS = ("conv2", "conv3")
 WIDTHS = (1 / 16, 1 / 8)
 PRECISIONS = ("fp32", "bf16")
-BATCH = 100  # the document's
+BATCH = 100  # as in document 000
 ROUNDS = 5
-PROFILED = 2  # steps
-# Where an operation's time is counted, by a part of its name; the first that fits.
+PROFILED = 2  # steps whose operations are profiled
+# The first entry that is part of an operation's name decides where its time is counted.
 KINDS = {
     "convolution": "convolutions", "tanh": "tanh", "sigmoid": "tanh", "pool": "pooling",
     "upsample": "upsampling", "mm": "dense layers", "cat": "copies", "copy": "copies",
@@ -69,7 +69,7 @@ def large_maps() -> None:
 
 
 def _config(name: str, width: float, precision: str) -> Config:
-    """A case of document 000."""
+    """Return the configuration of a case of document 000."""
     return Config(
         gen=name, disc=name, width=width, precision=precision, batch_size=BATCH, device="cpu",
         gen_opt="sgd", disc_opt="sgd", momentum=0.9, nesterov=True, joint_d=True, fresh_z=True,
@@ -78,7 +78,7 @@ def _config(name: str, width: float, precision: str) -> Config:
 
 
 def _steps(config: Config, form: Callable[[nn.Module], nn.Module]) -> Callable[[], None]:
-    """A step on random pixels, once warmed up."""
+    """Return a step on random pixels, after one step to warm up."""
     torch.manual_seed(0)
     gan: GAN = build_gan(config, 1).train()
     gan.generator, gan.discriminator = form(gan.generator), form(gan.discriminator)
@@ -106,7 +106,7 @@ def _compare(name: str, width: float, precision: str) -> list[str]:
 
 
 def _profile(form: Callable[[nn.Module], nn.Module], precision: str) -> str:
-    """The time of a step by kind of operation: `convolutions 40 %, tanh 12 %, …`."""
+    """Return the shares of a step by kind of operation, as `convolutions 40 %, tanh 12 %, …`."""
     step = _steps(_config("conv2", 1 / 8, precision), form)
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         for _ in range(PROFILED):

@@ -1,4 +1,4 @@
-"""Timing whole commands, interleaved, and writing the results as Markdown and CSV."""
+"""Time whole commands in turns, and write the results as Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ REPORTS = Path("reports/benchmarks")
 
 @dataclass
 class Series:
-    """The values of one contestant, a round each."""
+    """The values of one contestant, one for each round."""
 
     name: str
     values: list[float] = field(default_factory=list)
     note: str = ""
 
     def spread(self, digits: int = 1) -> str:
-        """min–median–max"""
+        """Return the text minimum–median–maximum."""
         return "–".join(
             f"{v:,.{digits}f}" for v in (min(self.values), median(self.values), max(self.values))
         )
 
 
 def seconds(command: list[str], **environment: str) -> float:
-    """Wall time of a command in an empty folder. Raises RuntimeError if it fails."""
+    """Return the wall time, in seconds, of a command in an empty folder.
+
+    Raises RuntimeError if it fails.
+    """
     here = str(Path(__file__).parents[1])
     variables = {**os.environ, "PYTHONPATH": here, **environment}
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +49,7 @@ def seconds(command: list[str], **environment: str) -> float:
 
 
 def machine() -> str:
-    """What the figures were measured on; no host name."""
+    """Return a description of the machine, without its host name."""
     from gansweep.launch.devices import cpu_cores, find_devices
     from gansweep.planning.precision import processor
 
@@ -55,7 +58,7 @@ def machine() -> str:
 
 
 def write(name: str, title: str, text: list[str], header: list[str], rows: list[list[str]]) -> None:
-    """`reports/benchmarks/NAME.md` and `.csv`; also prints the table."""
+    """Write `reports/benchmarks/NAME.md` and `.csv`, and print the table."""
     REPORTS.mkdir(parents=True, exist_ok=True)
     lines = [header, ["---"] * len(header), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""The memory of a job while it trains: its own, and with what it shares."""
+"""Measure the memory of a job while it trains, without and with shared memory."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from benchmarks.measure import Series, write
 
 ROUNDS = 2
 STEPS = 100
-INTERVAL = 0.1  # seconds between two looks
-A_JOB = 32  # MiB of its own: a process with such a child is not the job, that child is
+INTERVAL = 0.1  # seconds between two measurements
+A_JOB = 32  # MiB of private memory; the parent of a process of this size is not the job
 MEASURED = ("gansweep", "unjudged", "plain", "joblib", "ray", "bare2")
 
 
 @dataclass
 class Peaks:
-    """MiB at the highest. own, resident: of each process; shares: of all together."""
+    """The peaks in MiB: `own` and `resident` of each process, and `together` of all processes."""
 
     own: dict[int, int] = field(default_factory=dict)
     resident: dict[int, int] = field(default_factory=dict)
     together: int = 0
 
-    def look(self, root: int, parents: dict[int, int]) -> None:
-        """At all processes under `root`; note in `parents` whose child each is."""
+    def measure(self, root: int, parents: dict[int, int]) -> None:
+        """Measure all processes under `root`, and record the parent of each in `parents`."""
         together = 0
         for pid in _family(root, parents):
             sizes = _sizes(pid)
@@ -47,14 +47,14 @@ def _family(root: int, parents: dict[int, int]) -> list[int]:
             parent = int(stat.read_text().rpartition(")")[2].split()[1])
             children.setdefault(parent, []).append(int(stat.parent.name))
     found = [root]
-    for pid in found:  # it grows meanwhile
+    for pid in found:  # The loop appends to this list.
         found += children.get(pid, [])
         parents |= dict.fromkeys(children.get(pid, []), pid)
     return found
 
 
 def _sizes(pid: int) -> dict[str, int]:
-    """MiB; nothing of a process that has ended."""
+    """Return the memory of a process in MiB by kind, or {} if the process has ended."""
     with suppress(OSError):
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
         pairs = (text.partition(":") for text in lines)
@@ -63,9 +63,9 @@ def _sizes(pid: int) -> dict[str, int]:
 
 
 def watch(command: list[str]) -> tuple[int, int, int]:
-    """MiB at the highest: a job's own, the same with what it shares, all processes together.
+    """Return the peaks, in MiB, of a job's private memory, its resident memory, and all processes.
 
-    A job is the process that has most of its own among those without a sizeable child.
+    The job is the process with the most private memory among those without a large child.
     """
     variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
     peaks, parents = Peaks(), {}
@@ -75,7 +75,7 @@ def watch(command: list[str]) -> tuple[int, int, int]:
             [sys.executable, *command], cwd=folder, env=variables, stdout=quiet, stderr=quiet
         )
         while sweep.poll() is None:
-            peaks.look(sweep.pid, parents)
+            peaks.measure(sweep.pid, parents)
             time.sleep(INTERVAL)
     if sweep.returncode:
         raise RuntimeError(f"{command} ended with {sweep.returncode}")
@@ -85,9 +85,9 @@ def watch(command: list[str]) -> tuple[int, int, int]:
 
 
 def job_memory(steps: int = STEPS, rounds: int = ROUNDS) -> None:
-    """Of a short sweep of two rows by each way to train it."""
+    """Measure a short sweep of two rows for each contestant."""
     if not Path("/proc/self/smaps_rollup").exists():
-        print("memory: only Linux tells what a process has of its own")
+        print("memory: only Linux reports the private memory of a process")
         return
     found: dict[str, list[Series]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -104,8 +104,8 @@ def job_memory(steps: int = STEPS, rounds: int = ROUNDS) -> None:
         "The memory of a job",
         [
             f"MiB at the highest, {rounds} rounds; min–median–max. Two rows of {steps} steps on "
-            f"digits, at the demo profile's widths; looked at every {INTERVAL} s. own: what it has "
-            "written and no other process has, which is what one more job costs; resident: with "
+            f"digits, at the demo profile's widths; measured every {INTERVAL} s. own: the memory "
+            "that no other process shares, which is what one more job costs; resident: with "
             "its libraries and what was imported before the fork; together: what the whole sweep "
             "has written, launcher included, shared pages counted once, without the files that the "
             "system keeps in memory. The basic launcher's job is its only process.",

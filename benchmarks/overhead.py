@@ -1,4 +1,4 @@
-"""What a launcher costs: jobs that do nothing, and the demo sweep against Hydra's basic one."""
+"""Measure the cost of launchers with jobs that do nothing and with the demo sweep."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMES = {
 
 
 def command(contestant: str, jobs: int) -> list[str]:
-    """N trivial jobs through one contestant."""
+    """Return the command that runs N trivial jobs with one launcher."""
     if contestant == "gansweep":
         return [str(HERE / "pool.py"), str(jobs)]
     if contestant == "ray":
@@ -35,7 +35,7 @@ def command(contestant: str, jobs: int) -> list[str]:
 
 
 def trivial_jobs() -> None:
-    """A job's own cost: what 100 take beyond one, over 99; and one, start-up and all."""
+    """Measure the cost of a job, as the difference of 100 jobs and one, and the start-up."""
     first = {key: Series(key) for key in NAMES}
     each = {key: Series(key) for key in NAMES}
     for _ in range(ROUNDS):
@@ -73,9 +73,9 @@ def trivial_jobs() -> None:
 
 
 def demo_sweep(rounds: int = 2) -> None:
-    """The main job, start-up included: our launcher against Hydra's basic one."""
+    """Compare gansweep's launcher with Hydra's basic launcher on the demo sweep, with start-up."""
     grid = ["-m", "gansweep", "-m", "lr=1e-4,5e-5", "beta1=0.3,0.5,0.9"]
-    seconds(["-m", "gansweep", "-m", "steps=1"])  # the data sets are prepared
+    seconds(["-m", "gansweep", "-m", "steps=1"])  # This call prepares the data sets.
     times = {"basic": Series("Hydra's basic launcher"), "local": Series("gansweep's launcher")}
     for _ in range(rounds):
         for launcher, series in times.items():

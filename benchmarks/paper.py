@@ -1,6 +1,7 @@
-"""The documents' sweeps at their full width and length: what a GPU is for.
+"""Time the sweeps of the documents at their full width and length, which need a GPU.
 
-`make bench ONLY=paper`; MNIST=FOLDER in the environment has the IDX files, else they are fetched.
+`make bench ONLY=paper` runs this benchmark. MNIST=FOLDER in the environment names the folder of the
+IDX files; without it the files are downloaded.
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ SWEEPS = {
 
 
 def paper(*overrides: str, precision: str = "bf16") -> None:
-    """Wall time of each, start-up, judging and report in it, and its share of the GPU's peak.
+    """Measure the wall time of each sweep, and its share of the GPU's peak rate.
 
-    overrides: make it smaller, to try it on a CPU.
+    The wall time includes start-up, judging and report. `overrides` can make the sweeps smaller, to
+    try the benchmark on a CPU.
     """
     place = places()[-1]
     if place.device == "cpu" and not overrides:
@@ -73,7 +75,7 @@ def paper(*overrides: str, precision: str = "bf16") -> None:
 
 
 def _sweep(out: str, choices: list[str], precision: str) -> float:
-    """Seconds of `python -m gansweep -m …`, its output on the screen."""
+    """Return the seconds of `python -m gansweep -m …`, with its output on the screen."""
     command = [sys.executable, "-m", "gansweep", "-m", *choices]
     if "data=mnist" in choices:
         folder = os.environ.get("MNIST")
@@ -85,7 +87,7 @@ def _sweep(out: str, choices: list[str], precision: str) -> float:
 
 
 def flop_of(path: Path, device: str, known: dict[Any, int]) -> int:
-    """Of a training step of the run with this configuration; known: by what it depends on."""
+    """Return the FLOPs of a training step; `known` caches the counts by network settings."""
     data = json.loads(path.read_text())["data"]
     config = dataclasses.replace(read_config(str(path)), precision="fp32")
     key = (

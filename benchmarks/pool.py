@@ -1,4 +1,4 @@
-"""N jobs that do nothing, each in its own process of gansweep's pool: `python pool.py N`."""
+"""Run N jobs that do nothing, each in a process of gansweep's pool (`python pool.py N`)."""
 
 import sys
 from typing import Any
@@ -9,12 +9,13 @@ from gansweep.launch.processes import shut_down, warm_up
 
 
 def trivial(place: dict[str, Any]) -> int:
-    assert "torch" in sys.modules  # as in a real job: nothing is left out
+    assert "torch" in sys.modules  # A real job imports the same modules.
     return 0
 
 
 if __name__ == "__main__":
-    from pool import trivial as job  # by its module's name: the processes do not run this script
+    # The processes do not run this script, so they import the function from the module `pool`.
+    from pool import trivial as job
 
     warm_up()
     pool = Pool(find_devices("cpu"))

@@ -1,4 +1,4 @@
-"""N trials that do nothing, through Ray Tune, a CPU core each: `python ray_tune.py N`."""
+"""Run N trials that do nothing with Ray Tune, each on a CPU core (`python ray_tune.py N`)."""
 
 import sys
 

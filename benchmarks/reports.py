@@ -1,4 +1,4 @@
-"""What a report costs: made-up sweeps of 78 and of 10,000 runs, beside just reading their files."""
+"""Measure the cost of reports on synthetic sweeps of 78 and 10,000 runs, and of reading files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIZES = {39: "39 rows × 2", 5000: "5,000 rows × 2"}
 
 
 def reports() -> None:
-    """Seconds and peak memory of each rendering, imports not counted."""
+    """Measure the seconds and the peak memory of each rendering, without imports."""
     rows = []
     for count, name in SIZES.items():
         with tempfile.TemporaryDirectory() as place:

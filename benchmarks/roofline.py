@@ -1,4 +1,4 @@
-"""The machine's usable ceilings: the best rates of matrix products, convolutions and copies."""
+"""Measure the best rates of matrix products, convolutions and copies on this machine."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from benchmarks.measure import Series, write
 from gansweep.launch.devices import cpu_cores
 
 ROUNDS = 3
-SECONDS = 0.2  # that a point is measured for in a round, or one call if that takes longer
+SECONDS = 0.2  # the time of a point in a round, unless a single call takes longer
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 GEMM = {"cpu": (512, 1024, 2048, 4096), "cuda": (1024, 2048, 4096, 8192, 16384)}
 CHANNELS, KERNEL = (64, 128, 256, 512), 5
-IMAGES = {"cpu": (32, 14), "cuda": (128, 28)}  # of a convolution: how many, how wide
+IMAGES = {"cpu": (32, 14), "cuda": (128, 28)}  # the number and the size of a convolution's images
 COPY_BYTES = {"cpu": 1 << 28, "cuda": 1 << 30}
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where is measured: the CPU with so many threads, or the GPU."""
+    """A place of measurement: the CPU with a number of threads, or the GPU."""
 
     device: str
     threads: int
@@ -38,7 +38,7 @@ class Place:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Work on so many threads meanwhile; fp32 is fp32 also on a GPU, not TF32."""
+        """Use this number of threads within the `with` block, and fp32 instead of TF32 on a GPU."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -48,25 +48,25 @@ class Place:
             torch.set_num_threads(before)
 
     def wait(self) -> None:
-        """Until the device has done what it was given."""
+        """Wait until the device has finished its work."""
         if self.device == "cuda":
             torch.cuda.synchronize()
 
 
 def places() -> list[Place]:
-    """The GPU where there is one; else the CPU, with one thread and with all."""
+    """Return the GPU if PyTorch sees one, else the CPU with one thread and with all threads."""
     if torch.cuda.is_available():
         return [Place("cuda", cpu_cores())]
     return [Place("cpu", threads) for threads in sorted({1, cpu_cores()})]
 
 
 def suffix() -> str:
-    """Of a report's name: a GPU's does not replace a CPU's."""
+    """Return the suffix of a report's name, so that a GPU's report does not replace a CPU's."""
     return "_gpu" if torch.cuda.is_available() else ""
 
 
 def seconds_a_call(work: Callable[[], object], place: Place, calls: int = 1) -> float:
-    """Of `calls` in a row; on a GPU by its own clock."""
+    """Return the seconds of one of `calls` calls in a row, by the clock of the device."""
     place.wait()
     if place.device == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -83,7 +83,7 @@ def seconds_a_call(work: Callable[[], object], place: Place, calls: int = 1) -> 
 
 
 def rates(work: Callable[[], object], cost: float, place: Place, rounds: int) -> list[float]:
-    """`cost` a second in each round, in units of 10⁹; after two calls to warm up."""
+    """Return the rate of each round, `cost` per second in units of 10⁹, after calls to warm up."""
     with place.taken():
         work()
         calls = max(1, int(SECONDS / seconds_a_call(work, place)))
@@ -91,14 +91,14 @@ def rates(work: Callable[[], object], cost: float, place: Place, rounds: int) ->
 
 
 def gemm(place: Place, precision: str, size: int, rounds: int = ROUNDS) -> list[float]:
-    """GFLOP/s of the product of two square matrices."""
+    """Return the GFLOP/s of the product of two square matrices in each round."""
     a, b = (torch.randn(size, size, device=place.device).to(DTYPES[precision]) for _ in range(2))
     out = torch.empty_like(a)
     return rates(lambda: torch.mm(a, b, out=out), 2 * size**3, place, rounds)
 
 
 def convolutions(place: Place, precision: str, channels: int) -> dict[str, list[float]]:
-    """GFLOP/s of a convolution and of its two gradients together."""
+    """Return the GFLOP/s of a convolution together with its two gradients in each round."""
     n, size = IMAGES[place.device]
 
     def tensor(*shape: int) -> Tensor:
@@ -125,21 +125,24 @@ def convolutions(place: Place, precision: str, channels: int) -> dict[str, list[
 
 
 def ceilings(place: Place, precision: str) -> tuple[float, float]:
-    """The best GFLOP/s of matrix products, and of these and convolutions; takes a few seconds."""
+    """Return the best GFLOP/s of matrix products, and of matrix products and convolutions.
+
+    The measurement takes a few seconds.
+    """
     sizes, channels = ((4096, 8192), 512) if place.device == "cuda" else ((1024, 2048), 256)
     product = max(max(gemm(place, precision, size)) for size in sizes)
     return product, max(product, *map(max, convolutions(place, precision, channels).values()))
 
 
 def copies(place: Place) -> list[float]:
-    """GB/s, read and written."""
+    """Return the GB/s, read and written, of copies in each round."""
     size = COPY_BYTES[place.device]
     a, b = (torch.ones(size // 4, device=place.device) for _ in range(2))
     return rates(lambda: b.copy_(a), 2 * size, place, ROUNDS)
 
 
 def roofline() -> None:
-    """The best size of each kind of work, in both precisions, on one thread and on all."""
+    """Write the best rate of each kind of work, by precision and number of threads."""
     found: dict[tuple[str, str, Place], dict[int, Series]] = {}
     rows = []
     for place in places():

@@ -1,4 +1,4 @@
-"""The search engine on known functions: as good as Optuna alone, and are its slots busy?"""
+"""Compare the search engine with Optuna alone on known functions, and measure its idle slots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TRIALS, SEEDS = 100, 10
 
 
 def engine() -> None:
-    """100 trials of each toy: in two slots here, one after the other in Optuna's own loop."""
+    """Run 100 trials of each toy in two slots, and one after the other in Optuna's own loop."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -53,7 +53,7 @@ def _spread(values: list[float]) -> str:
 
 
 def _busy() -> float:
-    """How busy two slots are with trials of 0.6 to 6 s, while there are any to ask for."""
+    """Return how busy two slots are with trials of 0.6 to 6 s, while trials are left."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
         out = Path(folder)
         search(

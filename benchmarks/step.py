@@ -1,4 +1,4 @@
-"""One D and G step: its rate, its share of the machine's, and what a run adds to it."""
+"""Measure a step of D and G: its rate, its share of the machine's peak, and the cost of a run."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ PAIRS = (("1", "1"), ("5", "4"))
 WIDTHS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 PRECISIONS = ("fp32", "bf16")
 BATCH = {"cpu": 64, "cuda": 128}
-ROUNDS = 6  # fewer where steps take seconds, but two
-SECONDS = {"cpu": 0.4, "cuda": 1.0}  # of steps in a round, but so many of them:
+ROUNDS = 6  # Slow steps get fewer rounds, but at least two.
+SECONDS = {"cpu": 0.4, "cuda": 1.0}  # A round has LEAST_STEPS, even if this takes longer.
 LEAST_STEPS, MOST_STEPS = 3, 500
-WARM_UP = {"cpu": 3, "cuda": 10}  # steps before those that count
-LONG = 12.0  # seconds after which a case gets no more rounds, if it has two
-APART = 60  # steps between two pictures with their checkpoints, in a run of the demo profile
+WARM_UP = {"cpu": 3, "cuda": 10}  # steps to warm up, which do not count
+LONG = 12.0  # A case that has two rounds gets no more after this many seconds.
+APART = 60  # steps between two pictures with checkpoints in a run of the demo profile
 
 
 @dataclass
 class Case:
-    """A pair of networks, a width and a precision, and the seconds a step measured for it."""
+    """A pair of networks, a width and a precision, with the measured seconds per step."""
 
     config: Config
     flop: float
@@ -57,9 +57,10 @@ class Case:
         return Series("images/s", [self.config.batch_size / s for s in series.values])
 
     def added(self) -> Series:
-        """ms a step that the trainer, the callbacks and a share of what they write take.
+        """The ms per step of the trainer, the callbacks and a share of the files that they write.
 
-        By the clock between steps: differences of two loops' times are noise on busy machines.
+        The clock between steps measures this, because the difference of two loops is noise on busy
+        machines.
         """
         each = zip(self.outside.values, self.written.values, strict=True)
         return Series("ms", [1000 * (outside + written / APART) for outside, written in each])
@@ -70,14 +71,15 @@ def step(
     widths: tuple[float, ...] = WIDTHS,
     rounds: int = ROUNDS,
 ) -> None:
-    """Every pair, width and precision, on all threads or the GPU; alone and in `train` in turns."""
+    """Measure every pair, width and precision, alone and in `train` in turns, with all threads."""
     place = places()[-1]
     data = prepare(DataConfig(), 28)
     rates = {p: [ceilings(place, p)] for p in PRECISIONS}
     cases = []
     for gen, disc in pairs:
         for width in widths:
-            flop = 0.0  # of the first precision's step: another may be computed in other forms
+            # The FLOPs are those of the first precision, as others may use other operations.
+            flop = 0.0
             for precision in PRECISIONS:
                 config = Config(
                     gen=gen, disc=disc, width=width, precision=precision, shuffle=True,
@@ -92,14 +94,15 @@ def step(
                 print(
                     case.pair, Fraction(width), precision, rate, case.added().spread(), flush=True
                 )
-        for precision, values in rates.items():  # between the pairs and at the end
+        # The ceilings are measured again after each pair, as machines drift.
+        for precision, values in rates.items():
             values.append(ceilings(place, precision))
     best = {p: tuple(map(max, zip(*values, strict=True))) for p, values in rates.items()}
     report(cases, best, place, rounds)
 
 
 def measure_case(case: Case, place: Place, data: Prepared, rounds: int) -> None:
-    """Fill the case's series. The step that counts the FLOPs is also the one that warms up."""
+    """Measure a case; the step that counts the FLOPs also warms up."""
     config = case.config
     images = torch.from_numpy(data.array().copy()).to(place.device)
     with place.taken():
@@ -125,7 +128,7 @@ def measure_case(case: Case, place: Place, data: Prepared, rounds: int) -> None:
 
 
 def steps_alone(one: Any, batches: Any, place: Place, count: int) -> float:
-    """Seconds a step of a loop of nothing else."""
+    """Return the seconds per step of a loop without anything else."""
     place.wait()
     started = time.perf_counter()
     for _ in range(count):
@@ -135,10 +138,11 @@ def steps_alone(one: Any, batches: Any, place: Place, count: int) -> float:
 
 
 def steps_in_train(config: Config, data: Prepared, place: Place, count: int) -> list[float]:
-    """Seconds a step in gansweep's `train`; of these, outside the step; of the last one's files.
+    """Return the seconds per step in `train`, the part outside the step, and the part for files.
 
-    From the start of a step to the start of a later one: everything between them is counted. The
-    first steps warm up; at the last one everything is written, whence it is told apart.
+    The time runs from the start of a step to the start of a later one, so it includes everything
+    between them. The first steps warm up. The files are written at the last step, which is
+    therefore measured separately.
     """
     first = WARM_UP[place.device]
     starts: list[float] = []

@@ -1,4 +1,4 @@
-"""The table and the drawing of `step`."""
+"""Write the table and draw the chart of the benchmark `step`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from benchmarks.roofline import Place, suffix
 if TYPE_CHECKING:
     from benchmarks.step import Case
 
-Ceilings = dict[str, tuple[float, ...]]  # GFLOP/s of products, of the best, by precision
+Ceilings = dict[
+    str, tuple[float, ...]
+]  # The GFLOP/s of matrix products and the best GFLOP/s, by precision, follow.
 
 
 def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> None:

@@ -1,4 +1,4 @@
-"""Whole sweeps, start-up included: gansweep against what one would use without it."""
+"""Compare whole sweeps, with start-up, of gansweep and of the tools that it replaces."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from benchmarks.measure import Series, seconds, write
 
 BATCH = 32
 ROUNDS = 2
-STEPS = 600  # of the demo profile
+STEPS = 600  # steps of the demo profile
 
 
 def sweeps(grid: str = "demo", steps: int = STEPS, rounds: int = ROUNDS) -> None:
-    """The wall time of each contestant for the same grid, in turns."""
+    """Measure the wall time of each contestant for the same grid in turns."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = contestants(GRIDS[grid], steps, Path(folder))
         times = {key: Series(key) for key in chosen}
         for i in range(rounds):
-            # Every other round backwards: nobody always comes after the same one.
+            # Every other round is backwards, so that no contestant always follows the same one.
             for key in list(chosen)[:: -1 if i % 2 else 1]:
                 times[key].values.append(seconds(chosen[key].command))
                 print(f"{chosen[key].name}: {times[key].values[-1]:.0f} s", flush=True)
-            # A round takes a quarter of an hour: each leaves a report.
+            # A round takes a quarter of an hour, so a report is written after each.
             _report(grid, steps, chosen, times)
 
 
 def sweeps_digits() -> None:
-    """The same for 16 rows on one data set, of a third of the steps."""
+    """Measure 16 rows on one data set, with a third of the steps."""
     sweeps("digits", STEPS // 3)
 
 
 def _ratios(to: Series, of: Series) -> str:
-    """How many times as fast `of` is, a value a round."""
+    """Return how many times as fast `of` is in each round."""
     pairs = zip(to.values, of.values, strict=True)
     return Series("", [a / b for a, b in pairs]).spread(2)
 
@@ -72,8 +72,8 @@ def _report(
             "Ratios say how many times as fast it is, round by round: as Hydra's basic launcher "
             "with plain Lightning in fp32; as that in the same precision; as the bare loop in two "
             "processes in the same precision.",
-            "gansweep: with run folders, pictures, checkpoints, a report; its judge looks on the "
-            "way unless judge=false. It shares one generator forward between the D and the G step "
+            "gansweep: with run folders, pictures, checkpoints, a report; its judge evaluates the "
+            "runs unless judge=false. It shares one generator forward between the D and the G step "
             "and computes no gradients of D's weights in the G step.",
             "plain Lightning: one LightningModule with manual optimization (the generator's "
             "forward again for G's step), a shuffling DataLoader with PIL, ToTensor and Normalize, "

@@ -1,8 +1,9 @@
-"""Does a row of a narrow sweep rank as it does in wider networks, under mup and under standard?
+"""Compare the ranks of rows in narrow and wide networks, under mup and under standard.
 
-Rows of `readme_table` are trained on digits at several widths under both parametrizations, by
-gansweep itself: typed again, it trains only what is missing. `TRANSFER="1/32 1/16"` names other
-widths, `MNIST=FOLDER` all 60,000 digits, `TRANSFER_OUT=FOLDER` the folder of the runs.
+gansweep trains rows of `readme_table` on digits at several widths under both parametrizations. The
+command trains only missing runs, so it can be typed again. `TRANSFER="1/32 1/16"` sets other
+widths, `MNIST=FOLDER` trains on all 60,000 digits, and `TRANSFER_OUT=FOLDER` is the folder of the
+runs.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ from benchmarks import measure
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, read_json
 
-# Rows that differ in networks, learning rate, beta1, batch, z and smoothing.
+# These rows differ in networks, learning rate, beta1, batch, z and smoothing.
 ROWS = (0, 1, 3, 7, 8, 10, 12, 13, 14, 17, 18, 20, 22, 23, 24, 26, 30, 34, 36, 38)
 WIDTHS = ("1/32", "1/16", "1/8")
 PARAMETRIZATIONS = ("mup", "standard")
 EPOCHS = {"mnist5k": 8, "mnist": 1}
-# What the document's author says or shows of them, at full width.
+# The author of the document says or shows this of the rows at full width.
 GOOD, COLLAPSED = (7, 8, 34, 36, 38), (12, 13, 14, 18, 20, 23)
-DRAWS = 2000  # of rows, for an interval
-LABELS = Path("reports/benchmarks/transfer_labels.csv")  # what the eye says of the pictures
+DRAWS = 2000  # random samples of rows for an interval
+LABELS = Path("reports/benchmarks/transfer_labels.csv")  # labels of the pictures by eye
 TILE = 84  # pixels
 
 
 @dataclass
 class Trained:
-    """One row at one width: its folder, and its distance at the end (infinite if it failed)."""
+    """One row at one width, with its folder and its last distance (infinite if it failed)."""
 
     row: int
     width: str
@@ -50,7 +51,7 @@ class Trained:
 
 
 def transfer() -> None:
-    """Train what is missing; report the rank correlations between widths, and a picture of all."""
+    """Train missing runs, and report the rank correlations between widths with a picture."""
     widths = tuple(os.environ.get("TRANSFER", " ".join(WIDTHS)).split())
     runs = [run for p in PARAMETRIZATIONS for width in widths for run in trained(p, width)]
     rows: list[list[str]] = []
@@ -82,7 +83,7 @@ def transfer() -> None:
             "whose author trained at full width: the area under the ROC curve of the rows that are "
             f"good there {GOOD} against those that collapsed {COLLAPSED}; 0.5 is chance. 95 % "
             f"intervals by drawing rows again {DRAWS:,} times. distance: the judge's, at the end "
-            "of training (its last look); eye: a person's label of the best picture, 0 noise "
+            "of training (the last evaluation); eye: a person's label of the best picture, 0 noise "
             f"to 3 good digits, given without the numbers ({LABELS.name}).",
             f"{budget()}; one seed. All distances are in transfer_runs.csv.",
             "![Each row at each width](transfer.png)",
@@ -98,7 +99,7 @@ def budget() -> str:
 
 
 def trained(parametrization: str, width: str) -> list[Trained]:
-    """The runs of all rows at one width."""
+    """Return the runs of all rows at one width."""
     out = Path(os.environ.get("TRANSFER_OUT", "outputs/transfer")).resolve()
     mnist = os.environ.get("MNIST")
     data = "mnist" if mnist else "mnist5k"
@@ -110,8 +111,8 @@ def trained(parametrization: str, width: str) -> list[Trained]:
         f"out={out}", f"reports={out / 'reports'}", f"name={name}",
         *([f"data.root={Path(mnist).resolve()}"] if mnist else []),
     ]  # fmt: skip
-    done = subprocess.run(command)  # its progress is worth seeing
-    if done.returncode not in (0, 1):  # 1: a row failed, and says so
+    done = subprocess.run(command)  # The output shows the progress.
+    if done.returncode not in (0, 1):  # Exit code 1 means that a row has failed.
         raise RuntimeError(f"{name} ended with {done.returncode}")
     manifest = read_manifest(out, name)
     found = []
@@ -126,10 +127,10 @@ def trained(parametrization: str, width: str) -> list[Trained]:
 
 
 def last_distance(run: Run) -> float:
-    looks = [
+    distances = [
         line["fd_lenet"] for line in run.read_evaluations() if line.get("fd_lenet") is not None
     ]
-    return looks[-1] if run.complete() and looks else float("inf")
+    return distances[-1] if run.complete() and distances else float("inf")
 
 
 Values = dict[tuple[int, str, str], float]
@@ -140,7 +141,7 @@ def distances(runs: list[Trained]) -> Values:
 
 
 def labels(runs: list[Trained]) -> Values:
-    """Labels of the runs' pictures, where a person has given them; by run, not by row."""
+    """Return the labels by eye of the runs' pictures by run id, if a person has given them."""
     if not LABELS.exists():
         return {}
     with LABELS.open(encoding="utf-8") as file:
@@ -149,12 +150,12 @@ def labels(runs: list[Trained]) -> Values:
 
 
 def interval(pairs: list[tuple[float, float]]) -> list[str]:
-    """Number of rows, Spearman's correlation, and its 95 % interval."""
+    """Return the number of rows, Spearman's correlation and its 95 % interval as text."""
     values = np.array(pairs)
-    dice = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     drawn = []
     for _ in range(DRAWS):
-        of = values[dice.integers(0, len(values), len(values))]
+        of = values[rng.integers(0, len(values), len(values))]
         if min(len(set(of[:, 0])), len(set(of[:, 1]))) > 1:
             drawn.append(spearmanr(of[:, 0], of[:, 1]).statistic)
     low, high = np.quantile(drawn, [0.025, 0.975])
@@ -163,15 +164,15 @@ def interval(pairs: list[tuple[float, float]]) -> list[str]:
 
 
 def separation(better: list[float], worse: list[float]) -> list[str]:
-    """The area under the ROC curve: how often one of `better` is smaller than one of `worse`."""
-    dice = np.random.default_rng(0)
+    """Return the area under the ROC curve, the share of pairs with `better` below `worse`."""
+    rng = np.random.default_rng(0)
 
     def area(one: np.ndarray, other: np.ndarray) -> float:
         differences = np.sign(other[None] - one[:, None])
         return float((differences + 1).mean() / 2)
 
     one, other = np.array(better), np.array(worse)
-    drawn = [area(dice.choice(one, len(one)), dice.choice(other, len(other))) for _ in range(DRAWS)]
+    drawn = [area(rng.choice(one, len(one)), rng.choice(other, len(other))) for _ in range(DRAWS)]
     low, high = np.quantile(drawn, [0.025, 0.975])
     rows = str(len(better) + len(worse))
     return [rows, f"{area(one, other):.2f}", f"{low:.2f} to {high:.2f}"]
@@ -190,7 +191,7 @@ def write_runs(runs: list[Trained]) -> None:
 
 
 def picture(runs: list[Trained], widths: tuple[str, ...]) -> None:
-    """A line a row of the table, its best picture at each width under both parametrizations."""
+    """Draw for each row its best picture at each width under both parametrizations."""
     left, top, gap = 150, 34, 4
     columns = [(p, w) for p in PARAMETRIZATIONS for w in widths]
     size = (left + len(columns) * (TILE + gap) + 12, top + len(ROWS) * (TILE + gap))
@@ -218,4 +219,6 @@ def picture(runs: list[Trained], widths: tuple[str, ...]) -> None:
                 tile = Image.open(path).convert("RGB").resize((TILE, TILE), Image.Resampling.BOX)
                 sheet.paste(tile, (at(column), y))
     measure.REPORTS.mkdir(parents=True, exist_ok=True)
-    sheet.convert("L").save(measure.REPORTS / "transfer.png", optimize=True)  # digits are grey
+    sheet.convert("L").save(
+        measure.REPORTS / "transfer.png", optimize=True
+    )  # Digits have one channel.

@@ -1,8 +1,8 @@
-"""May the judge's numbers be trusted? How exact a score is, and whether it ranks runs rightly.
+"""Measure how exact the judge's scores are, and whether they rank runs correctly.
 
-On the digits of a finished sweep: `TRUST_SWEEP=readme_table TRUST_OUT=outputs MNIST=FOLDER`, the
-folder with all of MNIST. The ranking it is compared with uses nothing of the judge's: another
-classifier, trained on the 60,000 digits, and the 10,000 test digits.
+The runs are those of digits in a finished sweep: `TRUST_SWEEP=readme_table TRUST_OUT=outputs
+MNIST=FOLDER`, where the folder has all of MNIST. The reference ranking is independent of the judge:
+it uses another classifier, trained on the 60,000 digits, and the 10,000 test digits.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from gansweep.training.data import prepare
 from gansweep.training.data.mnist import TEST_FILES, TRAIN_FILES
 from gansweep.training.gan import GAN
 from gansweep.training.job import load_plan
-from gansweep.training.judge_callback import load_best, sizes
+from gansweep.training.judge_callback import load_best, sample_sizes
 from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import distances
 from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.train import build_gan
 
-SCORES = 50  # of the same generator
-SCORED = 5  # generators that are scored so often
+SCORES = 50  # scores of the same generator
+SCORED = 5  # generators with this number of scores
 RANKED = 30  # runs whose ranks are compared
 IMAGES = 10_000
-NEIGHBOUR = 3  # of precision and recall (Kynkäänniemi et al. 2019)
+NEIGHBOUR = 3  # the k of precision and recall (Kynkäänniemi et al. 2019)
 
 
 def trust() -> None:
@@ -53,7 +53,7 @@ def trust() -> None:
 
 
 def digit_runs(out: str, name: str) -> list[Run]:
-    """The finished runs of a sweep that have a distance in LeNet's features."""
+    """Return the finished runs of a sweep that have a distance in LeNet's features."""
     ids = [i for row in read_manifest(out, name).rows for runs in row.runs.values() for i in runs]
     runs = [Run(out, i) for i in dict.fromkeys(ids)]
     return [run for run in runs if run.complete() and _judge(run).get("primary") == "fd_lenet"]
@@ -72,12 +72,12 @@ def _gan(run: Run) -> GAN:
 
 
 def exactness(runs: list[Run]) -> None:
-    """Runs of all qualities, each scored many times with other latents."""
+    """Score runs of all qualities many times with different latents."""
     rows = []
     for run in spread(runs, SCORED):
         config, data = load_plan(run)
         judge, gan = Judge(data), _gan(run)
-        n = sizes(_steps(run) * config.batch_size, data.size)[1]
+        n = sample_sizes(_steps(run) * config.batch_size, data.size)[1]
         found = []
         for seed in range(SCORES):
             images = generate(gan.sample, latents(gan.z_dim, n, seed=1000 + seed))
@@ -108,7 +108,7 @@ def exactness(runs: list[Run]) -> None:
 
 
 def spread(runs: list[Run], count: int) -> list[Run]:
-    """So many runs, from the best to the worst."""
+    """Return `count` runs, evenly spread from the best to the worst."""
     ordered = sorted(runs, key=lambda run: _judge(run)["score"]["fd_lenet"])
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in places]
@@ -119,7 +119,7 @@ def _steps(run: Run) -> int:
 
 
 def ranking(runs: list[Run]) -> None:
-    """The judge's ranks against those of another net and measure."""
+    """Compare the judge's ranks with those of another net and another measure."""
     root = os.environ.get("MNIST")
     if root is None:
         raise SystemExit("MNIST=FOLDER, with the training and the test digits and their labels")
@@ -182,7 +182,7 @@ def _labels(root: str, names: tuple[str, ...]) -> np.ndarray:
 
 
 class Other(nn.Module):
-    """Three convolutions with batch norm; 128 features."""
+    """A classifier with three convolutions, batch norm and 128 features."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class Other(nn.Module):
 def other_classifier(
     images: np.ndarray, labels: np.ndarray, data, root: str
 ) -> tuple[Other, float]:  # type: ignore[no-untyped-def]
-    """A classifier of its own, trained for two epochs; its accuracy on the test digits."""
+    """Return a classifier after two epochs of training, and its accuracy on the test digits."""
     torch.manual_seed(5)
     net = Other()
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
@@ -221,7 +221,7 @@ def other_classifier(
 
 @torch.no_grad()
 def features(net: Other, images: Tensor) -> tuple[np.ndarray, np.ndarray, float]:
-    """Features, the digit that each looks like, and the mean confidence."""
+    """Return the features, the predicted digits and the mean confidence."""
     found, labels, sure = [], [], []
     for part in images.split(1000):
         vectors, logits = net(part.float() / 255)
@@ -232,7 +232,7 @@ def features(net: Other, images: Tensor) -> tuple[np.ndarray, np.ndarray, float]
 
 
 def precision_and_recall(real: np.ndarray, fake: np.ndarray) -> tuple[float, float]:
-    """The share of fakes within a real one's k-th neighbour ball, and of reals within a fake's."""
+    """Return the share of fakes within real neighbourhoods, and of reals within fake ones."""
     return _inside(fake, real), _inside(real, fake)
 
 

@@ -1,1 +1,1 @@
-"""What tests and benchmarks share: made-up sweeps, toy searches, networks to compare with."""
+"""Code that tests and benchmarks share: synthetic sweeps, toy searches and reference networks."""

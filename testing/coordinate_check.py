@@ -1,7 +1,7 @@
-"""The coordinate check: how a few steps change each layer's output, at one width beside another.
+"""Measure how a few training steps change the output of each layer at several widths.
 
-Yang et al. 2022 (Tensor Programs V), appendix D.1: where a parametrization is right, the change
-has one size at all widths, in every layer.
+This is the coordinate check of Yang et al. 2022 (Tensor Programs V), appendix D.1: under a correct
+parametrization, the change of every layer has the same size at all widths.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ SGD: dict[str, Any] = {
 PAIRS = {("1", "1"): ADAM, ("2", "2"): ADAM, ("4", "3"): ADAM, ("5", "4"): ADAM, ("3", "2"): ADAM,
          ("conv2", "conv2"): SGD, ("conv3", "conv3"): SGD}  # fmt: skip
 
-# layer → the RMS of its output at the start, then of its changes after each of the steps
+# This maps a layer to the RMS of its first output and of the changes after each of the steps.
 Sizes = dict[str, list[float]]
 
 
 def config_for(gen: str, disc: str, parametrization: str) -> Config:
-    """The settings of a pair of networks, those of its document."""
+    """Return the configuration of a pair of networks, with the settings of its document."""
     settings = PAIRS[gen, disc]
     batch = 4 if settings is SGD else 8
     return Config(gen=gen, disc=disc, parametrization=parametrization, batch_size=batch, **settings)
 
 
 def batch_for(config: Config) -> Tensor:
-    """The images of every step: digits of 28×28, or grey drawn faces of 128×128."""
+    """Return the batch of every step: digits of 28×28 or grey drawn faces of 128×128."""
     if PAIRS[config.gen, config.disc] is SGD:
         data = prepare(DataConfig("toyfaces", channels=1), 128, limit=config.batch_size)
     else:
@@ -59,7 +59,7 @@ def batch_for(config: Config) -> Tensor:
 def check(
     config: Config, images: Tensor, seeds: Mapping[float, int], steps: Sequence[int] = STEPS
 ) -> dict[str, list[Layer]]:
-    """The layers of both networks, at each width of `seeds` with so many of them."""
+    """Return the layers of both networks; `seeds` has the number of seeds for each width."""
     found = {
         width: [
             play(dataclasses.replace(config, width=width, seed=seed), images, steps)
@@ -74,15 +74,15 @@ def check(
 
 
 def play(config: Config, images: Tensor, steps: Sequence[int]) -> dict[str, Sizes]:
-    """Train on one batch. Returns what it changed in the layers' outputs for that batch.
+    """Train on one batch and return the RMS of each layer's output and of its changes.
 
-    Images and z are the same at every step, and for every seed.
+    Images and z are the same at every step and for every seed.
     """
     torch.manual_seed(config.seed)
     gan = build_gan(config, images.shape[1]).train()
     gen_optimizer, disc_optimizer = gan.configure_optimizers()
-    dice = torch.Generator().manual_seed(0)
-    z = torch.rand(len(images), config.z_dim, generator=dice) * 2 - 1
+    rng = torch.Generator().manual_seed(0)
+    z = torch.rand(len(images), config.z_dim, generator=rng) * 2 - 1
     gan.latents = lambda n: z  # type: ignore[method-assign]
     nets = {
         "generator": (gan.generator, z),
@@ -100,8 +100,8 @@ def play(config: Config, images: Tensor, steps: Sequence[int]) -> dict[str, Size
 
 
 def layer_outputs(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
-    """What each weighted layer makes of `x` in training, by its place and kind."""
-    net = copy.deepcopy(net).train()  # batch norm's averages stay as they are
+    """Return the output of each layer with weights for the input `x`, by position and type."""
+    net = copy.deepcopy(net).train()  # This copy protects the averages of batch norm.
     layers = [layer for layer in net.modules() if isinstance(layer, Weighted)]
     outputs: dict[str, Tensor] = {}
     for place, layer in enumerate(layers, 1):
@@ -112,7 +112,7 @@ def layer_outputs(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
             kind = "dense" if dense else "conv"
 
         def keep(_: Any, __: Any, output: Tensor, name: str = f"{place} {kind}") -> None:
-            outputs[name] = output.clone()  # what follows may work in place
+            outputs[name] = output.clone()  # The next layer may work in place.
 
         layer.register_forward_hook(keep)
     with torch.no_grad():
@@ -126,19 +126,19 @@ def _rms(values: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Layer:
-    """The RMS of one layer's output and of its changes, by width: geometric means over seeds."""
+    """The RMS of one layer's output and of its changes, by width, as geometric means over seeds."""
 
     name: str
     start: dict[float, float]
-    changes: dict[int, dict[float, float]]  # by the number of steps
+    changes: dict[int, dict[float, float]]  # The keys are numbers of steps.
 
     def slope(self, steps: int) -> float:
-        """The exponent with which the change grows with the width; 0: one size at all widths."""
+        """The exponent with which the change grows with the width; 0 means equal changes."""
         return slope(self.changes[steps])
 
 
 def slope(sizes: Mapping[float, float]) -> float:
-    """The exponent of the width that fits best, by least squares of the logarithms."""
+    """Return the exponent of the width that fits best, by least squares of the logarithms."""
     x = [math.log2(width) for width in sizes]
     y = [math.log2(size) for size in sizes.values()]
     middle = fmean(x)
@@ -148,12 +148,12 @@ def slope(sizes: Mapping[float, float]) -> float:
 
 
 def worst(layers: list[Layer], steps: int) -> Layer:
-    """The layer that is least flat."""
+    """Return the layer whose change depends most on the width."""
     return max(layers, key=lambda layer: abs(layer.slope(steps)))
 
 
 def _layers(found: Mapping[float, list[Sizes]], steps: Sequence[int]) -> list[Layer]:
-    """What the seeds of each width found, as one figure a layer and width."""
+    """Return the geometric mean over the seeds for each layer and width."""
 
     def mean(name: str, i: int) -> dict[float, float]:
         return {

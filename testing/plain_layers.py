@@ -1,4 +1,4 @@
-"""The 128 px networks of PyTorch's own layers: what ours must equal, and are measured against."""
+"""The 128 px networks made of PyTorch's own layers, as a reference for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gansweep.training.networks.upsampled import UpsampledConv2d
 
 
 def plain(net: nn.Module) -> nn.Module:
-    """The same network, with the same weights, of PyTorch's own layers."""
+    """Return the same network with the same weights, made of PyTorch's own layers."""
     layers: list[nn.Module] = []
     for layer in net.children():
         match layer:
@@ -36,6 +36,6 @@ def _conv(layer: nn.Conv2d) -> nn.Conv2d:
         bias=layer.bias is not None,
     )  # fmt: skip
     conv.weight, conv.bias = layer.weight, layer.bias
-    if hasattr(layer, "narrowing"):  # its learning rates
+    if hasattr(layer, "narrowing"):  # The learning rates depend on the narrowing.
         conv.narrowing = layer.narrowing
     return conv

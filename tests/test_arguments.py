@@ -1,4 +1,4 @@
-"""The arguments of a training: what is refused in one line, and what is understood."""
+"""Tests of command-line arguments: wrong ones are refused in one line, others are normalised."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from gansweep.store.errors import UserError
         ("train", "'train' is neither name=value nor a command (report, status, resume, confirm,"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(arguments: str, message: str) -> None:
+def test_wrong_arguments_are_refused(arguments: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         checked(arguments.split())
     assert message in str(error.value)
@@ -63,11 +63,11 @@ def test_what_is_wrong_is_said(arguments: str, message: str) -> None:
         ),
     ],
 )  # fmt: skip
-def test_one_spelling_for_the_rest_of_gansweep(arguments: str, understood: list[str]) -> None:
+def test_arguments_are_normalised_to_one_spelling(arguments: str, understood: list[str]) -> None:
     assert checked(arguments.split()) == understood
 
 
-def test_hydras_own_complaints_are_one_line(cli: Cli, tmp_path: Path) -> None:
+def test_errors_of_hydra_are_one_line(cli: Cli, tmp_path: Path) -> None:
     assert "Hydra cannot read this command line" in one_line_error(cli("--info", "--cfg", "job"))
     assert "hydra.job" in one_line_error(cli("hydra.job=5", "steps=2"))
     assert list(tmp_path.iterdir()) == []
@@ -80,13 +80,14 @@ def test_whole_numbers_in_scientific_notation(cli: Cli) -> None:
     assert "batch_size=30" in planned.stdout
 
 
-def test_a_bug_of_ours_keeps_its_traceback() -> None:
+def test_a_bug_in_gansweep_keeps_its_traceback() -> None:
     from gansweep.commands.hydra_errors import raised_by_hydra
     from gansweep.config import check
 
     with pytest.raises(TypeError) as bug:
         check("lr", 1, 2)  # type: ignore[call-arg]
-    assert raised_by_hydra(bug.value)  # raised by its caller, who is not gansweep here
+    # The caller raises this error, and here the caller is not gansweep.
+    assert raised_by_hydra(bug.value)
     with pytest.raises(TypeError) as bug:
         check(None, object())  # type: ignore[arg-type]
     assert not raised_by_hydra(bug.value)

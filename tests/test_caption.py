@@ -1,4 +1,4 @@
-"""What a report's caption says of chance, and of rows that were cut off."""
+"""Tests of a report's caption: chance differences, improving runs, columns without a best."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testing.synthetic import write_sweep
 
 
 def change_judges(out: Path, change: Any) -> None:
-    """Alter what the judge said of each run: change(judge, number of the run)."""
+    """Change the judge's record of each run by `change(judge, number of the run)`."""
     for number, path in enumerate(sorted((out / "runs").glob("*/result.json"))):
         result = read_json(path)
         assert result is not None
@@ -28,7 +28,7 @@ def caption_of(tmp_path: Path) -> str:
     return report.path.read_text()
 
 
-def test_the_least_difference_that_counts_is_told(tmp_path: Path) -> None:
+def test_the_caption_gives_the_least_significant_difference(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out", 4, pictures=0)
 
     def error(judge: dict[str, Any], number: int) -> None:
@@ -44,7 +44,7 @@ def test_the_least_difference_that_counts_is_told(tmp_path: Path) -> None:
     assert "1,000.0" not in text
 
 
-def test_rows_that_were_cut_off_are_counted_with_a_remedy(tmp_path: Path) -> None:
+def test_runs_that_ended_while_improving_are_counted_with_a_remedy(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out", 4, pictures=0)
     assert "when training ended" not in caption_of(tmp_path)
 
@@ -65,24 +65,26 @@ def run_of(**params: Any) -> Outcome:
     [
         ({"steps": 700}, "python -m gansweep -m lr=1,2", "python -m gansweep -m lr=1,2 steps=1400"),
         ({"epochs": 3}, "gansweep -m epochs=3 lr=1,2", "gansweep -m lr=1,2 epochs=6"),
-        ({}, "gansweep -m sweep=readme_table", ""),  # as long as each data set says
+        ({}, "gansweep -m sweep=readme_table", ""),  # Each data set has its own number of steps.
     ],
 )
-def test_the_command_that_trains_longer(params: dict[str, int], command: str, longer: str) -> None:
+def test_the_command_that_trains_longer_doubles_the_length(
+    params: dict[str, int], command: str, longer: str
+) -> None:
     assert longer_command([command], [run_of(**params)]) == longer
     assert longer_command([command], [run_of(**params), run_of(steps=5)]) == ""
 
 
-def test_a_column_in_which_nothing_is_alive_says_so_in_words(tmp_path: Path) -> None:
+def test_a_column_without_alive_runs_has_a_remark_and_no_best(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out", 3, pictures=0)
     change_judges(tmp_path / "out", lambda judge, _: judge.update(flags=["never started"]))
     text = caption_of(tmp_path)
     assert "Number Output: no run is alive after" in text
     assert "(3 never started); try more steps or a higher learning rate" in text
-    assert "**FD" not in text, "no medal for noise"
+    assert "**FD" not in text, "noise is never the best"
 
 
-def test_a_run_that_copies_its_training_images_is_no_best(tmp_path: Path) -> None:
+def test_a_run_that_copies_its_training_images_is_never_the_best(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_sweep(out, 3, pictures=0)
     best: list[tuple[float, Path]] = []
@@ -96,5 +98,5 @@ def test_a_run_that_copies_its_training_images_is_no_best(tmp_path: Path) -> Non
     result["judge"]["flags"] = ["memorised"]
     write_json(copier.result, result)
     text = caption_of(tmp_path)
-    assert "memorised: its images are copies of training images" in text
+    assert "memorised: the generated images are copies of training images" in text
     assert f"**FD (LeNet) {min(best)[0]:,.1f}**" not in text

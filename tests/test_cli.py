@@ -1,4 +1,4 @@
-"""The command line end to end, in an empty folder, with real processes and real digits."""
+"""End-to-end tests of the command line in an empty folder, with real processes and digits."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def only_run(folder: Path) -> Run:
 
 
 def wait_until_ended(run: Run, seconds: float = 60) -> None:
-    """Until no process trains the run."""
+    """Wait until no process trains the run."""
     end = time.monotonic() + seconds
     while run.status() == "running":
         assert time.monotonic() < end, "its job is still running"
         time.sleep(0.05)
 
 
-def test_help_needs_nothing_that_takes_time() -> None:
-    """It takes 0.2 s; any of these takes as long again to import, or ten times as long."""
+def test_help_imports_no_slow_module() -> None:
+    """The help takes 0.2 s, and an import of any of these modules takes at least as long."""
     code = (
         "import sys; sys.argv[1:] = ['--help']\n"
         "from gansweep.__main__ import main; main()\n"
@@ -67,14 +67,14 @@ def test_version_and_configuration_and_completion(cli: Cli) -> None:
     assert re.fullmatch(r"gansweep \d+\.\d+\.\d+\n", cli("--version").stdout)
     shown = cli("--cfg", "job", "lr=0.003", "epochs=2").stdout
     assert "lr: 0.003" in shown
-    assert "steps: null" in shown  # what would be trained: the profile's other end is lifted
+    assert "steps: null" in shown  # epochs= replaces the profile's steps.
     assert "complete -o nospace" in cli("--shell-completion", "install=bash").stdout
 
 
 @pytest.mark.parametrize(
     "argument", ["lr=abc", "beta1=1.5", "gen=9", "alhpa=0.2", "batch_size=0", "hydra/launcher=x"]
 )
-def test_bad_input_is_one_line_and_nothing_is_written(
+def test_invalid_input_is_refused_in_one_line_and_nothing_is_written(
     argument: str, cli: Cli, tmp_path: Path
 ) -> None:
     one_line_error(cli(argument))
@@ -82,7 +82,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_words_and_options_that_are_no_parameters(cli: Cli) -> None:
+def test_words_and_options_that_are_no_parameters_are_refused(cli: Cli) -> None:
     assert "'train' is neither name=value nor a command" in one_line_error(cli("train"))
     assert "has no dropout" in one_line_error(cli("gen=1", "gen_drop=0.5"))
     assert "'=1' is neither name=value nor a command" in one_line_error(cli("=1"))
@@ -122,18 +122,18 @@ def test_a_launcher_that_is_not_installed_names_its_extra() -> None:
     assert missing_extra("Could not find 'hydra/launcher/x'") == ""
 
 
-def test_configurations_are_shown_wherever_the_option_stands(cli: Cli) -> None:
+def test_a_configuration_is_shown_for_any_position_of_the_option(cli: Cli) -> None:
     assert "lr: 0.003" in cli("lr=0.003", "steps=4", "--cfg", "job").stdout
     assert "leave out -m" in one_line_error(cli("-m", "lr=1,2", "--cfg", "job"))
 
 
-def test_options_may_stand_anywhere(cli: Cli) -> None:
+def test_options_may_have_any_position(cli: Cli) -> None:
     done = cli("steps=2", "-m", "lr=1e-4", "data=mnist5k")
     assert done.returncode == 0, done.stderr
     assert "1 row, 1 run (Number Output), 0 done, 1 to train" in done.stdout
 
 
-def test_a_choice_of_rows_prints_and_plans_those_alone(cli: Cli, tmp_path: Path) -> None:
+def test_chosen_rows_are_printed_and_planned_without_the_others(cli: Cli, tmp_path: Path) -> None:
     done = cli("-m", "sweep=readme_table", "rows=0,34", "steps=2", "data=mnist5k")
     assert done.returncode == 0, done.stderr
     assert "2 of 39 rows, 2 runs" in done.stdout
@@ -221,13 +221,13 @@ def test_a_seed_makes_a_cpu_run_reproducible_bit_for_bit(cli: Cli, tmp_path: Pat
     ],
     ids=["bf16", "document 000", "recomputing"],
 )  # fmt: skip
-def test_options_train(options: tuple[str, ...], cli: Cli, tmp_path: Path) -> None:
+def test_training_with_options(options: tuple[str, ...], cli: Cli, tmp_path: Path) -> None:
     done = cli("steps=2", *options)
     assert done.returncode == 0, done.stderr
     assert only_run(tmp_path).complete()
 
 
-def test_a_job_does_not_look_at_the_source_again(cli: Cli, tmp_path: Path) -> None:
+def test_a_job_does_not_read_the_source_of_the_data_again(cli: Cli, tmp_path: Path) -> None:
     for i in range(40):
         Image.effect_noise((30, 30), 50).save(tmp_path / f"{i}.png")
     (tmp_path / "pics").mkdir()
@@ -249,7 +249,7 @@ def test_an_unknown_run_id_writes_nothing(cli: Cli, tmp_path: Path, name: str) -
     assert not list(tmp_path.rglob("*"))
 
 
-def test_a_device_that_is_not_there(cli: Cli) -> None:
+def test_a_missing_device_is_refused(cli: Cli) -> None:
     import torch
 
     if torch.cuda.is_available():
@@ -307,10 +307,10 @@ def test_a_grid_ends_in_a_table_and_the_same_command_trains_nothing(
 
 
 def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> None:
-    """A deleted thumbnail and picture, a truncated result, a half-written run folder."""
+    """The damage is a deleted thumbnail and picture, a truncated result and a partial folder."""
     grid = (
         "-m", "beta1=0.1,0.2,0.3,0.4,0.5,0.6,0.7", "steps=4", "data=mnist5k", "name=fragile",
-        "judge=false",  # else the best picture takes the place of a missing last one
+        "judge=false",  # Otherwise the best picture would replace a missing last picture.
     )  # fmt: skip
     assert cli(*grid).returncode == 0
     table = tmp_path / "reports" / "fragile" / "README.md"
@@ -332,7 +332,7 @@ def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> Non
     runs[5].picture.unlink()
     runs[5].final.write_bytes(runs[5].final.read_bytes()[:100])
 
-    # The report alone says so and loses nothing.
+    # The report names the damage and changes no run.
     report = cli("fragile", module="gansweep.report")
     assert report.returncode == 0, report.stderr
     half = table.read_text()
@@ -346,38 +346,38 @@ def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> Non
     assert again.returncode == 0, again.stderr
     assert "result.json is damaged: the run is trained again" in again.stdout
     assert again.stdout.count("drawn again from the final weights") == 2  # rows 1 and 4
-    assert "final.ckpt cannot be read" in again.stdout
+    assert "final.ckpt cannot be used" in again.stdout
     assert "2 done, 5 to train" in again.stdout
     assert {p.name: p.read_bytes() for p in images.iterdir()} == pictures
     strip = re.compile(r"training took .*")
     assert strip.sub("", table.read_text()) == strip.sub("", text)
 
 
-def test_a_failing_row_costs_only_itself(faulty_cli: Any, cli: Cli, tmp_path: Path) -> None:
+def test_a_failing_row_does_not_stop_other_rows(faulty_cli: Any, cli: Cli, tmp_path: Path) -> None:
     grid = ("-m", "lr=0.001,1e-4", "steps=20", "data=mnist5k", "name=f")
     done = faulty_cli(NAN)(*grid)
     assert done.returncode == 1, done.stderr
     assert "1 of 2 runs trained" in done.stdout
     assert "lr=0.001 data=mnist5k  diverged: loss_d is nan at step 10" in done.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
-    # The failed row has its last picture and the reason, which links to its last words.
+    # The failed row has its last picture and the reason, with a link to the end of its log.
     reason = "[diverged: loss\\_d is nan at step 10](logs/row0-number.txt)"
     assert f"images/row0-number.png) {reason} |" in text
     assert "Diverged" in (tmp_path / "reports/f/logs/row0-number.txt").read_text()
     assert "Runs: 1 diverged, 1 done" in text
 
-    again = cli(*grid)  # without the fault
+    again = cli(*grid)  # This command has no fault.
     assert again.returncode == 1
     assert "1 done, 1 failed before (retry=failed trains them again), 0 to train" in again.stdout
-    mended = cli(*grid, "retry=failed")
-    assert mended.returncode == 0
-    assert "1 done, 1 to train" in mended.stdout
+    repaired = cli(*grid, "retry=failed")
+    assert repaired.returncode == 0
+    assert "1 done, 1 to train" in repaired.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
     assert text.count(".png") == 2
     assert "failed" not in text
 
 
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_finished_runs_and_prints_the_command_to_resume(tmp_path: Path) -> None:
     process = Command(tmp_path, "-m", "steps=4,100000", "data=mnist5k", "name=c")
     wait_for("outputs/runs/*/result.json", tmp_path)
     wait_for("outputs/runs/*/metrics.jsonl", tmp_path, count=2)
@@ -391,14 +391,14 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert text.count(".png") == 1
 
 
-def test_a_killed_sweep_is_told_as_interrupted(cli: Cli, tmp_path: Path) -> None:
+def test_a_report_calls_the_runs_of_a_killed_sweep_interrupted(cli: Cli, tmp_path: Path) -> None:
     process = Command(
         tmp_path, "-m", "steps=100000", "log_every=1", "sample_every=2", "data=mnist5k", "name=k"
     )
     wait_for("outputs/runs/*/samples/*4.png", tmp_path)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    wait_until_ended(only_run(tmp_path))  # the job saves a checkpoint first
+    wait_until_ended(only_run(tmp_path))  # The job saves a checkpoint first.
     done = cli("k", module="gansweep.report")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "reports" / "k" / "README.md").read_text()
@@ -420,26 +420,26 @@ def test_a_report_of_a_running_sweep(cli: Cli, tmp_path: Path) -> None:
         process.communicate()
 
 
-def test_a_report_of_no_sweep(cli: Cli) -> None:
+def test_a_report_of_a_missing_sweep_is_refused(cli: Cli) -> None:
     assert "no sweep 'x' in outputs/sweeps" in one_line_error(cli("x", module="gansweep.report"))
 
 
 TINY = ("-m", "lr=1e-3,2e-3", "steps=2", "width=0.0625", "data=mnist5k", "judge=false", "name=tiny")
 
 
-def test_a_reader_that_has_seen_enough_does_not_end_a_sweep(tmp_path: Path) -> None:
+def test_a_closed_pipe_does_not_end_a_sweep(tmp_path: Path) -> None:
     sweep = subprocess.Popen(
         [sys.executable, "-m", "gansweep", *TINY], cwd=tmp_path, stdout=subprocess.PIPE
     )
     assert sweep.stdout is not None
     assert sweep.stdout.readline()
-    sweep.stdout.close()  # as `| head -1` does
+    sweep.stdout.close()  # `| head -1` does the same.
     assert sweep.wait(timeout=300) == 0
     assert (tmp_path / "reports/tiny/README.md").exists()
 
 
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&- 2>&-", "<&- >&-"])
-def test_streams_that_a_daemon_has_closed_end_no_run(closed: str, tmp_path: Path) -> None:
+def test_closed_standard_streams_do_not_end_a_sweep(closed: str, tmp_path: Path) -> None:
     command = shlex.join([sys.executable, "-m", "gansweep", *TINY])
     done = subprocess.run(f"{command} {closed}", shell=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 0
@@ -447,7 +447,7 @@ def test_streams_that_a_daemon_has_closed_end_no_run(closed: str, tmp_path: Path
     assert (tmp_path / "reports/tiny/README.md").read_text().count("images/row") == 2
 
 
-def test_an_encoding_without_our_signs_ends_nothing(
+def test_an_encoding_without_the_printed_characters_does_not_end_a_sweep(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONIOENCODING", "ascii")

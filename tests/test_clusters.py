@@ -1,6 +1,6 @@
-"""Other launchers: identity, skipping, going on, failures and the table are as with our own.
+"""Tests of other launchers, which must do the same as gansweep's own launcher.
 
-submitit_local and Ray for real; Slurm through an imitation of its commands, as none is here.
+submitit_local and Ray are real. Slurm is replaced by an imitation of its commands.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
-    """Launchers start interpreters as they please: nothing is warm."""
+    """Return a `cli` with new interpreters, because launchers start their own interpreters."""
     return functools.partial(run, tmp_path, cold=True)
 
 
@@ -59,8 +59,8 @@ def history(folder: Path, row: int) -> list[Any]:
 FAULTS = "do=raise step=7 lr=0.001;do=kill step=8 lr=0.0005 once="
 
 
-def check_failures_and_going_on(folder: Path, faulty: Cli, healthy: Cli, *launcher: str) -> None:
-    """One row raises, one is killed and goes on, one is well; then the failed one is mended."""
+def check_failures_and_resuming(folder: Path, faulty: Cli, healthy: Cli, *launcher: str) -> None:
+    """Check a sweep with a failing row, a killed row and a normal row, and then its retry."""
     done = faulty(*GRID, *launcher)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -74,26 +74,26 @@ def check_failures_and_going_on(folder: Path, faulty: Cli, healthy: Cli, *launch
     assert "2 done, 1 failed before (retry=failed trains them again), 0 to train" in again.stdout
     assert healthy(*GRID, *launcher, "retry=failed").returncode == 0
     assert statuses(folder) == ["done"] * 3
-    # Another launcher finds the same runs.
+    # gansweep's own launcher finds the same runs.
     assert "3 done, 0 to train" in healthy(*GRID).stdout
 
 
 def test_submitit_local(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
     faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
-    check_failures_and_going_on(tmp_path, faulty, cli, "hydra/launcher=submitit_local")
+    check_failures_and_resuming(tmp_path, faulty, cli, "hydra/launcher=submitit_local")
 
 
 def test_joblib(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs the extra dev")
     faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    check_failures_and_going_on(tmp_path, faulty, cli, *launcher)
+    check_failures_and_resuming(tmp_path, faulty, cli, *launcher)
 
 
 @pytest.fixture
 def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The imitation's commands, first on the path."""
+    """Put the commands of the imitation first on the path."""
     pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
     commands, state = tmp_path / "bin", tmp_path / "state"
     commands.mkdir()
@@ -113,13 +113,13 @@ SLURM = ("hydra/launcher=slurm", "hydra.launcher.array_parallelism=2")
 
 def test_slurm_imitated(slurm: Path, cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
     faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
-    check_failures_and_going_on(tmp_path, faulty, cli, *SLURM, "hydra.launcher.partition=gpu")
+    check_failures_and_resuming(tmp_path, faulty, cli, *SLURM, "hydra.launcher.partition=gpu")
     script = (slurm / "1000.script").read_text()
     for line in ("--partition=gpu", "--gpus-per-node=1", "--time=240", "--array=0-2%2"):
         assert line in script
 
 
-def test_a_preempted_slurm_job_is_requeued_and_goes_on(slurm: Path, tmp_path: Path) -> None:
+def test_a_preempted_slurm_job_is_requeued_and_resumes(slurm: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "gansweep", *GRID, *SLURM], cwd=tmp_path, text=True,
         env=with_fault("do=slow seconds=0.2"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -138,7 +138,7 @@ def test_a_preempted_slurm_job_is_requeued_and_goes_on(slurm: Path, tmp_path: Pa
 
 @pytest.fixture
 def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One Ray at a time: `ray stop` ends every one on the machine."""
+    """Lock Ray for one test at a time, because `ray stop` ends every Ray on the machine."""
     pytest.importorskip("ray", reason="needs the extra gansweep[ray]")
     base = tmp_path_factory.getbasetemp()
     with FileLock((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "ray.lock"):
@@ -147,7 +147,7 @@ def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def ray_cluster(only_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A Ray cluster on this machine, started elsewhere than the sweep, with a fault in it."""
+    """Start a Ray cluster with a fault, not in the sweep's folder; return its address."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     ray = str(Path(sys.executable).parent / "ray")
@@ -167,7 +167,7 @@ def ray_cluster(only_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def short_folder() -> str:
-    """Ray puts sockets into it, whose paths must be short."""
+    """Return a folder with a short path, as Ray puts sockets into it."""
     import tempfile
 
     return tempfile.mkdtemp(prefix="r", dir="/tmp")
@@ -175,7 +175,7 @@ def short_folder() -> str:
 
 def test_ray_cluster(ray_cluster: str, cli: Cli, tmp_path: Path) -> None:
     launcher = ("hydra/launcher=ray_cluster", f"hydra.launcher.ray.init.address={ray_cluster}")
-    # The fault is in the cluster's workers, which no later environment reaches.
+    # The fault is in the environment of the cluster's workers.
     done = cli(*GRID, *launcher)
     assert done.returncode == 1, done.stdout + done.stderr
     assert statuses(tmp_path) == ["failed", "done", "done"]
@@ -185,10 +185,10 @@ def test_ray_cluster(ray_cluster: str, cli: Cli, tmp_path: Path) -> None:
     assert "3 done, 0 to train" in cli(*GRID, *launcher).stdout
 
 
-def test_ray_of_its_own_and_a_worker_that_is_killed(
+def test_a_killed_ray_worker_ends_the_sweep_with_a_table(
     only_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray's plugin gives up with the worker; the table is there, and the sweep goes on."""
+    """Ray's plugin fails with the worker; the table is written, and the sweep can be resumed."""
     (tmp_path / "home").mkdir()
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     init = "+hydra.launcher.ray.init."
@@ -212,11 +212,11 @@ def test_ray_of_its_own_and_a_worker_that_is_killed(
     assert again.returncode == 0, again.stdout + again.stderr
     assert statuses(tmp_path) == ["done"] * 3
     starts = [e for row in range(3) for e in history(tmp_path, row) if isinstance(e, int)]
-    assert max(starts) >= 5, "what was left went on from its checkpoint"
+    assert max(starts) >= 5, "the unfinished run resumed from its checkpoint"
 
 
 def ray_worker(folder: Path) -> int:
-    """A worker of the sweep's Ray, by its title."""
+    """Return the process id of a worker of the sweep's Ray."""
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             title = (entry / "cmdline").read_bytes()
@@ -228,13 +228,13 @@ def ray_worker(folder: Path) -> int:
 
 
 def wait_until_free(folder: Path) -> None:
-    """The orphaned trainings notice the death of their worker and stop with a checkpoint."""
+    """Wait until the trainings have noticed the death of their worker and stopped."""
     end = time.monotonic() + 30
     while "running" in statuses(folder):
         assert time.monotonic() < end, statuses(folder)
         time.sleep(0.2)
 
 
-def test_our_launcher_refuses_other_sweepers(cli: Cli) -> None:
+def test_gansweeps_launcher_refuses_other_sweepers(cli: Cli) -> None:
     message = one_line_error(cli("-m", "hydra/sweeper=basic", "lr=1e-3,5e-4"))
     assert "leave out hydra/sweeper" in message

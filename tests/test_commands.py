@@ -1,4 +1,4 @@
-"""The commands: each is listed, found under both spellings, and completed in the shell."""
+"""Tests of the commands: each is listed, has two spellings and is completed in the shell."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_command_has_a_module_with_help_of_its_own(
     assert end.value.code == 0
     usage = " ".join(capsys.readouterr().out.split("\n\n")[0].split())
     assert usage.startswith(f"usage: python -m gansweep {name} ")
-    assert importlib.import_module(f"gansweep.{name}")  # `python -m gansweep.NAME`
+    assert importlib.import_module(f"gansweep.{name}")  # This is `python -m gansweep.NAME`.
 
 
 @pytest.mark.parametrize("spelling", ["gansweep status", "gansweep.status"])
@@ -44,7 +44,7 @@ def test_both_spellings_are_the_same_command(spelling: str, cli: Cli) -> None:
     assert cli(*words, module=module).returncode == 0
 
 
-def test_a_misspelt_command_names_the_near_one(cli: Cli) -> None:
+def test_a_misspelt_command_names_the_nearest_command(cli: Cli) -> None:
     message = "no command 'stauts': did you mean 'status'? --help lists all commands"
     assert message in one_line_error(cli("stauts"))
     assert message in one_line_error(cli("stauts", "my-sweep"))
@@ -52,7 +52,7 @@ def test_a_misspelt_command_names_the_near_one(cli: Cli) -> None:
     assert "is neither name=value nor a command" in one_line_error(cli("sweep"))
 
 
-def test_data_without_a_name_lists_what_there_is(cli: Cli) -> None:
+def test_data_without_a_name_lists_the_data_sets(cli: Cli) -> None:
     done = cli("data")
     assert done.returncode == 0
     assert "mnist5k    5,000 real handwritten digits" in done.stdout
@@ -60,7 +60,7 @@ def test_data_without_a_name_lists_what_there_is(cli: Cli) -> None:
 
 @pytest.fixture
 def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """What the shell offers behind a line, by the script that `-sc install=bash` prints."""
+    """Return the shell's completions of a line, with the script that `-sc install=bash` prints."""
 
     def query(line: str) -> list[str]:
         monkeypatch.setenv("COMP_LINE", line)
@@ -85,7 +85,7 @@ def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unty
         ("gansweep joint_d=", {"joint_d=true", "joint_d=false"}),
         ("gansweep data=mn", {"data=mnist", "data=mnist5k"}),
         ("gansweep -m hydra/launcher=gan", {"hydra/launcher=gansweep_local"}),
-        ("gansweep steps=abc sampler=t", {"sampler=tpe"}),  # Hydra cannot compose that
+        ("gansweep steps=abc sampler=t", {"sampler=tpe"}),  # Hydra cannot compose this line.
         ("gansweep --conf", {"--config-dir", "--config-name"}),
         ("gansweep report my", {"my-sweep"}),
         ("gansweep show my", {"my-sweep/"}),
@@ -110,7 +110,7 @@ def test_the_shell_completes(
 
 @pytest.fixture
 def sweeps(tmp_path: Path) -> Path:
-    """Three sweeps, planned one after the other."""
+    """Plan three sweeps one after the other, and return their folder."""
     for age, name in ((30, "lr-aaa"), (20, "beta1-bbb"), (10, "lr-ccc")):
         write_sweep(tmp_path / "outputs", 1, name=name)
         moment = time.time() - 3600 * age
@@ -147,7 +147,7 @@ def test_a_single_run_is_planned_without_training(cli: Cli, tmp_path: Path) -> N
     assert last_line(planned).endswith("2 steps on mnist5k, done\n")
 
 
-def test_a_single_run_ends_in_its_score(cli: Cli) -> None:
+def test_a_single_run_prints_its_score_at_its_end(cli: Cli) -> None:
     done = cli("steps=2", "batch_size=8", "width=0.0625")
     assert re.search(r"^judged: FD \(LeNet\) [\d,.]+ ", done.stdout, re.MULTILINE), done.stdout
 

@@ -1,4 +1,4 @@
-"""Parameters and overrides: every wrong value is refused in one line that names the valid ones."""
+"""Tests of parameters and overrides: a wrong value is refused in one line with the valid values."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_parameter_declares_help_and_label_and_has_a_valid_default() -> No
         ("sweep=readme_table", "sweep=readme_table is for sweeps: add -m"),
     ],
 )
-def test_a_wrong_argument_is_refused_naming_what_is_valid(argument: str, message: str) -> None:
+def test_a_wrong_argument_is_refused_with_the_valid_values(argument: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         read_axes([argument], multirun=False)
     assert str(error.value).startswith(message)
@@ -114,7 +114,7 @@ def test_text_is_kept_as_it_is_typed(argument: str, expected: object) -> None:
     assert axis.values == (expected,)
 
 
-def test_ranges_give_the_numbers_one_would_type() -> None:
+def test_ranges_give_round_numbers() -> None:
     (axis,) = read_axes(["beta1=range(0.1,0.5,0.1)"], multirun=True)
     assert axis.values == (0.1, 0.2, 0.3, 0.4)
     (axis,) = read_axes(["beta1=range(0,0.9,0.01)"], multirun=True)
@@ -142,7 +142,7 @@ def test_grids_in_hydras_grammar_become_typed_values() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("epochs", "steps"), ("steps", "epochs")])
-def test_setting_one_end_of_a_run_lifts_the_profiles_other(one: str, other: str) -> None:
+def test_steps_replace_a_profiles_epochs_and_epochs_its_steps(one: str, other: str) -> None:
     axes = {axis.name: axis.values for axis in read_axes([f"{one}=3"], multirun=False)}
     assert axes == {one: (3,), other: (None,)}
     both = read_axes(["epochs=3", "steps=7"], multirun=False)
@@ -166,7 +166,7 @@ def test_the_recorded_command_gives_the_same_configuration() -> None:
 
 
 @pytest.mark.parametrize("which", ["gen_drop", "disc_drop"])
-def test_dropout_on_a_network_without_is_refused(which: str) -> None:
+def test_dropout_on_a_network_without_dropout_is_refused(which: str) -> None:
     config = Config(gen="1", disc="1", **{which: 0.5})
     with pytest.raises(UserError, match=rf"{which}=0\.5, but .* has no dropout layer \(n/a\)"):
         validate(config)
@@ -185,7 +185,7 @@ def test_networks_of_two_image_sizes_are_refused() -> None:
         (None, None, 3, 30),
     ],
 )  # fmt: skip
-def test_the_end_of_a_run(
+def test_the_number_of_steps_of_a_run(
     epochs: int | None, steps: int | None, of_data: int | None, expected: int
 ) -> None:
     config = Config(batch_size=10, epochs=epochs, steps=steps)
@@ -193,7 +193,7 @@ def test_the_end_of_a_run(
     assert total_steps(config, images=109) == expected
 
 
-def test_no_end_and_too_few_images_are_refused() -> None:
+def test_a_run_without_an_end_or_with_too_few_images_is_refused() -> None:
     with pytest.raises(UserError, match="set epochs=N or steps=N"):
         total_steps(Config(), images=100)
     with pytest.raises(UserError, match="batch_size=32, but mnist5k has only 31 images"):
@@ -208,7 +208,7 @@ def test_widths() -> None:
 
 
 def another(name: str) -> object:
-    """A valid value that is not the parameter's default."""
+    """Return a valid value that is not the parameter's default."""
     param, default = PARAMS[name], DEFAULTS[name]
     if param.choices is not None:
         return next(choice for choice in param.names() if choice != default)

@@ -1,4 +1,4 @@
-"""A user's own folder of configurations: `--config-dir` and Hydra's search path."""
+"""Tests of a user's own configuration folder, by `--config-dir` and by Hydra's search path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SMALL = ("batch_size=8", "width=0.0625", "threads=1")
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """A folder `mine` with a data set, a profile, and one nested deeper."""
+    """Write a folder `mine` with a data set, a profile and a nested profile."""
     for name in ("cats", "dogs"):
         (tmp_path / name).mkdir()
         for i in range(40):
@@ -45,14 +45,12 @@ def manifest(folder: Path, name: str) -> dict[str, Any]:
     return dict(json.loads((folder / f"outputs/sweeps/{name}/manifest.json").read_text()))
 
 
-def test_a_data_set_of_ones_own_is_trained_in_a_single_run(
-    cli: Cli, mine: Path, tmp_path: Path
-) -> None:
+def test_a_users_data_set_is_trained_in_a_single_run(cli: Cli, mine: Path, tmp_path: Path) -> None:
     done = cli("--config-dir", "mine", "data=cats", "steps=2", *SMALL)
     assert done.returncode == 0, done.stderr
     kept = record(tmp_path)
     assert kept["params"]["data"]["root"] == "cats"
-    # The recorded command needs no folder: it says what the file said.
+    # The recorded command has the values of the file, so it does not need the folder.
     assert "data=images data.root=cats" in kept["command"]
     again = cli(*shlex.split(kept["command"])[3:])
     assert "is done already" in again.stdout, again.stderr
@@ -62,7 +60,7 @@ def test_a_data_set_of_ones_own_is_trained_in_a_single_run(
     assert "data=cats: valid: celeba" in one_line_error(cli("data=cats"))
 
 
-def test_a_profile_of_ones_own_is_swept_resumed_and_recorded(
+def test_a_users_profile_is_swept_resumed_and_recorded(
     cli: Cli, mine: Path, tmp_path: Path
 ) -> None:
     arguments = ("-m", "--config-dir", "mine", "profile=mine", "beta1=0.3,0.5", "name=g")
@@ -82,11 +80,11 @@ def test_a_profile_of_ones_own_is_swept_resumed_and_recorded(
     assert "4 done, 0 to train" in again.stdout
 
 
-def test_axes_of_ones_own_choices(cli: Cli, mine: Path) -> None:
+def test_a_grid_over_a_users_choices(cli: Cli, mine: Path) -> None:
     planned = cli(
         "-m", "--config-dir", "mine", "data=glob(*ts),pets/dogs", "profile=mine", "plan=true"
     )
-    assert "glob(*ts),pets/dogs" in one_line_error(planned)  # Hydra has no such mixture
+    assert "glob(*ts),pets/dogs" in one_line_error(planned)  # Hydra does not have this combination.
     planned = cli(
         "-m", "--config-dir", "mine", "data=cats,pets/dogs", "profile=mine,demo", "steps=2",
         "batch_size=8", "plan=true",
@@ -104,7 +102,7 @@ def test_a_profile_that_changes_another_one(cli: Cli, mine: Path) -> None:
     assert "2 rows, 2 runs (Cats Output)" in planned.stdout, planned.stderr
 
 
-def test_a_row_list_may_name_ones_own_profile(cli: Cli, mine: Path, tmp_path: Path) -> None:
+def test_a_row_list_may_name_a_users_profile(cli: Cli, mine: Path, tmp_path: Path) -> None:
     rows = "tables:\n - columns: [lr]\n   rows: [[0.001], [0.002]]\n"
     (tmp_path / "list.yaml").write_text(
         f"profile: mine\nprofiles: {{mine: {{momentum: 0.5}}}}\n{rows}"
@@ -115,7 +113,7 @@ def test_a_row_list_may_name_ones_own_profile(cli: Cli, mine: Path, tmp_path: Pa
     assert "profile: mine: valid: demo" in one_line_error(cli("-m", "sweep=list.yaml"))
 
 
-def test_a_search_on_ones_own_data_set(cli: Cli, mine: Path, tmp_path: Path) -> None:
+def test_a_search_on_a_users_data_set(cli: Cli, mine: Path, tmp_path: Path) -> None:
     (tmp_path / "s.yaml").write_text("profile: mine\nsearch: {lr: null}\n")
     planned = cli("-m", "--config-dir", "mine", "sweep=s.yaml", "judge=true", "plan=true")
     assert planned.returncode == 0, planned.stderr
@@ -131,7 +129,7 @@ def test_a_search_on_ones_own_data_set(cli: Cli, mine: Path, tmp_path: Path) -> 
     assert "search q: 1 trials, 1 " in cli("resume", "q").stdout
 
 
-def test_hydras_other_ways_to_add_a_folder(cli: Cli, mine: Path, tmp_path: Path) -> None:
+def test_other_options_of_hydra_that_add_a_folder(cli: Cli, mine: Path, tmp_path: Path) -> None:
     arguments = ("-m", f"hydra.searchpath=[file://{mine}]", "data=cats", "profile=mine", "name=s")
     assert cli(*arguments).returncode == 0
     assert "hydra.searchpath=" in manifest(tmp_path, "s")["command"]
@@ -144,7 +142,7 @@ def test_hydras_other_ways_to_add_a_folder(cli: Cli, mine: Path, tmp_path: Path)
     assert "--config-dir mine --config-name own" in manifest(tmp_path, "n")["command"]
 
 
-def test_what_is_wrong_with_a_folder_is_one_line(cli: Cli, mine: Path) -> None:
+def test_a_wrong_folder_is_refused_in_one_line(cli: Cli, mine: Path) -> None:
     assert "--config-dir nope: there is no such folder" in one_line_error(
         cli("--config-dir", "nope", "steps=2")
     )

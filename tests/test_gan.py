@@ -1,4 +1,4 @@
-"""The training step: losses by hand, both documents' orders, what each step may touch."""
+"""Tests of the training step: losses, the orders of both documents, and the updated weights."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def make_gan(generator: nn.Module, discriminator: nn.Module, **options: Any) -> 
         **{**settings, **options},
     )
     optimizers = gan.configure_optimizers()
-    # Outside a Trainer: what it would provide.
+    # A Trainer would provide this method.
     gan.optimizers = lambda use_pl_optimizer=True: optimizers  # type: ignore[method-assign]
     return gan
 
 
 class Spy(nn.Module):
-    """A network that remembers its inputs."""
+    """A network that records its inputs."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ def test_cross_entropy_by_hand(logit: float, label: float) -> None:
 
 
 class Fixed(nn.Module):
-    """A discriminator that gives reals and fakes logits known beforehand."""
+    """A discriminator that returns fixed logits for real and fake images."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.where(x.flatten(1).mean(1, keepdim=True) > 0, 1.5, -0.5)
@@ -124,7 +124,7 @@ def test_document_000_joins_real_and_fake_and_draws_a_fresh_z() -> None:
 
 
 def test_one_step_is_a_d_step_and_then_a_g_step_by_hand() -> None:
-    """Plain SGD: recompute both updates with autograd on copies."""
+    """The updates are recomputed by autograd on copies, with plain SGD."""
     generator, discriminator = tiny()
     g, d = copy.deepcopy(generator.net), copy.deepcopy(discriminator.net)
     gan = make_gan(generator, discriminator, smooth=0.1)
@@ -136,7 +136,7 @@ def test_one_step_is_a_d_step_and_then_a_g_step_by_hand() -> None:
         d.parameters(), torch.autograd.grad(loss_d, list(d.parameters())), strict=True
     ):
         p.data -= 0.1 * grad
-    loss_g = cross_entropy(d(g(z)), 1.0)  # against the D of after its step
+    loss_g = cross_entropy(d(g(z)), 1.0)  # G is trained against the updated D.
     for p, grad in zip(
         g.parameters(), torch.autograd.grad(loss_g, list(g.parameters())), strict=True
     ):
@@ -170,8 +170,8 @@ def test_reusing_the_forward_changes_nothing_where_there_is_no_dropout() -> None
 
 
 @pytest.mark.parametrize("fresh_z", [False, True])
-def test_autocasts_weight_cache_does_not_serve_stale_weights(fresh_z: bool) -> None:
-    """The G step must see the D of after its step, whatever the trainer's autocast caches."""
+def test_autocasts_weight_cache_gives_no_old_weights(fresh_z: bool) -> None:
+    """The G step must use the updated D although autocast caches weights."""
     losses = []
     for cached in (True, False):
         torch.manual_seed(3)
@@ -181,11 +181,12 @@ def test_autocasts_weight_cache_does_not_serve_stale_weights(fresh_z: bool) -> N
         with torch.autocast("cpu", torch.bfloat16, cache_enabled=cached):
             gan.training_step([images])
         losses.append(gan.losses["loss_g"].item())
-    assert losses[0] == pytest.approx(losses[1], rel=0.01)  # stale weights: 0.3 of it
+    # Old weights would give 0.3 of this value.
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
 
 
-def test_steps_within_one_autocast_are_as_in_one_each() -> None:
-    """What autocast caches of G's weights must not outlive G's step."""
+def test_steps_in_one_autocast_equal_steps_in_separate_ones() -> None:
+    """The weights of G that autocast caches must be dropped after G's step."""
     weights = []
     for spans in ([3], [1, 1, 1]):
         torch.manual_seed(3)
@@ -199,7 +200,7 @@ def test_steps_within_one_autocast_are_as_in_one_each() -> None:
     assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
 
 
-def test_steps_are_our_own_count() -> None:
+def test_steps_done_counts_batches() -> None:
     gan = make_gan(*tiny())
     for _ in range(3):
         gan.training_step([BATCH])
@@ -226,7 +227,7 @@ def test_optimizers_follow_the_configuration(name: str) -> None:
         assert (group["momentum"], group["nesterov"]) == (0.8, True)
 
 
-def test_each_network_can_have_a_learning_rate_of_its_own() -> None:
+def test_each_network_can_have_its_own_learning_rate() -> None:
     config = Config(lr=0.1, gen_lr=0.2, disc_opt="sgd", width=1.0)
     gan = build_gan(config, channels=1)
     rates = [o.param_groups[0]["lr"] for o in gan.configure_optimizers()]
@@ -243,7 +244,7 @@ def test_batches_are_in_file_order_and_drop_the_incomplete_one() -> None:
     assert len(batches) == 4
 
 
-def test_shuffled_epochs_differ_and_depend_on_the_seed_alone() -> None:
+def test_shuffled_epochs_differ_and_depend_only_on_the_seed() -> None:
     images = torch.arange(100, dtype=torch.uint8).reshape(100, 1, 1, 1)
 
     def orders(seed: int) -> list[list[int]]:
@@ -258,7 +259,7 @@ def test_shuffled_epochs_differ_and_depend_on_the_seed_alone() -> None:
     assert orders(2) != [first, second]
 
 
-def test_fixed_latents_are_the_same_for_every_seed() -> None:
+def test_fixed_latents_do_not_depend_on_the_seed() -> None:
     torch.manual_seed(1)
     one = fixed_latents(100)
     torch.manual_seed(2)
@@ -275,14 +276,14 @@ def test_grid_is_four_by_four_and_stretched_to_the_full_range() -> None:
     assert picture.mode == "L"
     assert picture.getpixel((0, 0)) == 0
     assert picture.getpixel((7, 7)) == 255
-    assert picture.getpixel((2, 0)) == 17  # the second image, 1/15 of the range
+    assert picture.getpixel((2, 0)) == 17  # The second image has 1/15 of the range.
     assert stretched_grid(torch.zeros(16, 3, 2, 2)).mode == "RGB"
 
 
-def test_a_run_on_a_cpu_looks_for_no_gpu_while_it_trains(
+def test_a_training_on_a_cpu_does_not_check_for_gpus(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fused Adam asks for one at every step, and the answer is not free."""
+    """Fused Adam checks for a GPU at every step, which takes time."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
     seen: list[str | None] = []
     original = GAN.step

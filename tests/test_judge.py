@@ -1,4 +1,4 @@
-"""Judging from the command line: what a run's folder and its table say; scoring what is there."""
+"""Tests of judging on the command line: run folders, tables, and scores of existing files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gansweep.store.run import Run
 from gansweep.training import judge_callback
 from gansweep.training.gan import GAN
 from gansweep.training.job import execute
-from gansweep.training.judge_callback import Judging, schedule, sizes
+from gansweep.training.judge_callback import Judging, evaluation_steps, sample_sizes
 from gansweep.training.metrics import pyramid
 from gansweep.training.metrics.evaluate import Judge
 
@@ -32,12 +32,12 @@ def verdict(run: Run) -> dict[str, Any]:
     return json.loads(run.result.read_text())["judge"]  # type: ignore[no-any-return]
 
 
-def test_looks_are_evenly_spaced_and_few() -> None:
-    assert schedule(600, 32) == [100, 200, 300, 400, 500, 600]
-    assert schedule(4, 32) == [4]
-    assert len(schedule(100_000, 128)) == 50
-    assert sizes(100) < sizes(19_200) < sizes(120_000) < sizes(10**7)
-    assert sizes(350_000, 128) < sizes(350_000, 28) == sizes(350_000)
+def test_evaluations_are_evenly_spaced_and_few() -> None:
+    assert evaluation_steps(600, 32) == [100, 200, 300, 400, 500, 600]
+    assert evaluation_steps(4, 32) == [4]
+    assert len(evaluation_steps(100_000, 128)) == 50
+    assert sample_sizes(100) < sample_sizes(19_200) < sample_sizes(120_000) < sample_sizes(10**7)
+    assert sample_sizes(350_000, 128) < sample_sizes(350_000, 28) == sample_sizes(350_000)
 
 
 @pytest.mark.slow
@@ -46,11 +46,11 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for run in runs(tmp_path):
         judge = verdict(run)
-        looks = run.read_evaluations()
-        assert [look["step"] for look in looks] == [0, 100, 200, 300, 400]
-        assert looks[-1]["fd_lenet"] < looks[0]["fd_lenet"]
+        evaluations = run.read_evaluations()
+        assert [line["step"] for line in evaluations] == [0, 100, 200, 300, 400]
+        assert evaluations[-1]["fd_lenet"] < evaluations[0]["fd_lenet"]
         assert judge["equilibrium"]["step"] in (200, 300, 400)
-        assert judge["score"]["fd_lenet"] == pytest.approx(looks[-1]["fd_lenet"], rel=0.3)
+        assert judge["score"]["fd_lenet"] == pytest.approx(evaluations[-1]["fd_lenet"], rel=0.3)
         assert judge["score"]["held_out"] is True
         assert judge["score"]["net"].startswith("LeNet ")
         assert 0 < judge["score"]["coverage"] < 1
@@ -65,11 +65,11 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
         r"\.png\) <br>(?:FD \(LeNet\) [\d.,]+|\*\*FD \(LeNet\) [\d.,]+\*\*) at epoch [\d.]+, [a-z]"
     )
     assert len(re.findall(judged, text)) == 2
-    assert text.count("**FD (LeNet)") == 1, "the better one is bold"
+    assert text.count("**FD (LeNet)") == 1, "only the better run is bold"
     assert "FD (LeNet): Fréchet distance in the features of a small digit classifier" in text
     assert re.search(r"FD \(LeNet\) [\d.,]+ at epoch", done.stdout)
 
-    # The last picture instead; and the score again, by hand.
+    # Next, the table shows the last pictures, and the run is scored again on the command line.
     assert cli("j", "--thumbnail", "last", module="gansweep.report").returncode == 0
     run = runs(tmp_path)[0]
     again = cli(run.id, "--images", "400", "--json", module="gansweep.judge")
@@ -85,7 +85,7 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     ), one.stdout
 
 
-def test_the_caption_says_whether_two_opinions_agree() -> None:
+def test_the_caption_says_whether_two_metrics_agree() -> None:
     from gansweep.report.table.judged import opinions
 
     scores = [{"fd_lenet": float(i), "fd_random": float(i * i)} for i in range(6)]
@@ -98,7 +98,7 @@ def test_the_caption_says_whether_two_opinions_agree() -> None:
     assert opinions(scores[:4], "fd_lenet", "fd_random") == []
 
 
-def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> None:
+def test_judging_does_not_change_the_training(cli: Cli, tmp_path: Path) -> None:
     options = ("steps=20", "threads=1", "gen=5", "disc=4", "gen_drop=0.5", "disc_drop=0.5")
     for out, judge in (("a", "true"), ("b", "false")):
         assert cli(*options, f"out={out}", f"judge={judge}").returncode == 0
@@ -108,14 +108,14 @@ def test_judging_changes_no_number_of_the_training(cli: Cli, tmp_path: Path) -> 
     assert not (b.parent / "judge.jsonl").exists()
 
 
-def test_an_average_of_the_weights_is_judged_beside_them(cli: Cli, tmp_path: Path) -> None:
+def test_averaged_weights_are_judged_too(cli: Cli, tmp_path: Path) -> None:
     done = cli("steps=20", "ema_decay=0.9", "threads=1")
     assert done.returncode == 0, done.stderr
     (run,) = runs(tmp_path)
     assert verdict(run)["ema"]["fd_lenet"] > 0
     assert "ema" in run.read_evaluations()[-1]
     cli("steps=20", "threads=1")
-    assert len(runs(tmp_path)) == 2, "another run"
+    assert len(runs(tmp_path)) == 2, "the average makes another run"
 
 
 def test_pictures_in_a_folder_are_scored(cli: Cli, tmp_path: Path) -> None:
@@ -136,11 +136,13 @@ def test_pictures_in_a_folder_are_scored(cli: Cli, tmp_path: Path) -> None:
     assert real["fd_random"] < 0.1 * noisy["fd_random"]
 
 
-def test_what_cannot_be_judged_is_refused(cli: Cli, tmp_path: Path) -> None:
+def test_impossible_judgements_are_refused(cli: Cli, tmp_path: Path) -> None:
     def refused(*arguments: str) -> str:
         return one_line_error(cli(*arguments, module="gansweep.judge"))
 
-    assert "neither a run in outputs/runs, a checkpoint nor a folder" in refused("nothing")
+    assert "nothing is neither a run in outputs/runs nor a checkpoint nor a folder" in refused(
+        "nothing"
+    )
     (tmp_path / "few").mkdir()
     Image.new("L", (28, 28)).save(tmp_path / "few" / "1.png")
     assert "name the real images with --data" in refused("few")
@@ -165,18 +167,18 @@ def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) 
 
 
 def measure_as(distances: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the evaluations of a run find these distances; it is evaluated every 5 steps."""
+    """Let the evaluations of a run, every 5 steps, find these distances."""
     found = iter(distances)
-    monkeypatch.setattr(judge_callback, "PER_LOOK", 160)
+    monkeypatch.setattr(judge_callback, "IMAGES_PER_EVALUATION", 160)
     monkeypatch.setattr(
-        Judge, "look", lambda self, sample, z: {"n": len(z), self.primary: next(found)}
+        Judge, "evaluate", lambda self, sample, z: {"n": len(z), self.primary: next(found)}
     )
 
 
 def test_the_score_is_generated_where_the_run_was_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lightning leaves the networks on the CPU. There a score takes minutes, on a GPU seconds."""
+    """Lightning leaves the networks on the CPU, where a score takes minutes instead of seconds."""
     happened: list[Any] = []
     to, cpu, verdict_of = GAN.to, GAN.cpu, Judging.verdict
 
@@ -202,7 +204,7 @@ def test_the_score_is_generated_where_the_run_was_trained(
 def test_the_second_opinion_is_computed_on_the_device_of_the_images(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """torch's fake tensors refuse to mix devices, and need no GPU."""
+    """Fake tensors of torch refuse to mix devices, and need no GPU."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     devices: list[str] = []
@@ -216,10 +218,10 @@ def test_the_second_opinion_is_computed_on_the_device_of_the_images(
         real = torch.zeros(8, 3, 28, 28, dtype=torch.uint8)
         fake = torch.zeros(8, 3, 28, 28, dtype=torch.uint8, device="cuda")
         assert pyramid.sliced_wasserstein(real, fake) == 0
-    assert devices == ["cuda"] * 4  # real and generated, on two levels
+    assert devices == ["cuda"] * 4  # There are real and generated images on two levels.
 
 
-def test_early_stopping_between_two_pictures_ends_with_a_picture(
+def test_early_stopping_between_two_pictures_writes_a_picture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measure_as([100.0, 10, 10, 10, 10, 50, 50, 50, 50], monkeypatch)
@@ -238,7 +240,7 @@ def test_early_stopping_needs_the_judge(cli: Cli) -> None:
     assert "early_stop=true needs the judge's distances: leave out judge=false" in error
 
 
-def test_a_run_begun_unjudged_is_judged_from_its_checkpoint_on(
+def test_a_run_begun_with_judge_false_is_evaluated_after_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = plan_small(tmp_path, judge="false")
@@ -257,12 +259,12 @@ def test_a_run_begun_unjudged_is_judged_from_its_checkpoint_on(
     measure_as([30.0, 20.0, 10.0], monkeypatch)
     said: list[str] = []
     judge = execute(run, "second", tell=said.append)["judge"]
-    assert "second  was trained with judge=false until step 10: it is judged from there on" in said
-    assert [look["step"] for look in run.read_evaluations()] == [10, 15, 20]
+    assert "second  was trained with judge=false until step 10; later steps are evaluated" in said
+    assert [line["step"] for line in run.read_evaluations()] == [10, 15, 20]
     assert judge["equilibrium"]["step"] > 10
 
 
-def test_a_run_trained_unjudged_and_killed_before_its_result_is_judged(
+def test_a_run_of_judge_false_killed_before_its_result_is_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = plan_small(tmp_path, judge="false")
@@ -275,7 +277,7 @@ def test_a_run_trained_unjudged_and_killed_before_its_result_is_judged(
         execute(run, "first")
     plan_small(tmp_path, judge="true")
     judge = execute(run, "second")["judge"]
-    assert [look["step"] for look in run.read_evaluations()] == [20]
+    assert [line["step"] for line in run.read_evaluations()] == [20]
     assert judge["score"]["step"] == 20
     assert judge["equilibrium"]["label"] == "judged at its end alone"
 
@@ -290,7 +292,7 @@ def test_finished_runs_of_judge_false_are_judged_without_training(cli: Cli, tmp_
     done = cli(*grid)
     assert done.returncode == 0, done.stderr
     assert "0 done, 0 to train, 2 to judge by their final weights" in done.stdout
-    assert done.stdout.count("was trained with judge=false: judged by its final weights") == 2
+    assert done.stdout.count("was trained with judge=false; its final weights were judged") == 2
     assert "2 of 2 runs trained or judged in" in done.stdout
     for run in runs(tmp_path):
         assert run.final.stat().st_mtime_ns == weights[run.id]
@@ -317,6 +319,6 @@ def test_too_few_real_images_are_refused_before_training(cli: Cli, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     (run,) = runs(tmp_path)
     refused = one_line_error(cli(run.id, module="gansweep.judge"))
-    assert "data=images: 5 real images are too few for a distance; 6 at least" in refused
+    assert "5 real images are too few for a distance, which needs at least 6" in refused
     Image.new("L", (28, 28), 9).save(tmp_path / "few" / "6.png")
     assert cli(*few).returncode == 0

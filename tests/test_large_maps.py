@@ -1,4 +1,4 @@
-"""What makes large maps quick: the same numbers as the plain layers, and the same gradients."""
+"""Tests of the fast layers for large maps: outputs and gradients equal those of plain layers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from testing.plain_layers import plain
 
 
 def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> None:
-    """The same outputs, and the same gradients of these."""
+    """Check that two outputs are equal, and also their gradients."""
     assert torch.allclose(found, wanted, atol=tolerance)
     torch.manual_seed(1)
     gradient = torch.randn_like(wanted)
@@ -30,7 +30,9 @@ def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("kernel", [1, 3, 5, 7])
 @pytest.mark.parametrize(("channels", "factor"), [(1, 4), (3, 2)])
-def test_a_convolution_in_blocks(kernel: int, channels: int, factor: int, bias: bool) -> None:
+def test_a_convolution_in_blocks_equals_a_plain_one(
+    kernel: int, channels: int, factor: int, bias: bool
+) -> None:
     torch.manual_seed(0)
     conv, pool = BlockedConv2d(channels, 5, kernel, bias).double(), BlockedAvgPool2d(factor)
     x = torch.randn(3, channels, 16, 16, dtype=torch.double, requires_grad=True)
@@ -51,7 +53,7 @@ def test_an_even_kernel_is_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "tolerance"), [(torch.float64, 1e-15), (torch.float32, 2e-7), (torch.bfloat16, 0.004)]
 )
-def test_tanh(kind: torch.dtype, tolerance: float) -> None:
+def test_fast_tanh_is_exact_and_its_gradient_too(kind: torch.dtype, tolerance: float) -> None:
     x = torch.cat([torch.linspace(-12, 12, 10_001), torch.tensor([1e-4, 200.0, -200.0])]).to(kind)
     x.requires_grad_()
     found = FastTanh()(x * 1)
@@ -75,8 +77,8 @@ def test_networks_equal_those_of_plain_layers(name: str, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", ["conv2", "conv3"])
-def test_weights_of_plain_layers_are_still_read(name: str) -> None:
-    """Runs that were trained before layers stood in chunks had other names in their files."""
+def test_weights_of_earlier_versions_are_read(name: str) -> None:
+    """Weights of runs from before the chunks have other names in their files."""
     settings = {"channels": 1, "width": 1 / 16, "alpha": 0.2, "drop": 0}
 
     def nets() -> tuple[nn.Module, nn.Module]:
@@ -96,8 +98,8 @@ def test_weights_of_plain_layers_are_still_read(name: str) -> None:
         new.load_state_dict(broken)
 
 
-def test_what_is_chunked() -> None:
-    """All large maps; never a batch norm, which looks at the whole batch."""
+def test_only_large_maps_without_batch_norm_are_chunked() -> None:
+    """The layers of large maps are chunked, except batch norm, which needs the whole batch."""
     for net in (
         build_generator("conv3", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0),
         build_discriminator("conv3", channels=1, width=1 / 16, alpha=0.2, drop=0),

@@ -1,4 +1,4 @@
-"""The pool: real processes that end in every way, slots, order, devices."""
+"""Tests of the pool: real processes with all kinds of ends, slots, order and devices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gansweep.store.estimate import total_seconds
 from gansweep.store.run import Run, read_json
 from gansweep.training import stop
 
-if TYPE_CHECKING:  # every job imports this file: the rest of the tests would cost it 0.2 s
+if TYPE_CHECKING:  # Every job imports this file, and other imports would take 0.2 s.
     from conftest import Cli
 
 CPU = Device("cpu", "", "cpu", "CPU", cores=2, free_mib=8000)
@@ -31,7 +31,7 @@ CPU = Device("cpu", "", "cpu", "CPU", cores=2, free_mib=8000)
 
 @pytest.fixture
 def pool() -> Iterator[Pool]:
-    processes.warm_up(preload="json")  # nothing here needs torch
+    processes.warm_up(preload="json")  # No test here needs torch.
     made = Pool([CPU])
     yield made
     made.kill()
@@ -47,14 +47,14 @@ def drain(pool: Pool, seconds: float = 60) -> dict[str, Ended]:
 
 
 class Odd(Exception):
-    """Survives pickling, but not unpickling."""
+    """An error that can be pickled but not unpickled."""
 
     def __init__(self, a: int, b: int) -> None:
         super().__init__("odd")
 
 
 def act(what: str, place: dict[str, Any]) -> Any:
-    """What a job may do, in its process."""
+    """Do what the test chose, in the process of a job."""
     if what == "return":
         return os.getpid(), place, os.getppid()
     if what == "raise":
@@ -81,13 +81,13 @@ def act(what: str, place: dict[str, Any]) -> Any:
     raise stop.Stopped("as asked")
 
 
-def test_jobs_end_in_every_way_and_the_others_go_on(pool: Pool) -> None:
+def test_jobs_end_in_every_way_and_other_jobs_continue(pool: Pool) -> None:
     ways = ["return", "raise", "odd", "sys.exit", "os._exit", "segfault", "kill", "return"]
     for i, what in enumerate(ways):
         pool.submit(Job(f"{i}", act, (what,)))
     ended = drain(pool)
     assert ended["0"].returned and ended["7"].returned
-    assert ended["0"].result[0] != ended["7"].result[0], "each has a process of its own"
+    assert ended["0"].result[0] != ended["7"].result[0], "each job has its own process"
     assert isinstance(ended["1"].error, ValueError)
     assert "Odd: odd" in str(ended["2"].error)
     assert isinstance(ended["3"].error, SystemExit)
@@ -98,7 +98,7 @@ def test_jobs_end_in_every_way_and_the_others_go_on(pool: Pool) -> None:
     assert {ended[i].result[1]["slot"] for i in "07"} <= {"cpu:0", "cpu:1"}
 
 
-def test_the_log_holds_what_is_printed_natively_too(pool: Pool, tmp_path: Path) -> None:
+def test_the_log_has_native_output_too(pool: Pool, tmp_path: Path) -> None:
     log = tmp_path / "run" / "log.txt"
     pool.submit(Job("a", act, ("print",), log=log))
     drain(pool)
@@ -106,7 +106,7 @@ def test_the_log_holds_what_is_printed_natively_too(pool: Pool, tmp_path: Path) 
     assert all(word in log.read_text() for word in words)
 
 
-def test_stop_asks_and_waits(pool: Pool) -> None:
+def test_stop_requests_an_end_and_waits(pool: Pool) -> None:
     for key in "abc":
         pool.submit(Job(key, act, ("wait",)))
     pool.wait(0.5)
@@ -116,11 +116,11 @@ def test_stop_asks_and_waits(pool: Pool) -> None:
     while pool.running:
         ended |= {running.job.key: how for running, how in pool.wait(1)}
     assert {type(how.error) for how in ended.values()} == {stop.Stopped}
-    assert [job.key for job in pool.waiting] == ["c"], "nothing new is started"
+    assert [job.key for job in pool.waiting] == ["c"], "no new job is started"
     pool.waiting.clear()
 
 
-def test_a_suspended_job_hears_that_it_should_stop(pool: Pool) -> None:
+def test_a_suspended_job_gets_the_request_to_stop(pool: Pool) -> None:
     pool.submit(Job("a", act, ("wait",)))
     pool.wait(0.5)
     (running,) = pool.running
@@ -133,8 +133,8 @@ def test_a_suspended_job_hears_that_it_should_stop(pool: Pool) -> None:
     assert [type(how.error) for _, how in ended] == [stop.Stopped]
 
 
-def test_a_server_that_dies_while_it_imports_is_one_line(tmp_path: Path) -> None:
-    """As with too little memory for torch; nothing is recorded as a failure of a run's."""
+def test_a_server_that_fails_during_its_imports_is_reported_in_one_line(tmp_path: Path) -> None:
+    """The server fails as with too little memory for torch, and no run is recorded as failed."""
     (tmp_path / "torch.py").write_text("raise ImportError('failed to map segment')\n")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     arguments = ("-m", "lr=1e-3", "steps=2", "data=mnist5k", "judge=false")
@@ -148,8 +148,8 @@ def test_a_server_that_dies_while_it_imports_is_one_line(tmp_path: Path) -> None
     assert not list(tmp_path.glob("outputs/runs/*/failure.json"))
 
 
-def test_a_killed_server_costs_no_job(pool: Pool) -> None:
-    """Its jobs go on, their ends are told, and new ones start from a new server."""
+def test_a_killed_server_ends_no_job(pool: Pool) -> None:
+    """Its jobs continue and their ends are reported; a new server starts other jobs."""
     pool.submit(Job("a", act, ("wait",)))
     pool.submit(Job("b", act, ("wait",)))
     pool.wait(0.5)
@@ -158,8 +158,8 @@ def test_a_killed_server_costs_no_job(pool: Pool) -> None:
     os.kill(server, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
-        assert time.monotonic() < deadline, "it does not die"
-    assert pool.wait(0.2) == [], "they outlive it"
+        assert time.monotonic() < deadline, "the server does not end"
+    assert pool.wait(0.2) == [], "jobs outlive their server"
     running = {r.job.key: r.process for r in pool.running}
     running["a"].kill()
     running["b"].stop()
@@ -182,25 +182,25 @@ def running(key: str, device: Device, slot: int, **facts: Any) -> Running:
 GPU = Device("cuda", "GPU-0", "gpu0", "a GPU", cores=16, free_mib=10_000)
 
 
-def test_a_gpu_takes_as_many_as_its_memory_holds() -> None:
+def test_a_gpu_takes_as_many_jobs_as_fit_its_memory() -> None:
     pool = Pool([GPU])
     unknown, small, big = (
         Job("?", act),
         Job("s", act, memory_mib=1400),
         Job("b", act, memory_mib=6000),
     )
-    assert pool._room_for(unknown) is GPU, "an empty device takes what is not measured yet"
+    assert pool._room_for(unknown) is GPU, "an empty device takes a job of unknown memory"
     pool.running = [running("?", GPU, 0)]
-    assert pool._room_for(small) is None, "what the first needs is not known"
-    pool.running[0].job.memory_mib = 1400  # its first steps have told
+    assert pool._room_for(small) is None, "the memory of the first job is unknown"
+    pool.running[0].job.memory_mib = 1400  # The first steps have measured this.
     assert pool._room_for(small) is GPU
-    assert pool._room_for(big) is GPU  # 2000 + 6600 of 9000
+    assert pool._room_for(big) is GPU  # The jobs need 2000 + 6600 of 9000 MiB.
     pool.running.append(running("b", GPU, 1, memory_mib=6000))
     assert pool._room_for(small) is None
     assert pool._room_for(unknown) is None
 
 
-def test_a_number_of_jobs_per_device_is_obeyed_and_devices_are_balanced() -> None:
+def test_jobs_per_device_is_obeyed_and_devices_are_balanced() -> None:
     other = Device("cuda", "GPU-1", "gpu1", "a GPU", cores=16, free_mib=10_000)
     pool = Pool([GPU, other], jobs_per_device=2)
     places = []
@@ -213,7 +213,7 @@ def test_a_number_of_jobs_per_device_is_obeyed_and_devices_are_balanced() -> Non
     assert pool._room_for(Job("x", act)) is None
 
 
-def test_who_must_be_alone_is_alone() -> None:
+def test_a_job_that_must_be_alone_is_alone_on_its_device() -> None:
     pool = Pool([CPU])
     pool.running = [running("a", CPU, 0, memory_mib=10)]
     assert pool._room_for(Job("x", act, memory_mib=10, alone=True)) is None
@@ -223,7 +223,7 @@ def test_who_must_be_alone_is_alone() -> None:
     assert pool._room_for(Job("x", act, alone=True)) is CPU
 
 
-def test_rows_start_in_order_but_a_long_one_is_not_left_to_the_end() -> None:
+def test_rows_start_in_order_except_long_ones_which_start_early() -> None:
     pool = Pool([CPU])
 
     def order(*seconds: float | None) -> list[int]:
@@ -238,7 +238,7 @@ def test_rows_start_in_order_but_a_long_one_is_not_left_to_the_end() -> None:
     assert order(10, 10, 10, 10) == [0, 1, 2, 3]
     assert order(None, None, None) == [0, 1, 2]
     assert order(10, 10, 10, 60) == [3, 0, 1, 2]
-    assert order(10, 10, 10, 10, 10, 10, 30)[0] == 0, "there is time yet"
+    assert order(10, 10, 10, 10, 10, 10, 30)[0] == 0, "there is enough time for the long row later"
     assert 6 not in order(10, 10, 10, 10, 10, 10, 30)[-2:]
 
 
@@ -250,7 +250,7 @@ echo "1, GPU-bbb, Fake Accelerator, 40000"
 
 @pytest.fixture
 def fake_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the driver's tool that tells of two GPUs."""
+    """Replace nvidia-smi by a script that lists two GPUs."""
     tool = tmp_path / "bin" / "nvidia-smi"
     tool.parent.mkdir()
     tool.write_text(FAKE_SMI)
@@ -270,7 +270,9 @@ def test_gpus_are_found_and_given_to_jobs(
         assert [d.label for d in find_devices() if d.kind == "cuda"] == labels
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-x")
     (part,) = find_devices()
-    assert (part.id, part.free_mib) == ("MIG-x", 0), "its memory is unknown: a job at a time"
+    assert (part.id, part.free_mib) == ("MIG-x", 0), (
+        "of unknown memory, so it takes one job at a time"
+    )
     assert find_devices("cpu")[0].cores == cpu_cores()
     pool.devices = found
     for key in "ab":
@@ -278,9 +280,7 @@ def test_gpus_are_found_and_given_to_jobs(
     assert sorted(how.result for how in drain(pool).values()) == ["GPU-aaa", "GPU-bbb"]
 
 
-def test_without_a_torch_that_can_use_them_gpus_are_left_alone(
-    fake_gpus: None, cli: Cli, tmp_path: Path
-) -> None:
+def test_gpus_that_torch_cannot_use_are_ignored(fake_gpus: None, cli: Cli, tmp_path: Path) -> None:
     from conftest import one_line_error
 
     if devices.torch_sees_gpus():
@@ -308,8 +308,8 @@ def test_slots_are_numbered_on_each_device(pool: Pool) -> None:
     assert slots == {"gpu0:0", "gpu0:1", "gpu1:0", "gpu1:1"}
 
 
-def test_a_sweep_needs_no_call_that_macos_lacks(tmp_path: Path) -> None:
-    """`waitid` is new in its Python 3.13; there is no `prctl`, and no affinity of processes."""
+def test_a_sweep_needs_no_call_that_is_missing_on_macos(tmp_path: Path) -> None:
+    """macOS has `waitid` only since Python 3.13, and has no `prctl` and no process affinity."""
     code = (
         "import ctypes, os, runpy, sys\n"
         "del os.waitid, os.sched_getaffinity\n"
@@ -325,7 +325,7 @@ def test_a_sweep_needs_no_call_that_macos_lacks(tmp_path: Path) -> None:
     assert "1 of 1 run trained" in done.stdout
 
 
-def test_a_server_may_be_killed_where_nobody_adopts_its_jobs(
+def test_a_server_may_be_killed_on_systems_without_subreapers(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "waitid")
@@ -337,7 +337,7 @@ def test_a_server_may_be_killed_where_nobody_adopts_its_jobs(
     processes.reap_strays(set())
 
 
-def test_somebody_elses_children_are_not_reaped(pool: Pool) -> None:
+def test_other_child_processes_are_not_reaped(pool: Pool) -> None:
     child = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
     pool.submit(Job("a", act, ("return",)))
     while processes.server_pid() and child.pid and not _ended(child.pid):
@@ -348,7 +348,7 @@ def test_somebody_elses_children_are_not_reaped(pool: Pool) -> None:
 
 
 def _ended(pid: int) -> bool:
-    """Is it a zombie?"""
+    """Return whether a child has ended."""
     found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return found is not None
 
@@ -367,7 +367,7 @@ def test_windows_is_refused_in_one_line(module: str) -> None:
     assert "Windows is not supported, as jobs are forked; use WSL" in one_line_error(done)
 
 
-def test_gpus_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(UserError, match="device=cuda, but nvidia-smi lists no GPU"):
         find_devices("cuda")
@@ -377,13 +377,15 @@ def test_the_time_left_of_a_sweep() -> None:
     assert total_seconds([], 2) is None
     assert total_seconds([None, None], 2) is None
     assert total_seconds([10, None, 20, None], 2) == 30
-    assert total_seconds([5, None, None], 1, whole=[50]) == 105, "5 are left of the first's 50"
-    assert total_seconds([10, 40], 2) == 40, "no less than its longest"
+    assert total_seconds([5, None, None], 1, whole=[50]) == 105, (
+        "5 s of 50 s are left of the first job"
+    )
+    assert total_seconds([10, 40], 2) == 40, "no less than the longest job"
     assert total_seconds([10], 8) == 10
 
 
-def test_every_job_is_a_fork_of_the_warm_server_and_leaves_no_file_open(pool: Pool) -> None:
-    """What that costs is for make bench: 0.03 s."""
+def test_every_job_is_a_fork_of_the_server_and_leaves_no_file_open(pool: Pool) -> None:
+    """`make bench` measures the cost of a job, 0.03 s."""
 
     def parents(count: int) -> set[int]:
         for i in range(count):
@@ -401,7 +403,7 @@ def open_files() -> int:
 
 
 def test_jobs_of_a_worker_that_joblib_started(tmp_path: Path) -> None:
-    """Its start method, `loky`, is known to no other process."""
+    """No other process knows the start method `loky` of such a worker."""
     pytest.importorskip("joblib")
     code = (
         "import time\n"

@@ -1,4 +1,4 @@
-"""A generator that replays its training images is flagged; one that does not is not."""
+"""Tests of the flag `memorised`, which only generators that repeat training images get."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def noisy(images: Tensor, amount: float) -> Tensor:
 
 
 def flagged(judge: Judge, images: Tensor) -> bool:
-    looks = [Evaluation(0, 100.0), Evaluation(10, 1.0)]
-    return "memorised" in flags(looks, 10, judge.score(images))
+    evaluations = [Evaluation(0, 100.0), Evaluation(10, 1.0)]
+    return "memorised" in flags(evaluations, 10, judge.score(images))
 
 
-def test_a_replay_of_the_training_images_is_flagged(judge: Judge) -> None:
+def test_repeated_training_images_are_flagged(judge: Judge) -> None:
     copies = trained_on(judge.data)
     assert judge.score(copies)["nearest_ratio"] < 0.01
     assert flagged(judge, copies)
     assert flagged(judge, noisy(copies, 5))
-    # One that replays most of the time, too.
+    # A generator that repeats training images in most cases is flagged too.
     unseen = torch.from_numpy(judge.data.held_out()[:400].copy())
     assert flagged(judge, torch.cat([copies[:300], unseen[:100]]))
 
 
-def test_unseen_real_images_and_noise_are_no_copies(judge: Judge) -> None:
+def test_unseen_real_images_and_noise_are_not_flagged(judge: Judge) -> None:
     unseen = torch.from_numpy(judge.data.held_out()[:400].copy())
     score = judge.score(unseen)
     assert score["nearest_ratio"] == pytest.approx(1, abs=0.1)
@@ -53,7 +53,7 @@ def test_unseen_real_images_and_noise_are_no_copies(judge: Judge) -> None:
     assert not flagged(judge, noisy(unseen, 60))
 
 
-def test_where_none_are_held_out_other_training_images_are_the_measure() -> None:
+def test_without_held_out_images_other_training_images_are_the_reference() -> None:
     judge = Judge(prepare(DataConfig("mnist5k", holdout=0), 28, limit=400))
     assert judge.data.held == 0
     assert flagged(judge, torch.from_numpy(judge.data.array()[:300].copy()))
@@ -61,24 +61,24 @@ def test_where_none_are_held_out_other_training_images_are_the_measure() -> None
     assert not flagged(judge, others)
 
 
-def test_a_memoriser_is_never_the_best() -> None:
-    looks = [Evaluation(0, 100.0), Evaluation(10, 1.0)]
-    assert flags(looks, 10, {"copied": 0.2}) == []
-    assert flags(looks, 10, {"copied": 0.9}) == ["memorised"]
+def test_a_run_that_memorised_is_never_the_best() -> None:
+    evaluations = [Evaluation(0, 100.0), Evaluation(10, 1.0)]
+    assert flags(evaluations, 10, {"copied": 0.2}) == []
+    assert flags(evaluations, 10, {"copied": 0.9}) == ["memorised"]
     assert not alive(["memorised"])
 
 
-def test_the_nearest_training_image_is_found_whatever_the_chunks(
+def test_the_nearest_training_image_does_not_depend_on_the_chunks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    dice = np.random.default_rng(0)
-    images, trained = (dice.normal(size=(n, 8)).astype(np.float32) for n in (30, 170))
+    rng = np.random.default_rng(0)
+    images, trained = (rng.normal(size=(n, 8)).astype(np.float32) for n in (30, 170))
     full = np.linalg.norm(images[:, None] - trained[None], axis=2)
     monkeypatch.setattr("gansweep.training.metrics.memorised.CHUNK", 50)
     distances, numbers = nearest(images, trained)
     assert np.array_equal(numbers, full.argmin(1))
     assert distances == pytest.approx(full.min(1), rel=1e-3)
-    # Of training images the nearest other one.
+    # A training image is compared with the other training images.
     typical = typical_distances(trained, None)
     within = np.linalg.norm(trained[:, None] - trained[None], axis=2)
     np.fill_diagonal(within, np.inf)

@@ -1,4 +1,4 @@
-"""May a metric rank runs? Distances by hand-computed values, and on disturbed real images."""
+"""Tests of the metrics with values computed by hand, and with disturbed real images."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from gansweep.training.metrics.pyramid import sliced_wasserstein
 from gansweep.training.metrics.reference import feature_net, reference
 
 
-def dice() -> np.random.Generator:
-    """The same numbers for every disturbance, whichever tests ran before."""
+def rng() -> np.random.Generator:
+    """Return a generator with the same random numbers for every disturbance."""
     return np.random.default_rng(0)
 
 
@@ -51,9 +51,9 @@ def test_frechet_of_known_gaussians() -> None:
     a, b = Moments(np.zeros(3), eye), Moments(np.array([3.0, 4, 0]), eye)
     assert frechet(a, a) == pytest.approx(0, abs=1e-9)
     assert frechet(a, b) == pytest.approx(25)
-    # tr(1 + 4 − 2·√4) in each of three dimensions
+    # Each of three dimensions adds 1 + 4 − 2·√4.
     assert frechet(a, Moments(np.zeros(3), 4 * eye)) == pytest.approx(3)
-    # commuting covariances: Σ (√λ − √μ)²
+    # For commuting covariances, the distance is Σ (√λ − √μ)².
     c = Moments(np.zeros(3), np.diag([1.0, 4, 9]))
     d = Moments(np.zeros(3), np.diag([4.0, 4, 1]))
     assert frechet(c, d) == pytest.approx(1 + 0 + 4)
@@ -71,12 +71,12 @@ def test_frechet_against_scipys_matrix_root() -> None:
     assert frechet(one, two) == pytest.approx(expected, rel=1e-6)
 
 
-def test_moments_refuse_what_is_not_finite() -> None:
+def test_moments_refuse_values_that_are_not_finite() -> None:
     with pytest.raises(ValueError, match="finite"):
         Moments.of(np.array([[1.0], [np.nan]]))
 
 
-def test_kid_is_unbiased_and_has_an_error() -> None:
+def test_the_kernel_distance_is_unbiased_and_has_an_error() -> None:
     same, error = kernel_distance(normal(2000), normal(2001)[:2000])
     assert abs(same) < 3 * error
     other, _ = kernel_distance(normal(2000), normal(2001, shift=0.5)[:2000])
@@ -84,11 +84,12 @@ def test_kid_is_unbiased_and_has_an_error() -> None:
 
 
 def test_coverage_density_diversity_by_hand() -> None:
-    real = np.arange(12.0)[:, None]  # twelve points in a row; balls of radius 3 to 5
+    real = np.arange(12.0)[:, None]  # Twelve points in a row have neighbourhoods of radius 3 to 5.
     near = Neighbourhood(real)
     assert near.density_and_coverage(real)[0] > 1
     assert near.density_and_coverage(real)[1] == 1
-    assert near.density_and_coverage(np.array([[0.0]]))[1] == pytest.approx(4 / 12)  # 0 to 3 see it
+    # covered: 0 to 3
+    assert near.density_and_coverage(np.array([[0.0]]))[1] == pytest.approx(4 / 12)
     assert near.density_and_coverage(np.array([[100.0]]))[1] == 0
     assert near.measure(real)["diversity"] == pytest.approx(1)
     assert near.measure(real / 2)["diversity"] == pytest.approx(0.5)
@@ -98,7 +99,7 @@ def test_coverage_density_diversity_by_hand() -> None:
 
 
 @pytest.mark.parametrize("what", ["digits", "drawn faces"])
-def test_the_second_opinion_sees_textures_but_no_brightness(what: str) -> None:
+def test_swd_depends_on_textures_and_not_on_brightness(what: str) -> None:
     bench = Bench("swd", what)
     floor = bench(bench.images)
     for name, (disturb, levels) in DISTURBANCES.items():
@@ -111,13 +112,13 @@ def test_the_second_opinion_sees_textures_but_no_brightness(what: str) -> None:
 
 
 def accuracy(images: np.ndarray, labels: np.ndarray) -> float:
-    """Of the judge's classifier."""
+    """Return the accuracy of the judge's classifier."""
     net = digit_features()
     found = net.labels(net(torch.from_numpy(images[:, None].copy()))[0]).numpy()
     return float((found == labels).mean())
 
 
-def test_lenet_knows_digits_that_it_was_not_trained_on() -> None:
+def test_lenet_classifies_unseen_digits() -> None:
     digits, labels = labelled_digits()
     unseen = permutation(len(digits))[:1000]
     assert accuracy(digits[unseen], labels[unseen]) >= 0.985
@@ -125,7 +126,7 @@ def test_lenet_knows_digits_that_it_was_not_trained_on() -> None:
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/data beside this checkout")
-def test_lenet_knows_the_10000_test_digits_of_mnist() -> None:
+def test_lenet_classifies_the_10000_test_digits_of_mnist() -> None:
     images = read_idx(SHARED / "mnist" / "t10k-images-idx3-ubyte.gz")
     labels = gzip.decompress((SHARED / "mnist" / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:]
     assert accuracy(images, np.frombuffer(labels, np.uint8)) >= 0.985
@@ -135,7 +136,7 @@ def test_lenet_knows_the_10000_test_digits_of_mnist() -> None:
 
 
 def noise(images: Tensor, amount: float) -> Tensor:
-    grain = torch.from_numpy(dice().integers(0, 256, images.shape)).float()
+    grain = torch.from_numpy(rng().integers(0, 256, images.shape)).float()
     return ((1 - amount) * images.float() + amount * grain).round().to(torch.uint8)
 
 
@@ -149,7 +150,7 @@ def blur(images: Tensor, radius: float) -> Tensor:
 
 def rectangles(images: Tensor, size: float) -> Tensor:
     done, side = images.clone(), round(28 * size)
-    places = dice()
+    places = rng()
     for image in done:
         for _ in range(3):
             top, left = places.integers(0, 29 - side, 2)
@@ -170,18 +171,18 @@ def swirl(images: Tensor, turn: float) -> Tensor:
 
 
 def salt_and_pepper(images: Tensor, share: float) -> Tensor:
-    drawn = dice()
+    drawn = rng()
     hit = torch.from_numpy(drawn.random(images.shape) < share)
     grains = torch.from_numpy((drawn.random(images.shape) < 0.5).astype(np.uint8) * 255)
     return torch.where(hit, grains, images)
 
 
 def contaminate(images: Tensor, share: float) -> Tensor:
-    """Some are of another kind: noise with the same histogram, pixel by pixel."""
+    """Replace a share of the images by noise with the same histogram."""
     count = int(len(images) * share)
     done = images.clone()
     mixed = done[:count].flatten(1)
-    order = torch.from_numpy(dice().permutation(mixed.shape[1]))
+    order = torch.from_numpy(rng().permutation(mixed.shape[1]))
     done[:count] = mixed[:, order].reshape(done[:count].shape)
     return done
 
@@ -213,7 +214,7 @@ def prepared(what: str) -> Prepared:
 
 
 class Bench:
-    """One metric on one kind of real images: how far are other images from their other half?"""
+    """A metric that compares images with the reference images of one kind of data."""
 
     def __init__(self, metric: str, what: str) -> None:
         self.metric = metric
@@ -229,7 +230,7 @@ class Bench:
         return self.of.measure(METRICS[self.metric], fakes)[self.metric]
 
     def error(self) -> float:
-        """Standard error of a distance: real images, other ones each time."""
+        """Return the standard error of a distance, over three parts of the real images."""
         third = len(self.images) // 3
         parts = [self(self.images[i * third : (i + 1) * third]) for i in range(3)]
         return float(np.std(parts, ddof=1)) / np.sqrt(3)
@@ -240,7 +241,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     return Bench(*request.param)
 
 
-def test_every_disturbance_is_seen_and_more_of_it_is_worse(bench: Bench) -> None:
+def test_every_disturbance_raises_the_distance_with_its_strength(bench: Bench) -> None:
     floor, error = bench(bench.images), bench.error()
     for name, (disturb, levels) in DISTURBANCES.items():
         seen = [floor, *(bench(disturb(bench.images, level)) for level in levels)]
@@ -248,12 +249,12 @@ def test_every_disturbance_is_seen_and_more_of_it_is_worse(bench: Bench) -> None
             assert more - less > 2 * error, (name, seen, error)
 
 
-def test_darker_images_are_seen(bench: Bench) -> None:
+def test_darker_images_have_a_larger_distance(bench: Bench) -> None:
     darker = (bench.images.float() * 0.7).to(torch.uint8)
     assert bench(darker) > bench(bench.images) + 10 * bench.error()
 
 
-def test_a_collapse_is_flagged_and_the_real_images_never(bench: Bench) -> None:
+def test_a_collapse_is_flagged_and_real_images_are_not(bench: Bench) -> None:
     real = bench.of.features[0][:1000]
     features = bench.of.net(bench.images)[0].numpy()
 
@@ -267,7 +268,7 @@ def test_a_collapse_is_flagged_and_the_real_images_never(bench: Bench) -> None:
     assert found(len(features)) == []
 
 
-def test_dropping_digits_is_seen_one_by_one() -> None:
+def test_each_missing_digit_raises_the_distance() -> None:
     bench = Bench("fd_lenet", "digits")
     assert isinstance(bench.of.net, DigitFeatures)
     images = torch.from_numpy(prepared("digits").array().copy())
@@ -297,8 +298,8 @@ def noise_images(what: str) -> Tensor:
 
 
 @pytest.mark.slow
-def test_a_ladder_of_checkpoints_is_ordered_whatever_the_latents() -> None:
-    """A GAN that learns digits, at steps 0 to 500; the ranks agree between two draws."""
+def test_checkpoints_are_ranked_by_their_step_for_all_latents() -> None:
+    """The ranks of the checkpoints of a GAN agree for two sets of latents."""
     from gansweep.training.data.batches import Batches
     from gansweep.training.train import build_gan
 

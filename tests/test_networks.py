@@ -1,7 +1,7 @@
-"""What every registered network must keep, and those of the documents against their tables.
+"""Tests of every registered network, and of the documents' networks against their tables.
 
-A new network is tested by being registered. The tables are a check of fidelity: they have the
-documents' networks alone.
+A new network is tested as soon as it is registered. The tables contain only the networks of the
+documents.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from gansweep.training.networks.upsampled import UpsampledConv2d
 Z = 100
 
 
-# Every discriminator with a generator of its size, and every generator with a discriminator.
+# Each network has a partner of its image size.
 PAIRS = sorted({
     (gen.name, disc.name)
     for size in {entry.image_size for entry in GENERATORS}
@@ -54,19 +54,19 @@ def discriminator(
 
 
 def network(key: str) -> nn.Sequential:
-    """`G1` or `D1` at full width, without numbers in it: its layers and counts need none."""
+    """Return `G1` or `D1` at full width on the meta device, without weights."""
     with torch.device("meta"):
         return generator(key[1:]) if key[0] == "G" else discriminator(key[1:])
 
 
 def flat(net: nn.Sequential) -> list[nn.Module]:
-    """Its layers, those in chunks as if they stood alone."""
+    """Return the layers of a network, with the layers of chunks in the same list."""
     groups = (list(layer) if isinstance(layer, Chunked) else [layer] for layer in net)
     return [layer for group in groups for layer in group]
 
 
 def block_shapes(net: nn.Sequential, x: Tensor) -> list[tuple[int, ...]]:
-    """The shape of one example wherever it changes, with padding and crops counted as one step."""
+    """Return the shape of one example after each change, with padding and crops left out."""
     shapes: list[tuple[int, ...]] = []
     layers = flat(net)
     for layer, after in zip(layers, [*layers[1:], None], strict=True):
@@ -145,7 +145,8 @@ def norm(features: int) -> int:
 
 G1_HIDDEN = conv(4, 1024, 1024) + conv(4, 1024, 512) + conv(4, 512, 256) + conv(4, 256, 128)
 G1_NORMS = norm(1024) + norm(512) + norm(256) + norm(128)
-PARAMETERS = {  # at full width, one channel, z of 100, layer by layer from the tables
+# These are the parameters from the tables, at full width with one channel and z of 100.
+PARAMETERS = {
     "G1": dense(Z, 50176) + G1_HIDDEN + G1_NORMS + norm(1024) + conv(5, 128, 1),
     "G2": dense(Z, 50176)
     + conv(4, 1024, 1024) + norm(1024)
@@ -187,7 +188,7 @@ PARAMETERS = {  # at full width, one channel, z of 100, layer by layer from the 
     "Dconv3": conv(5, 1, 64) + conv(5, 64, 128) + conv(3, 128, 256)
     + dense(12544, 256) + dense(256, 1),
 }  # fmt: skip
-PARAMETERS["D3"] = PARAMETERS["D2"]  # dropout has no parameters
+PARAMETERS["D3"] = PARAMETERS["D2"]  # Dropout has no parameters.
 
 
 @pytest.mark.parametrize("key", PARAMETERS)
@@ -195,7 +196,7 @@ def test_parameter_counts(key: str) -> None:
     assert sum(p.numel() for p in network(key).parameters()) == PARAMETERS[key]
 
 
-MACS = {  # G of multiply-accumulates an image, from the published tables
+MACS = {  # These are the 10⁹ multiply-accumulates for each image, from the published tables.
     "G1": 2.06, "G2": 1.75, "G3": 0.46, "G4": 2.06, "G5": 0.30,
     "D1": 0.10, "D2": 0.53, "D3": 0.53,
 }  # fmt: skip
@@ -235,8 +236,8 @@ def test_the_pairs_have_every_network() -> None:
 
 @pytest.mark.parametrize("key", [*(f"G{name}" for name in GENERATORS.names()),
                                  *(f"D{name}" for name in DISCRIMINATORS.names())])  # fmt: skip
-def test_a_network_declares_what_it_has(key: str) -> None:
-    """What has no effect beside it, and is n/a in a table, follows from the declaration."""
+def test_a_network_declares_its_layers_of_dropout_and_leaky_relu(key: str) -> None:
+    """The declarations decide which parameters have no effect and are n/a in tables."""
     entry = (GENERATORS if key[0] == "G" else DISCRIMINATORS)[key[1:]]
     layers = flat(network(key))
     assert entry.dropout == any(isinstance(layer, Dropout) for layer in layers)
@@ -249,7 +250,7 @@ def test_a_network_declares_what_it_has(key: str) -> None:
 def test_feature_maps_and_their_gradients_keep_one_memory_format(
     gen: str, disc: str, memory_format: str
 ) -> None:
-    """Where they do not, batch norm and leaky ReLU are several times slower, and say nothing."""
+    """With two formats, batch norm and leaky ReLU are several times slower, without any warning."""
     settings = {"channels": 3, "width": 1 / 16, "alpha": 0.2, "memory_format": memory_format}
     nets = (
         build_generator(gen, z_dim=Z, drop=0.5, **settings),  # type: ignore[arg-type]
@@ -321,7 +322,7 @@ def test_batch_norm_has_tensorflows_constants_and_layers_their_arguments() -> No
 
 
 @pytest.mark.parametrize("shape", [(64, 3), (64, 3, 4, 4)])
-def test_samples_are_drawn_with_averages_of_what_was_seen_not_of_what_they_started_from(
+def test_samples_use_moving_averages_without_their_start(
     shape: tuple[int, ...],
 ) -> None:
     """A moving variance that starts at 1 hides activations of variance 0.0001 for 900 steps."""
@@ -332,20 +333,20 @@ def test_samples_are_drawn_with_averages_of_what_was_seen_not_of_what_they_start
             x = 5 + 0.01 * torch.randn(shape)
             trained = norm(x)
             if x.dim() == 2:
-                assert torch.equal(trained, plain(x))  # training does not look at them
+                assert torch.equal(trained, plain(x))  # Training does not use the averages.
         mean, variance = norm.averages()
         assert mean.tolist() == pytest.approx([5] * 3, abs=0.01)
         assert variance.tolist() == pytest.approx([1e-4] * 3, rel=0.3)
     drawn = norm.eval()(x)
     assert torch.allclose(drawn, trained, atol=0.1)
-    if x.dim() == 2:  # so late it makes no difference
+    if x.dim() == 2:  # After 2,000 steps, the start has no weight.
         assert torch.allclose(drawn, plain.eval()(x), atol=1e-4)
 
 
 @pytest.mark.parametrize("p", [0.25, 0.5, 0.9])
 @pytest.mark.parametrize("memory_format", MEMORY_FORMATS)
 @pytest.mark.parametrize("shape", [(50, 7), (16, 5, 30, 30)])
-def test_dropout_keeps_the_mean_and_passes_gradients_to_what_it_keeps(
+def test_dropout_keeps_the_mean_and_passes_gradients_to_kept_values(
     p: float, memory_format: str, shape: tuple[int, ...]
 ) -> None:
     def dropped() -> tuple[Tensor, Tensor]:
@@ -364,15 +365,15 @@ def test_dropout_keeps_the_mean_and_passes_gradients_to_what_it_keeps(
     share = (y == 0).float().mean().item()
     assert share == pytest.approx(p, abs=4 * (p * (1 - p) / y.numel()) ** 0.5)
     assert torch.equal(gradient, y)
-    assert torch.equal(dropped()[0], y)  # by the seed
+    assert torch.equal(dropped()[0], y)  # The mask depends on the seed.
     if y.dim() == 4:
         assert y.is_contiguous(memory_format=MEMORY_FORMATS[memory_format])
         rows, columns = ((y == 0).float().mean(dim) for dim in ((0, 1, 3), (0, 1, 2)))
-        assert max(rows.std(), columns.std()) < 0.05  # no stripes
+        assert max(rows.std(), columns.std()) < 0.05  # The masks have no stripes.
     assert torch.equal(Dropout(p).eval()(y), y)
 
 
-def test_an_untrained_norm_draws_with_its_start() -> None:
+def test_an_untrained_norm_uses_its_initial_averages() -> None:
     x = torch.randn(8, 3)
     plain = nn.BatchNorm1d(3, 1e-3, 0.01)
     assert torch.equal(Norm(3).eval()(x), plain.eval()(x))
@@ -404,7 +405,7 @@ def test_same_padding_is_tensorflows(
 def test_transposed_convolution_is_the_adjoint_of_the_same_convolution(
     kernel: int, stride: int
 ) -> None:
-    """<conv(x), y> = <x, conv_t(y)> for one kernel: TensorFlow's definition of conv_transpose."""
+    """TensorFlow defines conv_transpose by <conv(x), y> = <x, conv_t(y)> for the same kernel."""
 
     def stack(shape: tuple[int, ...]) -> Stack:
         return Stack(shape, image_channels=1, width=1.0, alpha=0.2, drop=0.0)
@@ -422,14 +423,14 @@ def test_transposed_convolution_is_the_adjoint_of_the_same_convolution(
 
 
 def test_same_convolution_by_hand() -> None:
-    """Stride 2 over 3 of 4 with a kernel of ones: sums of what the padded window covers."""
+    """With a kernel of ones and stride 2, the outputs are sums over padded windows of 2×2."""
     net = Stack((1, 3, 3), image_channels=1, width=1.0, alpha=0.2, drop=0.0).conv(1, 2, stride=2)
     layers = net.finish((1, 2, 2))
     for layer in layers:
         if isinstance(layer, nn.Conv2d):
             layer.weight.data.fill_(1)
     x = torch.arange(1.0, 10).reshape(1, 1, 3, 3)
-    # Padding 0 before and 1 after: windows {1,2,4,5} {3,6} {7,8} {9}.
+    # With padding 0 before and 1 after, the windows are {1,2,4,5}, {3,6}, {7,8} and {9}.
     assert layers(x).flatten().tolist() == [12, 9, 15, 9]
 
 

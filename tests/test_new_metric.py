@@ -1,4 +1,4 @@
-"""A metric of one's own: one decorated function, and it is measured, shown and optimized."""
+"""Tests that one decorated function makes a metric that is measured, shown and optimized."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def glare(real, fake):
     """Difference of the mean brightness of real and generated images"""
     return abs(float(real.mean()) - float(fake.mean())) / 255
 '''
-# Coverage, of which more is better, ranks the digits.
+# More is better for coverage, which ranks the digits here.
 MORE_IS_BETTER = """
 from gansweep.plugins import DATASETS
 DATASETS["mnist5k"].facts["metrics"] = ("coverage", "fd_lenet")
@@ -46,7 +46,7 @@ SHORT = ("data=mnist5k", "gen=5", "disc=4", "width=0.0625", "steps=2", "threads=
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Write a module that every process of a cold command imports before anything else."""
+    """Write a module that every process of a cold command imports first."""
 
     def write(text: str) -> None:
         (tmp_path / "own").mkdir()
@@ -70,9 +70,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         ("swd", {}, "metric 'swd' is registered twice"),
     ],
 )
-def test_a_declaration_that_makes_no_sense_is_refused(
-    name: str, facts: dict[str, Any], says: str
-) -> None:
+def test_an_invalid_declaration_is_refused(name: str, facts: dict[str, Any], says: str) -> None:
     known = METRICS.names()
     whole = {"features": "judge", "direction": "minimize", "digits": 1, "label": "mine", **facts}
     with pytest.raises(ValueError, match=says):
@@ -81,7 +79,7 @@ def test_a_declaration_that_makes_no_sense_is_refused(
 
 
 class Paper:
-    """A net in the place of Inception's."""
+    """A net in place of Inception."""
 
     name, hash, features, metric = "paper", "0", "inception", "fid"
 
@@ -99,7 +97,7 @@ def score(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any]]
     yield request.param, judge.score(torch.from_numpy(data.array()[:300].copy()))
 
 
-def test_what_is_registered_is_measured_and_nothing_else(
+def test_exactly_the_registered_metrics_are_measured(
     score: tuple[str, dict[str, Any]],
 ) -> None:
     data_set, found = score
@@ -113,7 +111,7 @@ def test_what_is_registered_is_measured_and_nothing_else(
     assert metrics == both | (digits if data_set == "mnist5k" else others)
 
 
-def test_a_metric_gets_both_kinds_of_images_in_the_features_that_it_declares(
+def test_a_metric_gets_real_and_generated_images_in_its_features(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -141,10 +139,10 @@ def test_a_metric_gets_both_kinds_of_images_in_the_features_that_it_declares(
     assert seen["pixels"][1].dtype == np.uint8
 
 
-def test_a_data_set_is_ranked_by_metrics_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_with_an_unavailable_metric_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = prepare(DataConfig("mnist5k"), 28)
     monkeypatch.setitem(DATASETS["mnist5k"].facts, "metrics", ("fid", "fd_lenet"))
-    with pytest.raises(ValueError, match="'mnist5k': metric 'fid'; valid: fd_lenet, "):
+    with pytest.raises(ValueError, match="'mnist5k' have no metric 'fid'; valid: fd_lenet, "):
         Judge(data)
 
 
@@ -156,7 +154,7 @@ def evaluations(values: list[float], metric: str = "coverage") -> list[Evaluatio
     return [Evaluation.of(line, metric) for line in lines]
 
 
-def test_the_equilibrium_of_more_is_better_is_the_highest() -> None:
+def test_the_equilibrium_is_the_highest_value_if_more_is_better() -> None:
     rising = [0.0, 0.1, 0.2, 0.3, 0.5, 0.5, 0.5, 0.2, 0.1, 0.1, 0.1]
     tracker = Tracker()
     for evaluation in evaluations(rising):
@@ -198,7 +196,7 @@ def results(folder: Path) -> dict[Path, Any]:
     return {p: json.loads(p.read_text()) for p in sorted(folder.glob("outputs/runs/*/result.json"))}
 
 
-def test_one_decorated_function_is_all(cli: Cli, tmp_path: Path, module: Any) -> None:
+def test_one_decorated_function_adds_a_metric(cli: Cli, tmp_path: Path, module: Any) -> None:
     module(OWN)
     cli = functools.partial(cli, cold=True)
     done = cli("-m", "lr=1e-3,2e-3", *SHORT)
@@ -230,7 +228,9 @@ def test_one_decorated_function_is_all(cli: Cli, tmp_path: Path, module: Any) ->
     assert "did you mean 'quality+glare'?" in refused
 
 
-def test_more_of_the_metric_that_ranks_may_be_better(cli: Cli, tmp_path: Path, module: Any) -> None:
+def test_runs_can_be_ranked_by_a_metric_of_which_more_is_better(
+    cli: Cli, tmp_path: Path, module: Any
+) -> None:
     module(MORE_IS_BETTER)
     cli = functools.partial(cli, cold=True)
     done = cli("-m", "search=lr", "trials=2", "seed=3", *SHORT)
@@ -241,7 +241,7 @@ def test_more_of_the_metric_that_ranks_may_be_better(cli: Cli, tmp_path: Path, m
         assert judge["score"]["coverage_error"] >= 0
         judge["score"]["coverage"], judge["flags"] = 0.25 + 0.5 * place, []
         path.write_text(json.dumps(result))
-    shutil.rmtree(tmp_path / "outputs/sweeps")  # a new study of the same runs
+    shutil.rmtree(tmp_path / "outputs/sweeps")  # This is a new study of the same runs.
     done = cli("-m", "search=lr", "trials=2", "seed=3", *SHORT)
     assert done.returncode == 0, done.stderr
     assert "best coverage 0.75" in done.stdout

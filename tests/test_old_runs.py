@@ -1,4 +1,4 @@
-"""Runs of another version: those of commit be842b4 in tests/old_runs, and made-up newer ones."""
+"""Tests of runs of commit be842b4, in tests/old_runs, and of synthetic newer runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from gansweep.training.train import build_gan
 from testing.synthetic import write_sweep
 
 OLD = Path(__file__).parent / "old_runs"
-BEST, OTHER = "648d2cfe6e-s1", "316138d34a-s1"  # the second has its best weights
+BEST, OTHER = "648d2cfe6e-s1", "316138d34a-s1"  # The second run has its best weights.
 NUMBER = "Number Output"
 
 
@@ -61,8 +61,8 @@ def test_no_record_of_an_old_run_is_damaged(run_id: str) -> None:
     assert [event["event"] for event in run.read_history()] == ["started", "ended"]
 
 
-def test_the_names_of_old_distances_mean_nothing_else_today() -> None:
-    """`kid` was a distance in LeNet's features; today it is Inception's."""
+def test_old_distances_get_other_names_than_todays() -> None:
+    """`kid` was a distance in LeNet's features, and is one in Inception's today."""
     score = read_outcome(Run(OLD, OTHER)).score
     assert "kid" not in score
     assert score["kd_fld"] == 5402.949165
@@ -99,15 +99,15 @@ def test_commands_that_read_old_runs(outputs: Path, cli: Cli) -> None:
     assert "no judged row that is alive" in one_line_error(cli("confirm", "old"))
 
 
-def test_old_runs_tell_what_a_run_costs() -> None:
+def test_old_runs_serve_to_estimate_the_time_of_a_run() -> None:
     config = Run(OLD, BEST).read_config()
     seconds = Estimates(OLD, "cpu", 1).seconds(cost_of(config), 900)
     assert seconds is not None
     assert 40 < seconds < 50
 
 
-def test_an_old_configuration_trains_as_it_did() -> None:
-    """What it lacks has the value that everything had at that time, not today's default."""
+def test_an_old_configuration_has_the_defaults_of_its_time() -> None:
+    """Missing parameters have the values of that time, and not today's defaults."""
     record = Run(OLD, BEST).read_config()
     assert record is not None
     config = from_record(record["params"])
@@ -133,7 +133,7 @@ def test_old_distances_are_not_confirmed_by_new_ones(outputs: Path) -> None:
 
 
 def test_old_weights_draw_the_old_picture() -> None:
-    """On the very images that it was trained on, all of them: today a tenth is held out."""
+    """The run was trained on all images, of which a tenth would be held out today."""
     run = Run(OLD, OTHER)
     config, data = load_plan(run)
     assert (data.images, data.held) == (5000, 0)
@@ -144,8 +144,8 @@ def test_old_weights_draw_the_old_picture() -> None:
         assert abs(drawn - np.asarray(picture, int)).max() < 8, "of 255 shades of grey"
 
 
-def test_a_search_is_not_warmed_by_old_runs(outputs: Path, cli: Cli) -> None:
-    """They are other runs, judged otherwise; the search goes on without them."""
+def test_old_runs_do_not_warm_start_a_search(outputs: Path, cli: Cli) -> None:
+    """Old runs have other ids and another metric, so the search leaves them out and continues."""
     done = cli(
         "-m", "search=lr,gen_lr", "trials=1", "sampler=random", "pruner=none", "warm_start=old",
         "name=s", "steps=4", "batch_size=16", "z_dim=16", "width=0.04", "data=mnist5k", "threads=1",
@@ -156,7 +156,7 @@ def test_a_search_is_not_warmed_by_old_runs(outputs: Path, cli: Cli) -> None:
     assert "1 trials complete" in done.stdout
 
 
-# Newer ones -------------------------------------------------------------------------------------
+# Newer runs -------------------------------------------------------------------------------------
 
 
 def newer(out: Path, run_id: str, change: Any) -> Run:
@@ -174,7 +174,7 @@ def with_other_names(result: Any) -> None:
     result |= {"energy": {"kwh": 0.1}, "status": "done"}
 
 
-def test_a_newer_result_is_shown_by_its_names(tmp_path: Path) -> None:
+def test_a_newer_result_is_shown_with_its_own_names(tmp_path: Path) -> None:
     write_sweep(tmp_path, 3, pictures=1)
     for row in range(3):
         newer(tmp_path, f"{row:06d}m-s1", with_other_names)
@@ -189,7 +189,7 @@ def test_a_newer_result_is_shown_by_its_names(tmp_path: Path) -> None:
     assert "tilted: a flag that this version of gansweep does not know" in text
     assert "damaged" not in text
     run = read_outcome(Run(tmp_path, "000000m-s1"))
-    assert not run.alive, "nobody knows here how bad that is"
+    assert not run.alive, "an unknown flag counts as severe"
 
 
 def test_a_newer_manifest_is_read(tmp_path: Path) -> None:
@@ -211,15 +211,15 @@ def test_a_newer_manifest_is_read(tmp_path: Path) -> None:
 
 def test_flags_of_other_versions() -> None:
     assert flag_of("collapse?").word == "perhaps collapsed"
-    assert alive(["collapse?"]), "it was a remark"
+    assert alive(["collapse?"]), "the flag was not severe"
     assert flag_of("tilted").word == "tilted"
     assert not alive(["tilted"])
 
 
-def test_what_is_not_finite_is_written_as_null(tmp_path: Path) -> None:
+def test_values_that_are_not_finite_are_written_as_null(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"a": math.nan, "b": [1.5, {"c": -math.inf}], "d": (math.inf,)})
     expected = {"a": None, "b": [1.5, {"c": None}], "d": [None]}
     assert json.loads(path.read_text(), parse_constant=lambda name: pytest.fail(name)) == expected
-    path.write_text('{"a": NaN, "b": [Infinity]}')  # as older versions did
+    path.write_text('{"a": NaN, "b": [Infinity]}')  # Older versions wrote such files.
     assert read_json(path) == {"a": None, "b": [None]}

@@ -1,4 +1,4 @@
-"""What is said in one place: a sampler, an optimizer, what z is, what a pixel is, the grid."""
+"""Tests that samplers, optimizers, latents, pixels and the grid are each defined in one place."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PACKAGE = Path(__file__).parents[1] / "gansweep"
 
 @pytest.fixture
 def registries() -> Iterator[None]:
-    """Whatever a test registers is forgotten after it."""
+    """Remove all entries that a test has registered."""
     known: list[Registry] = [SAMPLERS, PRUNERS, OPTIMIZERS]
     before = [dict(registry._load()) for registry in known]
     yield
@@ -48,14 +48,14 @@ def opened(folder: Path, **settings: Any) -> optuna.Study:
 # --- Samplers and pruners -------------------------------------------------------------------------
 
 
-def test_names_of_samplers_and_pruners_are_what_they_build(tmp_path: Path) -> None:
+def test_samplers_and_pruners_build_the_classes_of_their_names(tmp_path: Path) -> None:
     built = {
         "tpe": samplers.TPESampler, "gp": samplers.GPSampler, "qmc": samplers.QMCSampler,
         "random": samplers.RandomSampler, "nsga2": samplers.NSGAIISampler,
         "nsga3": samplers.NSGAIIISampler, "cmaes": samplers.CmaEsSampler,
     }  # fmt: skip
     assert set(SAMPLERS.names()) == set(built)
-    for name in set(built) - {"cmaes"}:  # its package may be missing
+    for name in set(built) - {"cmaes"}:  # The package of cmaes may be missing.
         assert type(opened(tmp_path / name, sampler=name).sampler) is built[name]
     ends = {
         "asha": pruners.SuccessiveHalvingPruner, "hyperband": pruners.HyperbandPruner,
@@ -66,7 +66,7 @@ def test_names_of_samplers_and_pruners_are_what_they_build(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("registries")
-def test_a_sampler_or_pruner_is_one_function(tmp_path: Path) -> None:
+def test_one_function_adds_a_sampler_or_a_pruner(tmp_path: Path) -> None:
     SAMPLERS.register("mine", model=False, several=True)(
         lambda seed: samplers.BruteForceSampler(seed=seed)
     )
@@ -79,9 +79,7 @@ def test_a_sampler_or_pruner_is_one_function(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("setting", ["sampler", "pruner"])
-def test_an_unknown_sampler_or_pruner_is_never_a_silent_default(
-    setting: str, tmp_path: Path
-) -> None:
+def test_an_unknown_sampler_or_pruner_is_refused(setting: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=f"no {setting} 'tpee'"):
         opened(tmp_path, **{setting: "tpee"})
 
@@ -115,7 +113,7 @@ def test_every_objective_has_its_values() -> None:
 
 
 @pytest.mark.usefixtures("registries")
-def test_an_optimizer_is_one_function() -> None:
+def test_one_function_adds_an_optimizer() -> None:
     @optimizer("rmsprop", parameters=("momentum",), adaptive=True)
     def rmsprop(net: nn.Module, lr: float, config: Config) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(net.parameters(), lr, momentum=config.momentum)
@@ -131,12 +129,12 @@ def test_an_optimizer_is_one_function() -> None:
     assert Narrowing(4.0, 2.0).rates("rmsprop") == Narrowing(4.0, 2.0).rates("adam")
 
 
-def test_an_unknown_optimizer_is_never_sgd() -> None:
+def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(UserError, match="no optimizer 'adamw'"):
         make_optimizer("adamw", 0.1, Config(), nn.Linear(1, 1))
 
 
-def test_every_memory_format_that_is_offered_is_one_of_torchs() -> None:
+def test_every_memory_format_is_one_of_torchs() -> None:
     offered = {name: MEMORY_FORMATS[name] for name in PARAMS["memory_format"].names()}
     assert set(offered.values()) == {torch.contiguous_format, torch.channels_last}
 
@@ -144,7 +142,7 @@ def test_every_memory_format_that_is_offered_is_one_of_torchs() -> None:
 # --- Latents, pixels and the grid -----------------------------------------------------------------
 
 
-def test_latents_are_those_of_one_function_everywhere() -> None:
+def test_all_latents_come_from_one_function() -> None:
     torch.manual_seed(5)
     expected = torch.rand(4, 7) * 2 - 1
     torch.manual_seed(5)
@@ -161,16 +159,16 @@ def test_latents_are_those_of_one_function_everywhere() -> None:
     ("code", "home"),
     [("* 2 - 1", "training/latents.py"), ("127.5", "training/data/pixels.py")],
 )
-def test_the_formula_stands_in_one_file(code: str, home: str) -> None:
+def test_a_formula_is_in_one_file(code: str, home: str) -> None:
     having = [p for p in PACKAGE.rglob("*.py") if code in p.read_text(encoding="utf-8")]
     assert [str(path.relative_to(PACKAGE)) for path in having] == [home]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_real_and_generated_images_stand_in_the_same_grid(channels: int) -> None:
+def test_real_and_generated_images_have_the_same_grid(channels: int) -> None:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (18, channels, 5, 5), np.uint8)
-    images[0, 0, 0, :2] = 0, 255  # the whole range: nothing is stretched
+    images[0, 0, 0, :2] = 0, 255  # These pixels have the whole range, so the grid is not stretched.
     picture = np.asarray(grid(images))
     assert picture.shape == ((20, 20) if channels == 1 else (20, 20, 3))
     second = picture[:5, 5:10].reshape(5, 5, channels)

@@ -1,4 +1,4 @@
-"""The Maximal Update Parametrization: its factors by hand, and what it promises, measured."""
+"""Tests of the Maximal Update Parametrization: its factors, and equal changes at all widths."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from gansweep.training.networks.parametrization import (
 from gansweep.training.train import build_gan
 from testing.coordinate_check import batch_for, check, config_for
 
-NARROW = 1 / 16  # every channel count of every network is a multiple of 16
+NARROW = 1 / 16  # Every channel count of every network is a multiple of 16.
 EVERY = [*(f"G {name}" for name in GENERATORS.names()),
          *(f"D {name}" for name in DISCRIMINATORS.names())]  # fmt: skip
 
-# Of the first layer's weights, hidden ones', the last layer's, its bias, other biases and norms.
+# The roles are the first layer's weights, hidden weights, the last layer's weights and bias, and
+# other biases and norms.
 ROLES = ("first", "hidden", "last", "last bias", "vector")
 RATES = {"adam": (1, 16, 16, 1, 1), "sgd": (1 / 4, 4, 16, 1, 1 / 4)}
 ADAM_EPS = (16, 16, 1, 1, 16)
@@ -35,7 +36,7 @@ STD = {"first": 1, "hidden": 4, "last": 4}
 
 
 def build(name: str, width: float = NARROW, parametrization: str = "mup") -> nn.Sequential:
-    """`G 1` and the like."""
+    """Build a network by a key such as `G 1`."""
     kind, which = name.split()
     settings: Any = {
         "channels": 1, "width": width, "alpha": 0.2, "drop": 0.0,
@@ -47,7 +48,7 @@ def build(name: str, width: float = NARROW, parametrization: str = "mup") -> nn.
 
 
 def roles(net: nn.Module) -> dict[str, str]:
-    """What each parameter is, by its place in the network alone."""
+    """Return the role of each parameter by its position in the network."""
     weighted = [name for name, layer in net.named_modules() if isinstance(layer, Weighted)]
     found = {}
     for name, _ in net.named_parameters():
@@ -62,7 +63,7 @@ def roles(net: nn.Module) -> dict[str, str]:
 
 
 def by_parameter(net: nn.Module, optimizer: str, key: str) -> dict[str, float]:
-    """The setting `key` of each parameter's group, at lr = eps = 1."""
+    """Return the setting `key` of each parameter's group, at lr = eps = 1."""
     groups = parameter_groups(net, optimizer, 1.0, 1.0)
     of = {id(parameter): group[key] for group in groups for parameter in group["params"]}
     return {name: of[id(parameter)] for name, parameter in net.named_parameters()}
@@ -87,7 +88,7 @@ def test_the_eps_of_adam_is_scaled_as_the_gradients_are(name: str) -> None:
 def test_initial_weights_are_those_of_full_width_times_the_factor(name: str) -> None:
     nets = {}
     for parametrization in ("mup", "standard"):
-        torch.manual_seed(0)  # the same draws, uniform within Glorot's bound
+        torch.manual_seed(0)  # The draws are equal, and uniform within Glorot's bound.
         nets[parametrization] = dict(
             build(name, parametrization=parametrization).named_parameters()
         )
@@ -102,12 +103,12 @@ def test_initial_weights_are_those_of_full_width_times_the_factor(name: str) -> 
 
 
 def glorot(weight: Tensor) -> float:
-    """The bound of Glorot's uniform distribution."""
+    """Return the bound of Glorot's uniform distribution."""
     return math.sqrt(6 / sum(nn.init._calculate_fan_in_and_fan_out(weight)))
 
 
 def test_factors_are_ratios_of_the_rounded_channel_counts() -> None:
-    net = build("G 1", width=0.1)  # 128 channels before the image become 13
+    net = build("G 1", width=0.1)  # The 128 channels before the image become 13.
     (last,) = (name for name, role in roles(net).items() if role == "last")
     assert by_parameter(net, "adam", "lr")[last] == 128 / 13
 
@@ -122,14 +123,14 @@ def test_every_parameter_is_in_one_group(name: str, optimizer: str, parametrizat
     assert set(map(id, grouped)) == set(map(id, net.parameters()))
 
 
-def test_standard_gives_every_parameter_the_rate_that_is_typed() -> None:
+def test_standard_gives_every_parameter_the_given_rate() -> None:
     net = build("G 1", parametrization="standard")
     assert set(by_parameter(net, "adam", "lr").values()) == {1.0}
     assert set(by_parameter(net, "sgd", "lr").values()) == {1.0}
 
 
 def trained(parametrization: str, optimizer: str) -> tuple[GAN, Tensor]:
-    """A GAN of full width after two steps, and the next random numbers."""
+    """Return a GAN of full width after two steps, and the next random numbers."""
     torch.manual_seed(3)
     config = Config(
         gen="5", disc="4", width=1, parametrization=parametrization, gen_opt=optimizer,
@@ -143,7 +144,7 @@ def trained(parametrization: str, optimizer: str) -> tuple[GAN, Tensor]:
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
-def test_at_full_width_both_parametrizations_are_one(optimizer: str) -> None:
+def test_both_parametrizations_are_equal_at_full_width(optimizer: str) -> None:
     (mup, after_mup), (standard, after_standard) = (
         trained(parametrization, optimizer) for parametrization in ("mup", "standard")
     )
@@ -153,7 +154,7 @@ def test_at_full_width_both_parametrizations_are_one(optimizer: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_building_draws_the_same_random_numbers_under_both(name: str) -> None:
+def test_building_draws_equal_random_numbers_under_both_parametrizations(name: str) -> None:
     after = []
     for parametrization in ("mup", "standard"):
         torch.manual_seed(0)
@@ -172,14 +173,14 @@ def test_a_copy_keeps_its_learning_rates() -> None:
     assert narrowing_of(next(averaged.children())).outputs == 16
 
 
-# The coordinate check: the exponent with which the change of a layer's output grows with the width.
-# Figures in the comments are what was measured; narrow layers have few channels, hence the margins.
+# The following tests check the exponent with which the change of a layer's output grows with the
+# width. The comments have measured values; narrow layers have few channels, hence the margins.
 
 
 def slopes(
     gen: str, disc: str, parametrization: str, seeds: dict[float, int], steps: int
 ) -> dict[str, list[float]]:
-    """Of each layer of both networks, from the first to the last."""
+    """Return the exponents of each layer of both networks, from the first to the last."""
     config = config_for(gen, disc, parametrization)
     found = check(config, batch_for(config), seeds, (steps,))
     return {name: [layer.slope(steps) for layer in layers] for name, layers in found.items()}
@@ -189,13 +190,13 @@ def largest(values: list[float]) -> float:
     return max(map(abs, values))
 
 
-def test_adam_changes_every_width_alike() -> None:
+def test_adam_under_mup_changes_every_width_equally() -> None:
     found = slopes("1", "1", "mup", {1 / 32: 12, 1 / 16: 8, 1 / 8: 6}, 3)
     *hidden, image = found["generator"]
     assert largest(hidden) < 0.15  # 0.07
     *others, logit = found["discriminator"]
     assert largest(others) < 0.45  # 0.31
-    # The last layer's initial weights are so large that they add up to a root of the width.
+    # The last layer's initial weights are large, so their sum grows as the root of the width.
     assert max(abs(image), abs(logit)) < 0.5  # 0.22, 0.12
 
     standard = slopes("1", "1", "standard", {1 / 32: 3, 1 / 16: 2, 1 / 8: 2}, 3)
@@ -203,13 +204,13 @@ def test_adam_changes_every_width_alike() -> None:
     assert min(standard["discriminator"][2:]) > 0.45  # 0.61, the logit 0.93
 
 
-def test_sgd_changes_every_width_alike() -> None:
+def test_sgd_under_mup_changes_every_width_equally() -> None:
     found = slopes("conv2", "conv2", "mup", {1 / 16: 12, 1 / 8: 8, 1 / 4: 6}, 1)
     assert largest(found["generator"]) < 0.3  # 0.11
     assert largest(found["discriminator"][:-1]) < 0.5  # 0.37; 4 channels at 1/16
 
 
-def test_standard_sgd_changes_the_layers_in_another_proportion_at_each_width() -> None:
+def test_sgd_under_standard_changes_layers_in_proportions_that_depend_on_the_width() -> None:
     found = slopes("conv2", "conv2", "standard", {1 / 16: 4, 1 / 8: 3, 1 / 4: 2}, 1)
     for layers in found.values():
         assert layers[-1] - layers[0] > 0.5  # 0.93 and 0.98

@@ -1,4 +1,4 @@
-"""Our Hydra plugins beside those of others in one environment: no name belongs to two."""
+"""Tests of gansweep's Hydra plugins beside other plugins in one environment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app()
 
 
 def run(folder: Path, *words: str, strangers: bool = True) -> subprocess.CompletedProcess[str]:
-    """Python with the strangers' plugins on its path, before everything else."""
+    """Run Python with the other plugins first on its path."""
     path = os.environ.get("PYTHONPATH", "")
     environment = dict(os.environ)
     if strangers:
@@ -38,8 +38,8 @@ def run(folder: Path, *words: str, strangers: bool = True) -> subprocess.Complet
     )  # fmt: skip
 
 
-def test_every_name_that_we_register_is_ours_alone() -> None:
-    assert hydra_plugins.gansweep  # its import registers them
+def test_every_name_that_gansweep_registers_begins_with_gansweep() -> None:
+    assert hydra_plugins.gansweep  # The import registers the names.
     repository = ConfigStore.instance().repo["hydra"]
     ours = {
         group: [name for name, node in entries.items() if node.provider == "gansweep"]
@@ -63,7 +63,7 @@ def test_every_name_that_we_register_is_ours_alone() -> None:
         ("hydra/launcher=local", "the stranger's launcher has"),
     ],
 )
-def test_another_apps_plugins_stay_its_own(choice: str, said: str, tmp_path: Path) -> None:
+def test_another_application_keeps_its_plugins(choice: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     done = run(tmp_path, "app.py", "-m", choice, "+x=1,2")
     assert done.returncode == 0, done.stderr
@@ -75,17 +75,17 @@ def test_another_apps_plugins_stay_its_own(choice: str, said: str, tmp_path: Pat
     [
         ("search=lr",),
         ("hydra/sweeper=gansweep_search", "lr=choice(0.1,0.2)"),
-        ("hydra/sweeper=optuna", "lr=choice(0.1,0.2)"),  # as before 0.2
+        ("hydra/sweeper=optuna", "lr=choice(0.1,0.2)"),  # Versions before 0.2 used this name.
     ],
 )
-def test_our_searches_stay_ours(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_gansweep_uses_its_own_search_sweeper(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = run(tmp_path, "-m", "gansweep", "-m", *arguments, "plan=true")
     assert done.returncode == 0, done.stderr
     assert "search search-lr-" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [(), ("hydra/sweeper=grid", "hydra/launcher=local")])
-def test_our_grids_stay_ours(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_gansweep_uses_its_own_grid_sweeper(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = run(tmp_path, "-m", "gansweep", "-m", "lr=1e-3", "data=mnist5k", *arguments, "plan=true")
     assert done.returncode == 0, done.stderr
     assert "1 row, 1 run (Number Output), 0 done, 1 to train" in done.stdout
@@ -96,7 +96,7 @@ def test_our_grids_stay_ours(arguments: tuple[str, ...], tmp_path: Path) -> None
     importlib.util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None,
     reason="hydra-optuna-sweeper is not installed",
 )
-def test_beside_the_real_optuna_sweeper(tmp_path: Path) -> None:
+def test_gansweep_works_beside_the_real_optuna_sweeper(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(APP)
     theirs = run(
         tmp_path, "app.py", "hydra/sweeper=optuna", "--cfg", "hydra", "-p", "hydra.sweeper",

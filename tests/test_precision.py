@@ -1,4 +1,4 @@
-"""`precision=auto`: measured once, recorded, resolved before the id; bf16 beside fp32."""
+"""Tests of `precision=auto`, which is measured once, recorded and resolved before the run's id."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "precision.json"
 
 
-def test_the_faster_way_is_measured_once_and_recorded(
+def test_the_faster_precision_is_measured_once_and_recorded(
     own_cache: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chosen = precision.choice("cpu")
@@ -30,12 +30,12 @@ def test_the_faster_way_is_measured_once_and_recorded(
     assert chosen == record["choice"]
     assert (chosen == "bf16") == (record["fp32"] / record["bf16"] >= precision.MIN_SPEEDUP)
     assert "precision=auto: bf16 steps are " in capsys.readouterr().out
-    monkeypatch.setattr(precision, "_run_benchmark", None)  # not called again
+    monkeypatch.setattr(precision, "_run_benchmark", None)  # The measurement is not repeated.
     assert precision.choice("cpu") == chosen
 
 
 @pytest.mark.parametrize(("bf16", "expected"), [(0.5, "bf16"), (0.95, "fp32")])
-def test_what_auto_means_is_in_the_runs_configuration(
+def test_the_resolved_precision_is_in_the_runs_configuration(
     bf16: float,
     expected: str,
     own_cache: Path,
@@ -45,7 +45,7 @@ def test_what_auto_means_is_in_the_runs_configuration(
 ) -> None:
     measured = {"fp32": 1.0, "bf16": bf16, "choice": expected}
     monkeypatch.setattr(precision, "_run_benchmark", lambda kind: measured)
-    precision.choice("cpu")  # as recorded by an earlier call
+    precision.choice("cpu")  # An earlier call has recorded this.
     assert precision.resolve(Config(precision="auto")).precision == expected
     assert precision.resolve(Config(precision="fp32")) == Config()
     done = cli("precision=auto", "steps=1", "judge=false", "device=cpu")
@@ -55,10 +55,10 @@ def test_what_auto_means_is_in_the_runs_configuration(
     assert record is not None
     assert record["identity"]["precision"] == expected
     again = cli(f"precision={expected}", "steps=1", "judge=false", "device=cpu")
-    assert "is done already" in again.stdout, "the same run, however it was spelled"
+    assert "is done already" in again.stdout, "auto and the resolved precision are the same run"
 
 
-def test_what_cannot_be_measured_is_refused_in_one_line(own_cache: Path, cli: Cli) -> None:
+def test_a_failed_measurement_is_refused_in_one_line(own_cache: Path, cli: Cli) -> None:
     own_cache.parent.mkdir()
     own_cache.with_suffix(".lock").mkdir()
     assert "precision.lock" in one_line_error(cli("precision=auto", "steps=1"))
@@ -79,7 +79,7 @@ def test_a_plan_with_a_recorded_choice_imports_no_torch(
 
 
 def test_bf16_follows_fp32(cli: Cli, tmp_path: Path) -> None:
-    """The losses of the same run in both, as a mean over its second half."""
+    """The mean losses over the second half of a run agree in both precisions."""
     means = {}
     for chosen in ("fp32", "bf16"):
         done = cli(
@@ -112,7 +112,7 @@ def test_thousands_of_rows_look_for_devices_once(
     assert asked == ["auto", "cpu"]
 
 
-def test_a_cluster_is_told_where_precision_was_measured(
+def test_a_plan_for_a_cluster_says_where_precision_was_measured(
     own_cache: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")

@@ -1,4 +1,4 @@
-"""Where a result comes from: the commit and the code of the networks that trained it."""
+"""Tests of the recorded commit and of the hashes of the networks' code."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def commit_of_job(place: dict[str, Any]) -> str | None:
     return commit()
 
 
-def test_a_sweep_claims_the_commit_whose_code_it_has_imported(
+def test_a_sweep_records_the_commit_of_its_imported_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "commit").write_text("aaa1111\n")
@@ -46,7 +46,7 @@ def test_a_sweep_claims_the_commit_whose_code_it_has_imported(
     try:
         pool.submit(Job("before", commit_of_job))
         before = drain(pool, 300)["before"].result
-        (tmp_path / "commit").write_text("bbb2222\n")  # somebody commits while the sweep goes on
+        (tmp_path / "commit").write_text("bbb2222\n")  # A new commit is made while the sweep runs.
         pool.submit(Job("after", commit_of_job))
         after = drain(pool, 300)["after"].result
     finally:
@@ -56,7 +56,7 @@ def test_a_sweep_claims_the_commit_whose_code_it_has_imported(
 
 
 def network(folder: Path, text: str) -> Any:
-    """The function `net` of a module with this text."""
+    """Return the function `net` of a module with this text."""
     path = folder / f"m{len(list(folder.iterdir()))}.py"
     path.write_text(text)
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -67,31 +67,29 @@ def network(folder: Path, text: str) -> Any:
     return module.net
 
 
-def test_the_code_of_a_network_is_what_it_does(tmp_path: Path) -> None:
+def test_the_hash_of_a_network_ignores_comments_and_formatting(tmp_path: Path) -> None:
     one = network(tmp_path, 'def net(net):\n    """one conv"""\n    net.conv(8, 3).lrelu()\n')
     same = network(
         tmp_path, 'def net(\n    net\n):\n    """a conv"""\n    # 3×3\n    net.conv(8,3) .lrelu()\n'
     )
     other = network(tmp_path, 'def net(net):\n    """one conv"""\n    net.conv(9, 3).lrelu()\n')
     assert hash_of(one) == hash_of(same) != hash_of(other)
-    assert hash_of(len) == hash_of(max), "nothing is known of what has no source"
+    assert hash_of(len) == hash_of(max), "functions without source have an empty hash"
 
 
-def forget(environment: Path) -> None:
-    """As if gen=1 had had other code when the run was trained."""
+def change_recorded_code(environment: Path) -> None:
+    """Change the record as if gen=1 had other code when the run was trained."""
     record = json.loads(environment.read_text())
     record["networks"]["gen=1"] = "0123456789ab"
     environment.write_text(json.dumps(record))
 
 
-def test_a_finished_run_of_a_changed_network_is_used_and_said_to_be(
-    cli: Cli, tmp_path: Path
-) -> None:
+def test_a_finished_run_of_a_changed_network_is_used_and_reported(cli: Cli, tmp_path: Path) -> None:
     grid = ("-m", "lr=1e-3", "data=mnist5k", "steps=2", "width=0.0625", "judge=false", "name=g")
     assert cli(*grid).returncode == 0
     assert "other code" not in cli(*grid).stdout
     (environment,) = tmp_path.glob("outputs/runs/*/environment.json")
-    forget(environment)
+    change_recorded_code(environment)
     again = cli(*grid)
     assert "1 done, 0 to train" in again.stdout
     assert (
@@ -101,7 +99,7 @@ def test_a_finished_run_of_a_changed_network_is_used_and_said_to_be(
     assert "1 to train" in cli(*grid, "out=anew", "plan=true").stdout
 
 
-def test_a_checkpoint_of_a_changed_network_is_not_gone_on_from(
+def test_a_run_is_not_resumed_after_a_change_of_its_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = plan_small(tmp_path, judge="false")
@@ -115,8 +113,8 @@ def test_a_checkpoint_of_a_changed_network_is_not_gone_on_from(
     with monkeypatch.context() as patched, pytest.raises(MemoryError):
         patched.setattr(GAN, "step", fails)
         execute(run, "first")
-    forget(run.environment)
+    change_recorded_code(run.environment)
     said: list[str] = []
     execute(run, "second", tell=said.append)
-    assert "second  was begun with other code of gen=1: training it from the start" in said
+    assert "second  is trained from the start, as the code of gen=1 has changed" in said
     assert [e["step"] for e in run.read_history() if e["event"] == "started"] == [0, 0]

@@ -1,6 +1,6 @@
-"""`judge=inception` and `judge=dinov2`: the nets of papers, here with random weights.
+"""Tests of `judge=inception` and `judge=dinov2` with random weights.
 
-The real weights are 91 MB and 1.2 GB.
+The real weights have 91 MB and 1.2 GB.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The net's state with random weights that let something through."""
+    """Write a state of the net with random weights whose features are not constant."""
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     class Untrained(FeatureExtractorInceptionV3):
@@ -55,7 +55,7 @@ class Pictures(torch.utils.data.Dataset[Tensor]):
         return self.images[index]
 
 
-def test_the_distance_is_torch_fidelitys_own(weights: Path) -> None:
+def test_fid_equals_that_of_torch_fidelity(weights: Path) -> None:
     digits = torch.from_numpy(prepare(DataConfig("mnist5k"), 28).array()[:80].copy())
     real, fake = digits[:40], (digits[40:].float() * 0.6).to(torch.uint8)
     net = Inception(weights)
@@ -69,17 +69,17 @@ def test_the_distance_is_torch_fidelitys_own(weights: Path) -> None:
 
 
 def score_of_a_run(cli: Cli, folder: Path, option: str, weights: Path) -> dict[str, Any]:
-    """Train a short run, and score it with one of the nets of papers."""
+    """Train a short run, score it with a published net, and return the score."""
     done = cli("steps=2", "limit=60", "threads=1", "judge=false")
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "outputs/runs").iterdir()
     options = ("--images", "100", option, str(weights), "--json")
-    # Cold: on all cores, where a fork of the warm server has one thread.
+    # A cold command uses all cores, and a fork of the server only one thread.
     scores = json.loads(cli(run.name, *options, module="gansweep.judge", cold=True).stdout)
     return scores["final.ckpt"]  # type: ignore[no-any-return]
 
 
-def test_a_run_is_scored_with_it(cli: Cli, tmp_path: Path, weights: Path) -> None:
+def test_a_run_is_scored_with_inception(cli: Cli, tmp_path: Path, weights: Path) -> None:
     score = score_of_a_run(cli, tmp_path, "--inception", weights)
     assert score["fid"] > 0
     assert score["kid"] > 0
@@ -89,12 +89,12 @@ def test_a_run_is_scored_with_it(cli: Cli, tmp_path: Path, weights: Path) -> Non
 
 @pytest.fixture(scope="module")
 def dinov2_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small DINOv2 with random weights, as its authors' file names and shapes them."""
+    """Write a small DINOv2 with random weights, with the names and shapes of the authors' file."""
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
     net = timm.create_model("vit_small_patch14_dinov2", num_classes=0, img_size=518)
     state = net.state_dict()
-    # Their file has a mask token, and scales of layers under another name.
+    # The authors' file has a mask token and no register tokens.
     official = {k: v for k, v in state.items() if not k.endswith("reg_token")}
     official["mask_token"] = torch.zeros(1, state["cls_token"].shape[-1])
     path = tmp_path_factory.mktemp("weights") / "dinov2.pth"
@@ -102,7 +102,7 @@ def dinov2_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_dinov2_is_told_by_its_weights_and_sees_differences(dinov2_weights: Path) -> None:
+def test_the_size_of_dinov2_follows_from_its_weights(dinov2_weights: Path) -> None:
     net = Dinov2(dinov2_weights)
     assert net.name == "DINOv2 ViT-S/14"
     digits = torch.from_numpy(prepare(DataConfig("mnist5k"), 28).array()[:60].copy())
@@ -123,10 +123,10 @@ def test_a_run_is_scored_with_dinov2(cli: Cli, tmp_path: Path, dinov2_weights: P
     assert score["published_net"].startswith("DINOv2 ViT-S/14 ")
 
 
-def test_it_is_refused_before_anything_is_trained(cli: Cli, tmp_path: Path) -> None:
+def test_wrong_weights_are_refused_before_any_training(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "no.pth").write_bytes(b"nothing")
     for weights, why in (
-        ("nowhere.pth", "judge_weights=nowhere.pth: there is no such file"),
+        ("nowhere.pth", "judge_weights=nowhere.pth does not exist"),
         ("no.pth", "are not the weights of Inception v3"),
     ):
         for sweep in ((), ("-m",)):

@@ -1,4 +1,4 @@
-"""The README and the pages are true: commands are valid, linked files exist, names are known."""
+"""Tests of the README and the pages: commands are valid, linked files and names exist."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ for page in PAGES:
             TRAINING.append(line)
 
 
-def test_there_are_commands() -> None:
+def test_the_pages_have_commands() -> None:
     assert len(TRAINING) >= 5
     assert len(OTHERS) >= 10
 
@@ -46,10 +46,10 @@ def test_a_training_command_is_valid(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", OTHERS)
-def test_a_command_is_understood(
+def test_a_command_is_valid(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """In an empty folder it complains in one line that a sweep or a run is missing, at most."""
+    """In an empty folder, a command works or is refused in one line for a missing sweep or run."""
     monkeypatch.chdir(tmp_path)
     name, *words = shlex.split(line, comments=True)[3:]
     code: object = 0
@@ -74,20 +74,20 @@ def test_make_targets_exist() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_linked_files_are_there(page: Path) -> None:
+def test_linked_files_exist(page: Path) -> None:
     for path in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / path).exists(), path
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_named_modules_are_there(page: Path) -> None:
-    """Paths of the repository in code spans exist: a moved file leaves no old path behind."""
+def test_named_modules_exist(page: Path) -> None:
+    """Paths in code spans exist, so a moved file leaves no old path."""
     text = page.read_text(encoding="utf-8")
     for path in re.findall(r"`((?:gansweep|conf|sweeps|tests)/[\w/]+\.\w+)`", text):
         if "NAME" not in path:
             assert (ROOT / path).is_file(), path
 
 
-def test_every_data_set_and_profile_is_told() -> None:
+def test_every_data_set_and_profile_is_in_the_readme() -> None:
     for name in [*DATASETS.names(), *packaged_choices("profile")]:
         assert re.search(rf"^\| {name}\b", README, re.MULTILINE), name

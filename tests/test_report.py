@@ -1,4 +1,4 @@
-"""Tables from hand-made run folders, against golden text."""
+"""Tests of reports on synthetic run folders, against expected texts."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ learning rate & training time & Number Output \\
 """  # noqa: E501
 
 
-def test_csv_and_latex_are_the_golden_texts(tmp_path: Path) -> None:
+def test_csv_and_latex_equal_the_expected_texts(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     report = write_report(
         "s", out=tmp_path / "out", reports=tmp_path / "reports", formats=("csv", "latex")
@@ -160,7 +160,7 @@ def test_csv_and_latex_are_the_golden_texts(tmp_path: Path) -> None:
     assert (report.folder / "table.tex").read_text() == GOLDEN_LATEX
 
 
-def test_the_gallerys_data_is_the_golden_one(tmp_path: Path) -> None:
+def test_the_gallerys_data_equal_the_expected_data(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     report = write_report("s", out=tmp_path / "out", reports=tmp_path / "r", formats=("html",))
     (data,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>',
@@ -235,7 +235,7 @@ def test_hostile_text_stays_text_in_every_rendering(tmp_path: Path) -> None:
     assert "<i>" not in (report.folder / "index.html").read_text().split("</script>")[0]
 
 
-def test_a_carriage_return_breaks_no_line_of_csv_and_makes_no_formula(tmp_path: Path) -> None:
+def test_a_carriage_return_in_csv_makes_no_new_line_and_no_formula(tmp_path: Path) -> None:
     finished(tmp_path / "out", "aa-s1")
     heading = "Pics\r=1+cmd|calc!A1 Output"
     row = Row({"lr": 1e-4}, {heading: ["aa-s1"]}, facts={"=1+1": "one\r\n=2+2"})
@@ -266,8 +266,8 @@ def test_a_failed_run_links_its_last_lines(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     Run(tmp_path / "out", "cc-s1").log.write_text("before\n\nValueError: boom\n")
     report = report_of(tmp_path)
-    told = r"[failed: diverged: loss\_d is nan \| at &lt;step&gt; 7](logs/row2-number.txt)"
-    assert told in report.path.read_text()
+    link = r"[failed: diverged: loss\_d is nan \| at &lt;step&gt; 7](logs/row2-number.txt)"
+    assert link in report.path.read_text()
     assert (report.folder / "logs/row2-number.txt").read_text() == "before\nValueError: boom\n"
     Run(tmp_path / "out", "cc-s1").log.unlink()
     report_of(tmp_path)
@@ -278,7 +278,7 @@ def report_of(tmp_path: Path) -> Report:
     return write_report("s", out=tmp_path / "out", reports=tmp_path / "reports")
 
 
-def test_the_report_is_the_golden_text(tmp_path: Path) -> None:
+def test_the_report_equals_the_expected_text(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     report = report_of(tmp_path)
     assert report.path == tmp_path / "reports" / "s" / "README.md"
@@ -295,7 +295,7 @@ def test_nothing_is_written_when_nothing_changed(tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "reports").rglob("*.*")} == files
 
 
-def test_pictures_of_an_earlier_report_go_and_strangers_stay(tmp_path: Path) -> None:
+def test_old_pictures_are_removed_and_other_files_stay(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     folder = tmp_path / "reports" / "s" / "images"
     folder.mkdir(parents=True)
@@ -345,7 +345,7 @@ def test_a_block_links_pictures_in_folders_of_odd_names_and_keeps_line_ends(
     assert raw.count(b"\n") == raw.count(b"\r\n")
 
 
-def test_the_caption_spans_what_differs(tmp_path: Path) -> None:
+def test_the_caption_gives_the_range_of_differing_values(tmp_path: Path) -> None:
     out = tmp_path / "out"
     finished(out, "aa-s1")
     finished(out, "bb-s1", steps=20)
@@ -374,7 +374,7 @@ def test_a_document_without_its_markers_is_left_alone(text: str, tmp_path: Path)
     assert document.read_text() == text
 
 
-def test_a_missing_document(tmp_path: Path) -> None:
+def test_a_missing_document_is_refused(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out")
     with pytest.raises(UserError, match=r"gone\.md: No such file"):
         update_block(report_of(tmp_path), tmp_path / "gone.md")
@@ -391,13 +391,13 @@ def test_values_are_written_as_the_documents_write_them(value: Any, text: str) -
     assert format_value(value) == text
 
 
-def test_dropout_of_a_network_without_is_not_applicable() -> None:
+def test_dropout_of_a_network_without_dropout_is_not_applicable() -> None:
     params = effective(Config(gen="1", disc="3"))
     assert format_param("gen_drop", params) == "n/a"
     assert format_param("disc_drop", params) == "0"
 
 
-def test_null_is_told_from_not_applicable() -> None:
+def test_null_differs_from_not_applicable() -> None:
     params = effective(Config(gen_opt="sgd", disc_opt="sgd", gen="conv2", disc="conv2"))
     for name in ("beta1", "alpha", "gen_drop"):
         assert format_param(name, params) == "n/a"
@@ -408,11 +408,11 @@ def test_null_is_told_from_not_applicable() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(13.6, "14 s"), (185, "3 min 5 s"), (64_840, "18 h 0 min")]
 )
-def test_seconds(seconds: float, text: str) -> None:
+def test_seconds_are_formatted(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
 
 
-def test_escape_leaves_no_markdown_or_html() -> None:
+def test_escaped_texts_have_no_markdown_or_html() -> None:
     assert escape("a|b *c* <i> [x](y) `z`\nnext") == (
         r"a\|b \*c\* &lt;i&gt; \[x\](y) \`z\` next"
     )  # fmt: skip

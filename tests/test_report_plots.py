@@ -1,4 +1,4 @@
-"""The drawings of a report, from hand-made run folders."""
+"""Tests of the plots of a report on synthetic run folders."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def trained(
     side: int = 112,
     best_step: int = 60,
 ) -> Run:
-    """A finished run of 100 steps, 100 to an epoch; value: None if it was not judged."""
+    """Write a finished run of 100 steps in one epoch; `value` is None for a run without judge."""
     run = Run(out, run_id)
     identity = {
         "steps": 100, "batch_size": 50, "gen_width": 1, "disc_width": 1, "precision": "fp32",
@@ -78,7 +78,7 @@ def column_of(out: Path, rows: list[Row]) -> PictureColumn:
 
 
 def grid(out: Path, **more: Any) -> list[Row]:
-    """lr × beta1, the distance falling from 600 to 100."""
+    """Write a sweep over lr × beta1 whose distances fall from 600 to 100."""
     rows = []
     for i, (lr, beta1) in enumerate((lr, b) for lr in (1e-4, 1e-3, 1e-2) for b in (0.0, 0.5)):
         run = trained(out, f"{i}a-s1", 100.0 * (6 - i), shade=10 * i, **more)
@@ -94,7 +94,7 @@ def texts(figure: Any) -> list[str]:
 
 
 def position(figure: Any, text: str) -> tuple[float, float]:
-    """Of a text on a board, in pixels from the upper left corner."""
+    """Return the position of a text on a board, in pixels from the upper left corner."""
     (found,) = [t for t in figure.texts if t.get_text() == text]
     x, y = found.get_position()
     width, height = figure.get_size_inches() * figure.dpi
@@ -130,7 +130,7 @@ def test_the_same_runs_are_the_same_bytes_and_rewrite_nothing(tmp_path: Path) ->
         assert not {key for key in picture.info if key != "dpi"}, "no dates, no versions"
 
 
-def test_stale_drawings_go_and_strangers_stay(tmp_path: Path) -> None:
+def test_old_plots_are_removed_and_other_files_stay(tmp_path: Path) -> None:
     folder = tmp_path / "i"
     folder.mkdir()
     for name in ("plot-map-gone.png", "mine.png", "row0-number.png", "history.png"):
@@ -141,19 +141,19 @@ def test_stale_drawings_go_and_strangers_stay(tmp_path: Path) -> None:
     assert "plot-map-gone.png" not in names
 
 
-def test_nothing_is_drawn_of_a_sweep_that_has_not_begun(tmp_path: Path) -> None:
+def test_a_planned_sweep_has_no_plots(tmp_path: Path) -> None:
     rows = [Row({"lr": 0.1}, {NUMBER: ["aa-s1"]}), Row({"lr": 0.2}, {}, {NUMBER: "too few"})]
     assert write_plots(results_of(tmp_path, rows), tmp_path / "i", tmp_path) == []
     assert write_plots(results_of(tmp_path, []), tmp_path / "i", tmp_path) == []
 
 
-def test_where_nothing_varies_there_is_no_map_and_no_quality(tmp_path: Path) -> None:
+def test_a_sweep_without_axes_has_no_map_and_no_quality_plot(tmp_path: Path) -> None:
     rows = [Row({}, {NUMBER: [trained(tmp_path, f"aa-s{s}", 10.0 + s).id for s in (1, 2)]})]
     pictures = write_plots(results_of(tmp_path, rows), tmp_path / "i", tmp_path)
     assert [name for _, name in pictures] == ["plot-evolution-number.png", "plot-curves-number.png"]
 
 
-def test_a_sweep_without_a_judge_claims_no_best(tmp_path: Path) -> None:
+def test_a_sweep_without_a_judge_has_no_best(tmp_path: Path) -> None:
     rows = [
         Row({"lr": lr}, {NUMBER: [trained(tmp_path, f"{i}a-s1", None).id]})
         for i, lr in enumerate((0.1, 0.2))
@@ -182,7 +182,7 @@ def test_the_map_puts_values_in_order_and_the_best_in_bold(tmp_path: Path) -> No
     assert len(figure.images) == 6
 
 
-def test_the_map_shows_the_best_of_a_place_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_map_shows_the_best_run_of_a_place_and_names_missing_ones(tmp_path: Path) -> None:
     rows = [
         Row({"lr": 0.1, "beta1": 0.0, "z_dim": 9}, {NUMBER: [trained(tmp_path, "aa-s1", 9.0).id]}),
         Row({"lr": 0.1, "beta1": 0.0, "z_dim": 8}, {NUMBER: [trained(tmp_path, "bb-s1", 7.0).id]}),
@@ -238,7 +238,7 @@ def marks(axes: Any, label: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in line.get_xydata()]
 
 
-def test_quality_has_a_dot_a_run_above_its_value(tmp_path: Path) -> None:
+def test_the_quality_plot_has_a_dot_for_each_run(tmp_path: Path) -> None:
     values = {"0.00005": [30.0], "0.1": [10.0, 14.0, 20.0], "n/a": [50.0]}
     rows = []
     for text, distances in values.items():
@@ -264,7 +264,7 @@ def test_quality_has_a_dot_a_run_above_its_value(tmp_path: Path) -> None:
     assert axes.get_yscale() == "linear"
 
 
-def test_many_numbers_are_an_axis_with_a_place_for_what_has_none(tmp_path: Path) -> None:
+def test_many_numbers_make_an_axis_with_a_place_for_missing_values(tmp_path: Path) -> None:
     rows = []
     for i in range(15):
         run = trained(tmp_path, f"{i}a-s1", 2.0**i)
@@ -313,7 +313,7 @@ def test_curves_name_the_best_and_mark_their_equilibria(tmp_path: Path) -> None:
     assert [axes.get_title() for axes in losses] == [f"row {i}" for i in (5, 4, 3, 2, 1)]
 
 
-def test_three_hundred_curves_are_drawn_of_more(
+def test_at_most_three_hundred_curves_are_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gansweep.report.plots.curves.MAX_LINES", 8)
@@ -389,7 +389,7 @@ def test_values_that_are_not_finite_are_not_ranked(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_names_of_users_are_no_formulae(tmp_path: Path) -> None:
+def test_names_are_not_drawn_as_formulas(tmp_path: Path) -> None:
     heading = "$\\frac{ $x$ 数字 Output"
     rows = [
         Row({"gen": f"${i}_{{$ {'long ' * 20}", "lr": 0.1 * (i + 1)}, {heading: [run.id]})
@@ -403,7 +403,7 @@ def test_names_of_users_are_no_formulae(tmp_path: Path) -> None:
             assert picture.width <= 1000
 
 
-def test_picture_columns_of_like_names_have_files_of_their_own(tmp_path: Path) -> None:
+def test_picture_columns_with_similar_names_have_separate_files(tmp_path: Path) -> None:
     run = trained(tmp_path, "aa-s1", 5.0)
     headings = ["Number Output", "Number!", "数字"]
     rows = [Row({}, {heading: [run.id] for heading in headings})]
@@ -459,11 +459,11 @@ def test_pictures_are_enlarged_in_whole_steps() -> None:
     assert scaled(Image.new("RGB", (512, 512)), 230).size == (230, 230)
 
 
-def test_a_picture_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+def test_an_unreadable_picture_is_left_out(tmp_path: Path) -> None:
     assert open_picture(tmp_path / "gone.png") is None
 
 
-def test_texts_fit_their_pixels() -> None:
+def test_texts_are_cut_to_their_width() -> None:
     text = "row 3: " + "alpha=0.1 " * 30 + "$"
     assert text_width(shortened(text, 300)) <= 300
     assert shortened(text, 300).startswith("row 3")

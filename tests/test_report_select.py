@@ -1,4 +1,4 @@
-"""Choosing rows and columns, joining sweeps, replicates: on made-up runs of real form."""
+"""Tests of selected rows and columns, joined sweeps and replicates, on synthetic runs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def sweep(tmp_path: Path) -> Manifest:
     return write_sweep(tmp_path / "out", 20, pictures=0)
 
 
-def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manifest) -> None:
+def test_where_accepts_parameters_metrics_and_results(tmp_path: Path, sweep: Manifest) -> None:
     assert numbers(report(tmp_path, where="lr<5e-5 and beta1==0.1")) == [10, 11]
     assert numbers(report(tmp_path, where="gen==1 and lr>=5e-3")) == [8, 9, 18, 19]
     everything = report(tmp_path)
@@ -71,13 +71,13 @@ def test_where_takes_parameters_metrics_and_results(tmp_path: Path, sweep: Manif
         ("on", "Numbers", "valid: Number Output, Drawn Face Output"),
     ],
 )
-def test_what_there_is_not_is_refused(
+def test_unknown_names_are_refused(
     option: str, text: str, says: str, tmp_path: Path, sweep: Manifest
 ) -> None:
     with pytest.raises(UserError) as refused:
         report(tmp_path, **{option: text})
     assert says in str(refused.value)
-    assert not (tmp_path / "reports").exists(), "nothing is half-written"
+    assert not (tmp_path / "reports").exists(), "no partial report is written"
 
 
 def test_sorting_by_several_columns(tmp_path: Path, sweep: Manifest) -> None:
@@ -87,7 +87,7 @@ def test_sorting_by_several_columns(tmp_path: Path, sweep: Manifest) -> None:
     assert found == sorted(found)
 
 
-def test_text_that_is_numbers_is_sorted_as_numbers(tmp_path: Path) -> None:
+def test_texts_of_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
     rows = [Row({"gen": gen}, {"Number Output": []}) for gen in ("10", "9", "1")]
     Manifest("s", "t", "c", ["Number Output"], {}, [Table(["gen"], [0, 1, 2])], rows).write(
         tmp_path / "out"
@@ -110,16 +110,14 @@ def set_flags(folder: Path, run_id: str, *flags: str) -> None:
 
 
 @pytest.mark.parametrize("flag", ["collapse", "never started", "diverged"])
-def test_what_is_not_alive_is_not_among_the_best(
-    flag: str, tmp_path: Path, sweep: Manifest
-) -> None:
+def test_flagged_runs_are_not_among_the_best(flag: str, tmp_path: Path, sweep: Manifest) -> None:
     (best,) = numbers(report(tmp_path, best=1))
     for run_id in sweep.rows[best].runs["Number Output"]:
         set_flags(tmp_path, run_id, flag)
     assert numbers(report(tmp_path, best=1)) != [best]
 
 
-def test_dead_faces_do_not_drop_a_row_from_the_best_by_its_digits(
+def test_flagged_faces_do_not_remove_a_row_from_the_best_by_digits(
     tmp_path: Path, sweep: Manifest
 ) -> None:
     (best,) = numbers(report(tmp_path, best=1, on="Number Output"))
@@ -129,7 +127,7 @@ def test_dead_faces_do_not_drop_a_row_from_the_best_by_its_digits(
     assert best not in numbers(report(tmp_path, best=19, on="Drawn Face Output"))
 
 
-def test_a_column_in_which_nothing_is_alive_says_so_and_has_no_best(
+def test_a_column_without_alive_runs_has_a_remark_and_no_best(
     tmp_path: Path, sweep: Manifest
 ) -> None:
     for row in sweep.rows:
@@ -153,17 +151,17 @@ def test_columns_are_shown_in_the_order_asked_for(tmp_path: Path, sweep: Manifes
     assert "| FD (LeNet) | learning rate | alpha | training time | Number Output |" in text
 
 
-def test_sweeps_are_joined_each_row_once(tmp_path: Path) -> None:
+def test_joined_sweeps_show_each_row_once(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write_sweep(out, 12, pictures=0, name="one")
-    write_sweep(out, 14, pictures=0, name="other")  # its first twelve rows are the same runs
+    write_sweep(out, 14, pictures=0, name="other")  # Its first twelve rows have the same runs.
     both = report(tmp_path, "one", "other")
     assert len(both.results.rows) == 14
     assert both.folder == tmp_path / "reports" / "one+other"
     assert [row.sweep for row in both.results.rows] == ["one, other"] * 12 + ["other"] * 2
     text = both.path.read_text()
     assert "| sweep | learning rate | beta 1 | Number Output |" in text
-    assert "smooth factor 0" in text, "what all share is said once"
+    assert "smooth factor 0" in text, "shared values are in the caption"
 
 
 def test_replicates_are_shown_together(tmp_path: Path) -> None:
@@ -199,17 +197,18 @@ def cell(
     return Cell(runs)
 
 
-def test_the_best_is_marked_and_so_is_what_cannot_be_told_from_it() -> None:
+def test_the_best_and_its_ties_are_marked() -> None:
     cells = [cell(90, 91, 92, 93), cell(91, 92, 93, 94), cell(120, 121, 122, 123)]
     mark_best(cells)
     assert [c.mark for c in cells] == [BEST, TIE, ""]
 
 
-def test_single_runs_tie_where_fresh_latents_could_make_their_difference() -> None:
-    cells = [cell(90, error=3), cell(98, error=3), cell(100, error=3)]  # 2.3·√18 is 9.8
+def test_single_runs_tie_if_other_latents_could_cause_their_difference() -> None:
+    # The threshold 2.3·√18 is 9.8.
+    cells = [cell(90, error=3), cell(98, error=3), cell(100, error=3)]
     mark_best(cells)
     assert [c.mark for c in cells] == [BEST, TIE, ""]
-    unknown = [cell(90), cell(90), cell(90.1)]  # of old runs, without errors
+    unknown = [cell(90), cell(90), cell(90.1)]  # Old runs have no errors.
     mark_best(unknown)
     assert [c.mark for c in unknown] == [BEST, TIE, ""]
 
@@ -221,17 +220,17 @@ def test_single_runs_tie_where_fresh_latents_could_make_their_difference() -> No
         (1451.7, 23, "1,452"),
         (134.34, 9.3, "134"),
         (134.34, 1.2, "134.3"),
-        (134.34, 0.002, "134.3"),  # no more digits than the metric has
+        (134.34, 0.002, "134.3"),  # The metric has one decimal.
         (1451.7, 480, "1,500"),
         (1451.7, None, "1,451.7"),
         (1451.7, float("nan"), "1,451.7"),
     ],
 )
-def test_no_digit_is_shown_that_chance_makes(value: float, error: float, shown: str) -> None:
+def test_digits_below_the_error_are_not_shown(value: float, error: float, shown: str) -> None:
     assert distance("fd_lenet", value, error) == shown
 
 
-def test_collapse_and_other_metrics_are_no_best() -> None:
+def test_flagged_runs_and_other_metrics_are_never_the_best() -> None:
     for flag in ("collapse", "never started", "diverged"):
         cells = [cell(10, flags=(flag,)), cell(90), cell(95)]
         mark_best(cells)
@@ -244,22 +243,22 @@ def test_collapse_and_other_metrics_are_no_best() -> None:
     assert [c.mark for c in mixed] == ["", ""]
 
 
-def test_every_readable_row_is_there_and_every_unreadable_one_is_named(tmp_path: Path) -> None:
-    """One file in twenty is damaged: cut, emptied, of other bytes, or of another form."""
+def test_every_intact_row_is_shown_and_every_damaged_file_is_named(tmp_path: Path) -> None:
+    """One file in twenty is truncated, emptied, changed in one byte or another record."""
     out = tmp_path / "out"
     write_sweep(out, 60, pictures=2)
-    dice = random.Random(1)
+    rng = random.Random(1)
     files = sorted(path for path in (out / "runs").rglob("*") if path.is_file())
     hurt: dict[str, set[str]] = {}
-    for path in dice.sample(files, len(files) // 20):
+    for path in rng.sample(files, len(files) // 20):
         data = path.read_bytes()
-        harm = dice.randrange(4)
+        harm = rng.randrange(4)
         if harm == 0:
             path.write_bytes(data[: len(data) // 2])
         elif harm == 1:
             path.write_bytes(b"")
         elif harm == 2:
-            at = dice.randrange(len(data))
+            at = rng.randrange(len(data))
             path.write_bytes(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])
         else:
             path.write_bytes(json.dumps({"judge": 3, "identity": [], "data": "x"}).encode())
@@ -274,7 +273,7 @@ def test_every_readable_row_is_there_and_every_unreadable_one_is_named(tmp_path:
     for run_id, names in hurt.items():
         for name in names & {"config.json", "result.json", "best.png", "samples.png"}:
             if name == "samples.png" and "best.png" not in names:
-                continue  # the equilibrium's is shown
+                continue  # The row shows best.png instead.
             assert name in runs[run_id].note or name.split(".")[0] in runs[run_id].note, run_id
     assert text.count("damaged: run the sweep again") >= 3
     untouched = [run for run_id, run in runs.items() if run_id not in hurt]
@@ -300,7 +299,7 @@ def test_a_report_of_a_sweep_while_it_runs(tmp_path: Path, cli: Cli) -> None:
         sweep.wait(timeout=60)
 
 
-def test_the_command(tmp_path: Path, cli: Cli) -> None:
+def test_the_command_line_of_a_report(tmp_path: Path, cli: Cli) -> None:
     write_sweep(tmp_path / "outputs", 6, pictures=1)
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -313,7 +312,9 @@ def test_the_command(tmp_path: Path, cli: Cli) -> None:
     said = one_line_error(run("synthetic", "--to", "."))
     assert "README.md is not a gansweep report and would be overwritten" in said
     assert (tmp_path / "README.md").read_text() == "# Mine\n"
-    assert run("synthetic", "--to", "there").returncode == 0, "its own it may"
+    assert run("synthetic", "--to", "there").returncode == 0, (
+        "a report may replace an earlier report"
+    )
     assert "valid: markdown, html, csv, latex" in one_line_error(
         run("synthetic", "--format", "pdf")
     )

@@ -1,4 +1,4 @@
-"""Going on: an interrupted run ends with the bits of one that was never interrupted."""
+"""Tests of resuming: an interrupted run ends with the bits of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from testing.synthetic import write_sweep
 JUDGED = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=40", "sample_every=10", "name=g")
 GRID = (*JUDGED[:-1], "judge=false", JUDGED[-1])
 SHORT = (*GRID[:3], "steps=10", "sample_every=5", *GRID[5:])
-# One network of each kind of randomness: dropout in both, z drawn twice, file order, SGD.
+# The options have all kinds of randomness: dropout, z drawn twice, file order and SGD.
 KINDS = {
     "dropout": ("gen_drop=0.5", "disc_drop=0.5", "gen=3", "disc=3"),
     "fresh z, SGD, unshuffled": ("fresh_z=true", "disc_opt=sgd", "shuffle=false"),
@@ -50,23 +50,23 @@ def events(run: Run, event: str) -> list[Any]:
 
 
 def same_as(run: Run, other: Run) -> None:
-    """Equal weights bit for bit, equal pictures, equal losses at equal steps."""
+    """Check that two runs have equal weights bit for bit, equal pictures and equal losses."""
     assert run.final.read_bytes() == other.final.read_bytes()
     pictures = {p.name: p.read_bytes() for p in run.samples.iterdir()}
     assert pictures == {p.name: p.read_bytes() for p in other.samples.iterdir()}
     drop = ("seconds", "memory_mib", "judging_seconds")
     for mine, its in zip(run.read_metrics(), other.read_metrics(), strict=True):
         assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
-    looks = run.read_evaluations()
-    assert looks[-1]["step"] == 40
-    for mine, its in zip(looks, other.read_evaluations(), strict=True):
+    evaluations = run.read_evaluations()
+    assert evaluations[-1]["step"] == 40
+    for mine, its in zip(evaluations, other.read_evaluations(), strict=True):
         assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
     mine, its = (json.loads(r.result.read_text())["judge"] for r in (run, other))
     assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
-def test_a_killed_run_goes_on_bit_for_bit(
+def test_a_killed_run_resumes_bit_for_bit(
     options: tuple[str, ...], cli: Cli, faulty_cli: Any, tmp_path: Path
 ) -> None:
     assert cli(*JUDGED, *options).returncode == 0
@@ -76,7 +76,7 @@ def test_a_killed_run_goes_on_bit_for_bit(
     done = faulty_cli(f"do=kill step=27 lr=0.001 once={tmp_path}/once")(*JUDGED, *options)
     assert done.returncode == 0, done.stderr
     assert "killed by SIGKILL; resumes" in done.stdout
-    assert "goes on from step 20" in done.stdout
+    assert "resumes from step 20" in done.stdout
     killed, other = runs(tmp_path)
     assert events(killed, "started") == [0, 20]
     assert events(killed, "ended") == ["killed", "done"]
@@ -85,19 +85,19 @@ def test_a_killed_run_goes_on_bit_for_bit(
         same_as(run, next(u for u in undisturbed if u.id == run.id))
 
 
-def test_best_weights_of_after_the_checkpoint_are_taken_back(
+def test_best_weights_later_than_the_checkpoint_are_restored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a GPU a resumed run is not equal bit for bit: a later step need not be the best again.
+    """A resumed run on a GPU is not equal bit for bit, so the best step may be another one.
 
-    The run is judged at steps 0, 5, 10, 15 and 20; it ends for want of memory at 17, after its
+    The run is evaluated at steps 0, 5, 10, 15 and 20. It runs out of memory at step 17, after its
     checkpoint of step 10.
     """
-    monkeypatch.setattr(judge_callback, "PER_LOOK", 160)
+    monkeypatch.setattr(judge_callback, "IMAGES_PER_EVALUATION", 160)
     run = plan_small(tmp_path)
     distances = iter([100.0, 50.0, 30.0, 10.0])
     monkeypatch.setattr(
-        Judge, "look", lambda self, sample, z: {"n": len(z), self.primary: next(distances)}
+        Judge, "evaluate", lambda self, sample, z: {"n": len(z), self.primary: next(distances)}
     )
     step = GAN.step
 
@@ -115,7 +115,7 @@ def test_best_weights_of_after_the_checkpoint_are_taken_back(
     best_picture = run.best_picture.read_bytes()
 
     monkeypatch.setattr(GAN, "step", step)
-    distances = iter([60.0, 60.0])  # now steps 15 and 20 are worse than 10
+    distances = iter([60.0, 60.0])  # Steps 15 and 20 are now worse than step 10.
     judge = execute(run, "second")["judge"]
     assert [event["step"] for event in run.read_history() if event["event"] == "started"] == [0, 10]
     assert judge["equilibrium"]["step"] == judge["score"]["step"] == 10
@@ -127,17 +127,17 @@ def test_best_weights_of_after_the_checkpoint_are_taken_back(
     assert run.best_picture.read_bytes() == run.sample(10).read_bytes()
 
 
-def test_a_preempted_run_goes_on_from_where_it_was(faulty_cli: Any, tmp_path: Path) -> None:
+def test_a_preempted_run_resumes_at_its_step(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli(f"do=terminate step=27 lr=0.001 once={tmp_path}/once")(*GRID)
     assert done.returncode == 0, done.stderr
     assert "was preempted; resumes" in done.stdout
     run = runs(tmp_path)[0]
     assert events(run, "ended") == ["stopped", "done"]
-    # The handler only asks: the step that was running is ended, or the next.
+    # The handler only requests a stop, which takes place after this step or the next one.
     assert events(run, "started")[1] in (27, 28)
 
 
-def test_out_of_memory_is_tried_once_more_alone(faulty_cli: Any, tmp_path: Path) -> None:
+def test_out_of_memory_is_retried_once_alone_on_the_device(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli(f"do=memory step=5 lr=0.001 once={tmp_path}/once")(*GRID)
     assert done.returncode == 0, done.stderr
     assert "ran out of memory; retries alone on its device" in done.stdout
@@ -149,13 +149,13 @@ def test_out_of_memory_is_tried_once_more_alone(faulty_cli: Any, tmp_path: Path)
     assert events(runs(tmp_path, "again")[0], "ended") == ["out of memory"] * 2
 
 
-def test_being_killed_again_and_again_is_bounded(faulty_cli: Any, tmp_path: Path) -> None:
+def test_the_retries_of_a_killed_run_are_limited(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli("do=kill step=5 lr=0.001")(*GRID)
     assert done.returncode == 1
     first, second = runs(tmp_path)
     assert events(first, "ended") == ["killed"] * 3
     assert (first.status(), second.status()) == ("failed", "done")
-    # With a checkpoint in between, being killed is no reason to give up.
+    # Kills do not count after a new checkpoint.
     kills = [
         f"do=kill step={step} once={tmp_path}/{i}" for i, step in enumerate((5, 5, 11, 11, 21))
     ]
@@ -175,7 +175,7 @@ def test_being_killed_again_and_again_is_bounded(faulty_cli: Any, tmp_path: Path
         ("nan", "diverged: loss_d is nan at step 10", "Diverged"),
     ],
 )
-def test_a_fault_costs_its_own_row_and_is_never_retried(
+def test_a_fault_affects_only_its_row_and_is_not_retried(
     what: str, says: str, log: str, faulty_cli: Any, tmp_path: Path
 ) -> None:
     done = faulty_cli(f"do={what} step=7 lr=0.001")(*GRID)
@@ -188,17 +188,17 @@ def test_a_fault_costs_its_own_row_and_is_never_retried(
     assert len(events(first, "ended")) == 1
     assert log in first.log.read_text()
     assert says in (tmp_path / "reports/g/README.md").read_text().replace("\\_", "_")
-    if what == "segfault":  # its last words are told
+    if what == "segfault":  # The end of the log is printed.
         assert "Fatal Python error: Segmentation fault" in first.log.read_text()
         assert "\n    " in done.stdout
-    # The same command leaves it alone; asked to, it trains it, from the start.
+    # The same command leaves the failed run, and retry=failed trains it from the start.
     faulty = faulty_cli("")
     assert "0 to train" in faulty(*GRID).stdout
     assert faulty(*GRID, "retry=failed").returncode == 0
     assert events(first, "started") == [0, 0]
 
 
-def test_a_run_stopped_early_and_killed_before_its_result_trains_no_further(
+def test_a_run_killed_after_early_stopping_is_not_trained_further(
     faulty_cli: Any, tmp_path: Path
 ) -> None:
     options = (
@@ -212,7 +212,7 @@ def test_a_run_stopped_early_and_killed_before_its_result_trains_no_further(
     )
     assert faulty_cli("do=kill step=21")(*options).returncode == 1
     (run,) = runs(tmp_path)
-    # What it would have seen, had it diverged.
+    # The run gets the evaluations of a divergence.
     for step, value in enumerate([9, 5, 5, 5, 5, 9, 9, 9, 9, 9]):
         run.append_evaluation({"step": step, "fd_lenet": float(value), "judging_seconds": 0.0})
     done = faulty_cli("")(*options, "retry=failed")
@@ -234,7 +234,8 @@ def test_fail_fast_stops_the_others_with_checkpoints(faulty_cli: Any, tmp_path: 
     assert "to resume: python -m gansweep -m" in done.stdout
 
 
-SLOW = "do=slow seconds=0.5 step=11"  # from the first checkpoint on, and long enough for a signal
+# The steps after the first checkpoint are long enough for a signal.
+SLOW = "do=slow seconds=0.5 step=11"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -246,7 +247,7 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
     os.kill(process.pid, number)
     out, err = process.communicate()
     assert process.returncode == 130, out + err
-    if number != signal.SIGHUP:  # the terminal is gone
+    if number != signal.SIGHUP:  # SIGHUP means that there is no terminal.
         assert "stopping: running runs write a checkpoint" in out
         assert "to resume: python -m gansweep -m lr=1e-3,5e-4" in out
     assert (tmp_path / "reports/g/README.md").exists()
@@ -269,14 +270,14 @@ def test_ctrl_c_and_a_schedulers_warning_stop_with_checkpoints(
 @pytest.mark.parametrize(
     ("moment", "cold"),
     [
-        ("sweeps/g/manifest.json", True),  # while the server imports
-        ("runs/*/log.txt", False),  # while jobs are forked
+        ("sweeps/g/manifest.json", True),  # The server imports modules at this moment.
+        ("runs/*/log.txt", False),  # Jobs are forked at this moment.
         ("runs/*/history.jsonl", False),
         ("runs/*/metrics.jsonl", False),
     ],
 )
-def test_ctrl_c_at_any_moment_fails_no_run(moment: str, cold: bool, tmp_path: Path) -> None:
-    """A terminal sends it to every process."""
+def test_ctrl_c_never_makes_a_run_fail(moment: str, cold: bool, tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to every process."""
     grid = ("-m", "lr=1e-3,5e-4,2e-4,1e-4", *GRID[2:])
     process = Command(tmp_path, *grid, fault=SLOW, cold=cold)
     wait_for(f"outputs/{moment}", tmp_path)
@@ -288,12 +289,12 @@ def test_ctrl_c_at_any_moment_fails_no_run(moment: str, cold: bool, tmp_path: Pa
     assert statuses <= {"planned", "interrupted"}, statuses
 
 
-def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_stops_at_once(tmp_path: Path) -> None:
     process = Command(tmp_path, *GRID, fault=f"do=wait step=12 until={tmp_path}/never")
     wait_for("outputs/runs/*/last.ckpt", tmp_path, count=2)
     wait_for("never.waiting", tmp_path)
     os.kill(process.pid, signal.SIGINT)
-    with pytest.raises(subprocess.TimeoutExpired):  # it waits for the step
+    with pytest.raises(subprocess.TimeoutExpired):  # The sweep waits for the end of the step.
         process.communicate(timeout=2)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate()
@@ -301,7 +302,7 @@ def test_ctrl_c_twice_stops_now(tmp_path: Path) -> None:
     assert {run.status() for run in runs(tmp_path)} == {"interrupted"}
 
 
-def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
+def test_a_single_run_resumes_after_ctrl_c(cli: Cli, tmp_path: Path) -> None:
     process = Command(tmp_path, "steps=40", "sample_every=10", "threads=1", fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.killpg(process.pid, signal.SIGINT)
@@ -309,11 +310,11 @@ def test_ctrl_c_in_a_single_run_goes_on_too(cli: Cli, tmp_path: Path) -> None:
     assert process.returncode == 130, out + err
     assert re.search(r"stopped at step \d+ of 40: to resume, type the command again", out)
     done = cli("steps=40", "sample_every=10", "threads=1")
-    assert "goes on from step" in done.stdout
+    assert "resumes from step" in done.stdout
 
 
 def trained(process: Command) -> int:
-    """The runs that a sweep says it has trained so far."""
+    """Return the number of runs that a sweep has trained according to its output."""
     return process.said()[0].count(" images/s ")
 
 
@@ -334,7 +335,7 @@ def test_two_sweeps_share_runs_and_train_none_twice(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("meets", ["waits for it", "comes to it later"])
-def test_what_fails_in_one_sweep_is_not_trained_again_by_the_other(
+def test_a_run_that_fails_in_one_sweep_is_not_trained_by_the_other(
     meets: str, tmp_path: Path
 ) -> None:
     grid = (*SHORT[2:-1], "jobs_per_device=1", "threads=1")
@@ -364,7 +365,7 @@ def test_adding_values_trains_only_the_new_rows(cli: Cli, tmp_path: Path) -> Non
     assert "2 done, 1 to train" in more.stdout
 
 
-def test_a_plan_says_everything_and_writes_nothing(cli: Cli, tmp_path: Path) -> None:
+def test_a_plan_lists_all_runs_and_writes_nothing(cli: Cli, tmp_path: Path) -> None:
     plan = ("-m", "lr=1e-3,5e-4,5e-4", "gen=1,3", "gen_drop=0,0.5", *GRID[2:], "plan=true")
     done = cli(*plan)
     assert done.returncode == 0, done.stderr
@@ -384,12 +385,12 @@ def test_a_plan_says_everything_and_writes_nothing(cli: Cli, tmp_path: Path) -> 
     )
 
 
-def test_status_and_resume_of_no_sweep(cli: Cli) -> None:
+def test_status_and_resume_refuse_a_missing_sweep(cli: Cli) -> None:
     assert "no sweep 'x'" in one_line_error(cli("x", module="gansweep.status"))
     assert "no sweep 'x'" in one_line_error(cli("x", module="gansweep.resume"))
 
 
-def test_status_tells_pruned_runs_from_waiting_ones(cli: Cli, tmp_path: Path) -> None:
+def test_status_distinguishes_pruned_and_waiting_runs(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "outputs"
     manifest = write_sweep(out, 2, pictures=1)
     pruned, waiting = list(manifest.titles)[:2]
@@ -418,10 +419,10 @@ def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
         process.communicate()
 
 
-def test_finished_runs_are_not_read_again_at_every_look(
+def test_finished_runs_are_read_once_by_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`status --watch` looks every second; 300 finished runs are 900 files."""
+    """`status --watch` reads the sweep every second, and 300 finished runs have 900 files."""
     manifest = write_sweep(tmp_path, 2, pictures=1)
     run = Run(tmp_path, next(iter(manifest.titles)))
     run.result.unlink()
@@ -451,7 +452,7 @@ def test_a_clusters_job_reads_no_finished_runs(
     assert len(learned) == 4
 
 
-def test_a_corrupted_checkpoint_is_told_and_not_gone_on_from(tmp_path: Path, cli: Cli) -> None:
+def test_a_damaged_checkpoint_is_reported_and_not_used(tmp_path: Path, cli: Cli) -> None:
     process = Command(tmp_path, *GRID, fault=SLOW)
     wait_for("outputs/runs/*/last.ckpt", tmp_path)
     os.kill(process.pid, signal.SIGINT)

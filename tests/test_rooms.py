@@ -1,6 +1,6 @@
-"""The rooms of the package and the direction of their imports, read from the source.
+"""Tests of the rooms, the folders of the package, and of the direction of their imports.
 
-CONTRIBUTING.md has the same list for people.
+CONTRIBUTING.md describes the rooms.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gansweep"
-# From the bottom to the top: a room may import the rooms before it. "." is the package's root.
+# A room may import the rooms before it in this list. "." is the root of the package.
 ROOMS = ["store", "terminal", ".", "training", "report", "launch", "planning", "search", "commands"]
-# Rooms within a room, which know nothing of what stands around them.
+# These rooms within a room do not import from the room around them.
 INNER = {"training": ["data", "networks", "metrics"], "report": ["table", "render", "plots"]}
 REPORT_NEVER_IMPORTS = {"planning", "search", "launch"}
 TORCH = {"torch", "torchvision", "pytorch_lightning", "lightning"}
 HEAVY = sorted(TORCH | {"optuna", "matplotlib", "pandas"})
-LONGEST = 400  # lines of a file
+LONGEST = 400  # the highest number of lines of a file
 
 FILES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-# `python -m gansweep.status` and the like: they may import the command that they stand for.
+# Entry points such as `gansweep.status` may import the command that they run.
 ENTRIES = {
     name
     for name, path in FILES.items()
@@ -37,7 +37,11 @@ ENTRIES = {
 
 
 def imports(name: str) -> Iterator[tuple[str, bool]]:
-    """(module, late?) of every import in a file, those for types alone left out."""
+    """Yield each module that a file imports, and whether the import is in a function.
+
+    Imports for types are left out.
+
+    """
     tree = ast.parse(FILES[name].read_text(encoding="utf-8"))
     late = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
     for node in ast.walk(tree):
@@ -61,7 +65,7 @@ def room(name: str) -> str:
 OWN = {name: [m for m, _ in imports(name) if m in FILES] for name in FILES}
 
 
-def test_every_folder_is_a_room_and_says_what_it_is_for() -> None:
+def test_every_folder_is_a_room_and_every_file_has_a_docstring() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
     assert folders == {*ROOMS} - {"."}
     for name, path in FILES.items():
@@ -71,11 +75,11 @@ def test_every_folder_is_a_room_and_says_what_it_is_for() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_imports_point_down(name: str) -> None:
+def test_imports_go_to_lower_rooms(name: str) -> None:
     if name in ENTRIES:
         return
     for imported in OWN[name]:
-        if imported == "gansweep":  # its version
+        if imported == "gansweep":  # The package exports its version.
             continue
         assert ROOMS.index(room(imported)) <= ROOMS.index(room(name)), f"imports {imported}"
         if room(name) == "report":
@@ -110,13 +114,13 @@ def test_the_root_holds_only_entry_points_and_declarations() -> None:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_no_longer_than_a_reader_likes(name: str) -> None:
+def test_no_file_is_longer_than_400_lines(name: str) -> None:
     assert len(FILES[name].read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_only_training_imports_torch(name: str) -> None:
-    """A type is no import. `launch/preload.py` is imported by the jobs' fork server alone."""
+    """Imports for types do not count, and only the fork server imports `launch/preload.py`."""
     if room(name) == "training" or name == "gansweep.launch.preload":
         return
     for imported, _ in imports(name):
@@ -124,14 +128,14 @@ def test_only_training_imports_torch(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in FILES if n.startswith("gansweep.store")])
-def test_the_contract_needs_the_standard_library_alone(name: str) -> None:
+def test_the_record_types_need_only_the_standard_library(name: str) -> None:
     for imported, _ in imports(name):
         top = imported.split(".")[0]
         assert top == "gansweep" or top in sys.stdlib_module_names, f"imports {imported}"
 
 
-def test_what_plans_and_reports_is_imported_without_torch() -> None:
-    """All of it in one process: nothing that it imports imports torch in turn."""
+def test_planning_and_reports_are_imported_without_torch() -> None:
+    """One process imports all these modules, so indirect imports of torch are found too."""
     light = [
         name for name in FILES
         if room(name) != "training" and not name.endswith(("__main__", ".preload"))
@@ -147,8 +151,8 @@ def test_what_plans_and_reports_is_imported_without_torch() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_hydra_apps_in_the_environment_do_not_load_us() -> None:
-    """Hydra imports every plugin at its start: ours must cost next to nothing."""
+def test_other_hydra_applications_do_not_load_gansweep() -> None:
+    """Hydra imports every plugin at its start, so gansweep's plugins must be cheap."""
     code = (
         "import sys, hydra_plugins.gansweep; "
         "print([n for n in sys.modules if n == 'gansweep' or n.startswith('gansweep.')])"

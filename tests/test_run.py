@@ -1,4 +1,4 @@
-"""Identity and the run folder: one id a configuration, a status from the files alone."""
+"""Tests of run ids and run folders: one id for each configuration, and a status by its files."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def key(data: Prepared = DATA, **params: Any) -> str:
         "epochs as steps",
     ],
 )
-def test_what_cannot_change_the_numbers_is_not_in_the_id(params: dict[str, Any]) -> None:
+def test_parameters_without_effect_on_results_are_not_in_the_id(params: dict[str, Any]) -> None:
     networks = {k: params[k] for k in ("gen", "disc", "batch_size") if k in params}
     assert key(**params) == key(**networks)
 
@@ -81,7 +81,7 @@ def test_what_cannot_change_the_numbers_is_not_in_the_id(params: dict[str, Any])
     ],
     ids=lambda p: "".join(p),
 )  # fmt: skip
-def test_what_can_change_the_numbers_is_in_the_id(params: dict[str, Any]) -> None:
+def test_parameters_with_effect_on_results_are_in_the_id(params: dict[str, Any]) -> None:
     assert key(**params) != key()
 
 
@@ -90,18 +90,18 @@ def test_dropout_is_in_the_id() -> None:
     assert key(**networks, gen_drop=0.5) != key(**networks)
 
 
-def test_other_pixels_are_another_run() -> None:
+def test_other_pixels_make_another_run() -> None:
     other = Prepared("mnist5k", "Number Output", Path(), 5000, 1, 28, "def")
     assert key(other) != key()
 
 
 def test_ids_are_stable() -> None:
-    """A changed id orphans every finished run: raise SCHEMA knowingly, then edit this line."""
+    """A changed id makes every finished run unusable; raise SCHEMA and this id only on purpose."""
     assert key() == "73fe1b41e1"
 
 
-def test_a_parameter_that_is_declared_later_orphans_no_run(tmp_path: Path) -> None:
-    """One line in params.py, as CONTRIBUTING.md has it, in a copy of the package."""
+def test_a_new_parameter_keeps_the_ids_of_earlier_runs(tmp_path: Path) -> None:
+    """A copy of the package gets a new parameter by one line in params.py."""
     import gansweep
 
     package = Path(gansweep.__file__).parent
@@ -134,14 +134,14 @@ def test_a_parameter_that_is_declared_later_orphans_no_run(tmp_path: Path) -> No
     assert read_from_an_older_record == "0.5"
 
 
-def test_own_learning_rates_are_hashed_where_they_differ() -> None:
-    assert key(gen_lr=1e-4) == key(), "1e-4 is lr"
+def test_learning_rates_of_a_network_are_in_the_id_if_they_differ() -> None:
+    assert key(gen_lr=1e-4) == key(), "1e-4 equals lr"
     assert len({key(), key(gen_lr=1e-5), key(disc_lr=1e-5), key(gen_lr=1e-5, disc_lr=1e-5)}) == 4
     both = {"gen_lr": 1e-5, "disc_lr": 1e-3}
-    assert key(**both, lr=1e-2) == key(**both), "lr has no effect beside both"
+    assert key(**both, lr=1e-2) == key(**both), "lr has no effect if both rates are set"
 
 
-def test_seed_is_the_replicate(tmp_path: Path) -> None:
+def test_the_seed_is_a_suffix_of_the_id(tmp_path: Path) -> None:
     one, _ = plan_run(Config(steps=5, seed=1, out=str(tmp_path)), DATA)
     two, _ = plan_run(Config(steps=5, seed=2, out=str(tmp_path)), DATA)
     assert one.id.rpartition("-s")[0] == two.id.rpartition("-s")[0]
@@ -154,7 +154,7 @@ def planned(tmp_path: Path) -> Run:
     return run
 
 
-def test_an_edited_configuration_is_not_that_of_its_run(tmp_path: Path) -> None:
+def test_an_edited_configuration_is_found_and_restored(tmp_path: Path) -> None:
     run = planned(tmp_path)
     whole = json.loads(run.config.read_text())
     assert not was_edited(run.id, whole)
@@ -166,15 +166,17 @@ def test_an_edited_configuration_is_not_that_of_its_run(tmp_path: Path) -> None:
         write_json(run.config, {**whole, part: {**whole[part], name: value}})
         assert was_edited(run.id, json.loads(run.config.read_text())), (part, name, value)
         assert "config.json was edited" in read_outcome(run).note
-        assert read_outcome(run).config is None, "nothing of it is shown"
+        assert read_outcome(run).config is None, "its values are not shown"
         with pytest.raises(UserError, match="has been edited: its values are not those of run"):
             load_plan(run)
     write_json(run.result, {"training_seconds": 1.0, "epochs": 1.0})
     keep_record(run, whole)
-    assert json.loads(run.config.read_text()) == whole, "the sweep mends it, though it is done"
+    assert json.loads(run.config.read_text()) == whole, (
+        "planning restores the record of a finished run"
+    )
 
 
-def test_configurations_of_earlier_identities_are_not_taken_for_edited() -> None:
+def test_configurations_with_earlier_ids_do_not_count_as_edited() -> None:
     identity = {"lr": 0.001, "steps": 5}
     for schema in (1, SCHEMA):
         run_id = f"{row_key(identity, schema)}-s1"
@@ -182,7 +184,7 @@ def test_configurations_of_earlier_identities_are_not_taken_for_edited() -> None
 
 
 @pytest.mark.parametrize("name", ["best.png", "samples.png", "log.txt", "result.json", "last.ckpt"])
-def test_a_named_pipe_keeps_no_reader_waiting(name: str, tmp_path: Path) -> None:
+def test_a_named_pipe_does_not_block_readers(name: str, tmp_path: Path) -> None:
     run = planned(tmp_path)
     run.append_metrics({"step": 1})
     write_json(run.failure, {"error": "x"})
@@ -215,7 +217,7 @@ def make_run(tmp_path: Path) -> Run:
     return run
 
 
-def test_status_comes_from_the_files(tmp_path: Path) -> None:
+def test_the_status_follows_from_the_files(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     assert run.status() == "planned"
     run.append_metrics({"step": 1})
@@ -224,7 +226,7 @@ def test_status_comes_from_the_files(tmp_path: Path) -> None:
     assert run.status() == "failed"
     write_json(run.result, {"status": "done"})
     assert run.status() == "done"
-    assert not run.complete()  # the picture is missing
+    assert not run.complete()  # The picture is missing.
     Image.new("L", (8, 8)).save(run.picture)
     assert run.complete()
     run.picture.write_bytes(run.picture.read_bytes()[:-1])
@@ -232,14 +234,14 @@ def test_status_comes_from_the_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", '{"status": "do', "[1]", "\x00\x00"])
-def test_a_half_written_result_is_no_result(content: str, tmp_path: Path) -> None:
+def test_a_partial_result_does_not_count(content: str, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.result.write_text(content)
     assert run.status() == "planned"
     assert damaged(run.result)
 
 
-def test_a_half_written_line_of_metrics_is_left_out(tmp_path: Path) -> None:
+def test_a_partial_line_of_metrics_is_left_out(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.append_metrics({"step": 1})
     with run.metrics.open("a") as stream:
@@ -263,7 +265,7 @@ def test_a_run_belongs_to_one_living_process(tmp_path: Path) -> None:
     assert run.status() == "running"
     with pytest.raises(UserError, match="abc-s1 is being trained by another process"), run.owned():
         pass
-    owner.kill()  # as the kernel would: nothing is cleaned up
+    owner.kill()  # A killed process cleans nothing up.
     owner.join()
     assert run.status() == "planned"
     with run.owned():
@@ -295,7 +297,7 @@ def test_planning_twice_writes_once(tmp_path: Path) -> None:
     assert json.loads(run.config.read_text()) == {"lr": 0.1}
 
 
-def test_a_stranger_among_the_samples_is_left_alone(tmp_path: Path) -> None:
+def test_other_files_among_the_samples_are_kept(tmp_path: Path) -> None:
     run = Run(tmp_path, "0123456789-s1")
     run.samples.mkdir(parents=True)
     for name in ("step_abc.png", "step_000005.png"):
@@ -304,7 +306,7 @@ def test_a_stranger_among_the_samples_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in run.samples.iterdir()] == ["step_abc.png"]
 
 
-def test_only_our_own_sample_pictures_are_listed_in_order_of_their_steps(tmp_path: Path) -> None:
+def test_sample_pictures_are_listed_by_step_without_other_files(tmp_path: Path) -> None:
     run = Run(tmp_path, "0123456789-s1")
     assert run.sample_pictures() == {}
     run.samples.mkdir(parents=True)
@@ -315,13 +317,14 @@ def test_only_our_own_sample_pictures_are_listed_in_order_of_their_steps(tmp_pat
     ]  # fmt: skip
 
 
-def test_the_checkpoint_goes_when_the_result_is_on_the_disk(
+def test_the_checkpoint_is_removed_after_the_result_is_on_the_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A power cut in between must not take both."""
+    """A power cut must not remove both files."""
     run = make_run(tmp_path)
     run.last.write_bytes(b"weights")
-    synced: list[tuple[int, bool]] = []  # the file's number; is the checkpoint there?
+    # Each entry has the inode of the file, and whether the checkpoint exists.
+    synced: list[tuple[int, bool]] = []
     fsync = os.fsync
 
     def record(handle: int) -> None:
@@ -335,8 +338,8 @@ def test_the_checkpoint_goes_when_the_result_is_on_the_disk(
     assert run.status() == "done"
 
 
-def test_an_empty_object_for_a_result_has_a_remedy(tmp_path: Path) -> None:
-    """A sweep takes it for done: test_damage.py has it trained again."""
+def test_an_empty_result_is_reported_with_a_remedy(tmp_path: Path) -> None:
+    """A sweep counts such a run as done; test_damage.py tests its retry."""
     write_sweep(tmp_path / "out", 1, pictures=0)
     folder = next((tmp_path / "out/runs").iterdir())
     (folder / "result.json").write_text("{}")
@@ -346,8 +349,8 @@ def test_an_empty_object_for_a_result_has_a_remedy(tmp_path: Path) -> None:
     )
 
 
-class Runs:
-    """What unpickling it would call."""
+class CreatesFile:
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -357,14 +360,14 @@ class Runs:
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_file_of_weights_runs_nothing_and_says_so(
+def test_a_file_of_weights_with_code_is_refused(
     zipped: bool, tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
     path = tmp_path / "final.ckpt"
     if zipped:
-        torch.save({"weights": Runs(tmp_path / "owned")}, path)
+        torch.save({"weights": CreatesFile(tmp_path / "owned")}, path)
     else:
-        path.write_bytes(pickle.dumps(Runs(tmp_path / "owned")))
+        path.write_bytes(pickle.dumps(CreatesFile(tmp_path / "owned")))
     with pytest.raises(ValueError, match=r"^final\.ckpt is damaged, or holds more than weights$"):
         load(path)
     assert not (tmp_path / "owned").exists()
@@ -372,18 +375,18 @@ def test_a_file_of_weights_runs_nothing_and_says_so(
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EFBIG, errno.ELOOP, errno.ESTALE])
-def test_what_file_systems_refuse_is_one_line(
+def test_errors_of_the_file_system_are_one_line(
     number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = OSError(number, os.strerror(number), "there")
-    assert refused_by_disk(error), "it ends a sweep, and is no run's own failure"
+    assert refused_by_disk(error), "the error ends the sweep"
     with pytest.raises(SystemExit) as exit, one_line_errors():
         raise error
     assert exit.value.code == 2
     assert capsys.readouterr().err == f"gansweep: error: there: {os.strerror(number)}\n"
 
 
-def test_a_failure_names_its_log_where_there_is_one(tmp_path: Path) -> None:
+def test_a_failure_names_its_log_if_it_has_one(tmp_path: Path) -> None:
     run = Run(tmp_path, "aa-s1")
     write_json(run.failure, {"error": "killed", "cause": "killed"})
     assert run.describe_failure() == "failed: killed"

@@ -1,4 +1,4 @@
-"""Searches: spaces, trials that are counted exactly whatever is killed, pruning, warm starts."""
+"""Tests of searches: spaces, the number of trials despite kills, pruning and warm starts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def draws(of: Space, count: int = 40, **base: Any) -> list[dict[str, Any]]:
 # --- The space ------------------------------------------------------------------------------------
 
 
-def test_hydras_grammar_says_where_to_look() -> None:
+def test_the_space_follows_from_hydras_grammar() -> None:
     values = draws(
         space("lr=tag(log,interval(1e-5,1e-2))", "beta1=interval(0,0.9)", "gen=1,3,5",
               "batch_size=range(16,64,16)", "z_dim=interval(10,20)")
@@ -69,14 +69,14 @@ def test_hydras_grammar_says_where_to_look() -> None:
     assert all(v["lr"] == float(f"{v['lr']:.4g}") for v in values), "four digits"
 
 
-def test_the_declarations_say_it_where_the_command_line_does_not() -> None:
+def test_declared_ranges_are_the_default_space() -> None:
     values = draws(space(names="lr,beta1,gen,batch_size,joint_d"))
-    assert {v["gen"] for v in values} == {"1", "2", "3", "4", "5"}, "those of 28 pixels"
+    assert {v["gen"] for v in values} == {"1", "2", "3", "4", "5"}, "only networks for 28 pixels"
     assert all(1e-5 <= v["lr"] <= 1e-2 and 16 <= v["batch_size"] <= 128 for v in values)
     assert {v["joint_d"] for v in values} == {False, True}
 
 
-def test_what_has_no_effect_is_not_asked_for() -> None:
+def test_parameters_without_effect_are_not_proposed() -> None:
     for v in draws(space("gen=1,4", "disc=1,4", names="gen_drop,disc_drop,lr")):
         assert ("gen_drop" in v) == (v["gen"] == "4")
         assert ("disc_drop" in v) == (v["disc"] == "4")
@@ -103,12 +103,12 @@ def test_networks_that_do_not_fit_are_never_proposed() -> None:
         ("gen=1,77", "gen=77"),
     ],
 )
-def test_a_space_that_makes_no_sense_is_refused(argument: str, says: str) -> None:
+def test_an_invalid_space_is_refused(argument: str, says: str) -> None:
     with pytest.raises(UserError, match=says.replace("(", r"\(")):
         space(argument)
 
 
-def test_a_search_is_known_by_its_arguments() -> None:
+def test_a_search_is_recognised_by_its_arguments() -> None:
     chosen = "hydra/sweeper=gansweep_search"
     assert chosen in with_sweeper(["lr=interval(0.1,0.2)"])
     assert chosen in with_sweeper(["search=lr,beta1"])
@@ -116,12 +116,12 @@ def test_a_search_is_known_by_its_arguments() -> None:
     assert chosen not in with_sweeper(["lr=0.1,0.2", "sweep=readme_table"])
 
 
-def test_several_data_sets_weigh_the_same_whatever_their_scale() -> None:
+def test_data_sets_have_equal_weight_at_any_scale() -> None:
     assert mean_distance([[2.0, 4.0]]) == 3
     assert mean_distance([[100.0], [1.0]]) == pytest.approx(10)
 
 
-def test_a_search_starts_with_the_defaults_and_then_everywhere() -> None:
+def test_a_search_starts_with_the_defaults_and_a_space_filling_design() -> None:
     of = space(names="lr,beta1,gen,batch_size")
     base = Config()
     defaults = of.defaults(base)
@@ -145,17 +145,17 @@ def test_a_search_starts_with_the_defaults_and_then_everywhere() -> None:
     assert {point["batch_size"] for point in steps} == {16, 32, 48, 64}
 
 
-# --- The engine, with toys in the place of GANs ---------------------------------------------------
+# --- The engine, with toys in place of GANs -------------------------------------------------------
 
 
-def test_one_slot_proposes_what_optuna_alone_proposes(tmp_path: Path) -> None:
+def test_one_slot_gives_the_proposals_of_optuna_alone(tmp_path: Path) -> None:
     ours = search("branin", tmp_path, 30, slots=1, seed=3)
     alone = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3, constant_liar=True))
     alone.optimize(lambda trial: branin(branin_space(trial)), 30)
     assert [t.value for t in ours.trials] == [t.value for t in alone.trials]
 
 
-def test_bad_trials_are_pruned_and_their_slots_ask_for_the_next(tmp_path: Path) -> None:
+def test_bad_trials_are_pruned_and_their_slots_get_new_trials(tmp_path: Path) -> None:
     study = search(
         "mixed", tmp_path, 20, pruner="asha", sampler="random", seconds=lambda values: 0.8
     )
@@ -163,13 +163,13 @@ def test_bad_trials_are_pruned_and_their_slots_ask_for_the_next(tmp_path: Path) 
     assert states[TrialState.PRUNED] >= 5
     assert states[TrialState.PRUNED] + states[TrialState.COMPLETE] == 20
     for trial in study.trials:
-        looks = Run(tmp_path, trial.user_attrs["runs"][0]).read_evaluations()
+        evaluations = Run(tmp_path, trial.user_attrs["runs"][0]).read_evaluations()
         if trial.state == TrialState.PRUNED:
-            assert len(looks) < 10
+            assert len(evaluations) < 10
             assert "pruned at step" in trial.user_attrs["why"]
         assert (
             list(trial.intermediate_values)
-            == [10 * look["step"] for look in looks][: len(trial.intermediate_values)]
+            == [10 * line["step"] for line in evaluations][: len(trial.intermediate_values)]
         )
     assert study.best_value == min(t.value for t in study.trials if t.state.name == "COMPLETE")
 
@@ -200,7 +200,7 @@ def player(out: Path, trials: int, seconds: float, storage: str, seed: int) -> A
 
 
 def children(pid: int) -> list[int]:
-    """All descendants."""
+    """Return the process ids of all descendants."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -214,24 +214,24 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_kills_of_parent_and_children_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_kills_neither_lose_nor_repeat_trials(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(10**6)
     print(f"seed {seed}")
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     best = float("inf")
     for attempt in range(6):
         process = player(tmp_path, 25, 0.2, "journal", attempt)
-        time.sleep(dice.uniform(2.0, 4.5))
+        time.sleep(rng.uniform(2.0, 4.5))
         victims = [process.pid] if attempt % 2 else children(process.pid)[-2:]
         for victim in victims:
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)
         if attempt % 2:
             process.communicate(timeout=60)
-            told = values(tmp_path)
-            if told:
-                assert min(told) <= best, "the best value was lost"
-                best = min(told)
+            found = values(tmp_path)
+            if found:
+                assert min(found) <= best, "the best value was lost"
+                best = min(found)
         else:
             time.sleep(0.5)
             process.send_signal(signal.SIGKILL)
@@ -241,11 +241,15 @@ def test_kills_of_parent_and_children_lose_and_double_nothing(tmp_path: Path) ->
     assert done.returncode == 0, said
     study = read_study(None, "mixed", tmp_path / "sweeps/mixed/manifest.json")
     assert sum(counted(t) for t in study.trials) == 25
-    assert not [t for t in study.trials if t.state == TrialState.RUNNING], "no zombies"
+    assert not [t for t in study.trials if t.state == TrialState.RUNNING], (
+        "no trial is left running"
+    )
     assert study.best_value <= best
     complete = [t for t in study.trials if t.state == TrialState.COMPLETE]
     trained = (tmp_path / "trained.txt").read_text().split()
-    assert sorted(trained) == sorted(t.user_attrs["runs"][0] for t in complete), "each once"
+    assert sorted(trained) == sorted(t.user_attrs["runs"][0] for t in complete), (
+        "each run is trained once"
+    )
 
 
 def values(out: Path) -> list[float]:
@@ -255,18 +259,19 @@ def values(out: Path) -> list[float]:
 
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real server of this test's own."""
+    """Start a PostgreSQL server for the tests, and return its URL."""
     pytest.importorskip("psycopg")
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     found = shutil.which("pg_ctl", path=os.pathsep.join([os.environ["PATH"], *map(str, places)]))
     if found is None:
         pytest.skip("no PostgreSQL here (Debian: apt install postgresql)")
     as_user: list[str] = []
-    if os.geteuid() == 0:  # it refuses to run as root
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root.
         if shutil.which("runuser") is None or subprocess.run(["id", "postgres"]).returncode:
             pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
         as_user = ["runuser", "-u", "postgres", "--"]
-    folder = Path("/tmp") / f"gansweep-postgresql-{os.getpid()}"  # a socket's path is short
+    # The path of a socket must be short.
+    folder = Path("/tmp") / f"gansweep-postgresql-{os.getpid()}"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
     ctl = [*as_user, found, "-D", str(folder / "data")]
@@ -318,16 +323,16 @@ def test_no_file_has_the_password_of_a_database(
     assert cli("report", "q", "--storage", postgresql).returncode == 0
     monkeypatch.setenv("PGPASSWORD", "hunter2")
     assert cli("report", "q").returncode == 0
-    assert cli("resume", "q", "trials=2").returncode == 0, "the recorded command needs no other"
+    assert cli("resume", "q", "trials=2").returncode == 0, "the recorded command suffices"
 
 
 def silent_for(seconds: float, trial: optuna.Trial) -> None:
-    """As if a search on another machine had claimed the trial and then said nothing."""
+    """Claim a trial for a search on another machine, which was silent for this time."""
     trial.set_user_attr(SEARCHER, {"id": "x", "host": "another machine", "lock": "/nowhere"})
     trial.set_user_attr(ALIVE, time.time() - seconds)
 
 
-def test_a_search_on_another_machine_is_dead_after_five_silent_minutes() -> None:
+def test_a_search_on_another_machine_counts_as_killed_after_five_minutes() -> None:
     study = optuna.create_study()
     alive, dead = study.ask(), study.ask()
     for trial, seconds in ((alive, 240), (dead, 360)):
@@ -335,17 +340,17 @@ def test_a_search_on_another_machine_is_dead_after_five_silent_minutes() -> None
         silent_for(seconds, trial)
     assert fail_abandoned_trials(study) == 1
     assert [t.state for t in study.trials[:2]] == [TrialState.RUNNING, TrialState.FAIL]
-    assert study.ask().suggest_float("lr", 0, 1) == dead.params["lr"], "tried again"
+    assert study.ask().suggest_float("lr", 0, 1) == dead.params["lr"], "the settings are retried"
     assert fail_abandoned_trials(study) == 0
 
 
-def test_a_search_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_writes_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = optuna.create_study()
     trial = study.ask()
     process = SearchProcess(tmp_path)
     silent_for(360, trial)
     process.heartbeat([trial])
-    assert fail_abandoned_trials(study) == 1, "not before its time"
+    assert fail_abandoned_trials(study) == 1, "no heartbeat before the interval"
     trial = study.ask()
     silent_for(360, trial)
     monkeypatch.setattr("gansweep.search.study.HEARTBEAT_INTERVAL", 0)
@@ -360,7 +365,7 @@ SEARCH = ("-m", "lr=tag(log,interval(1e-4,1e-2))", "beta1=interval(0,0.9)", "ste
 
 
 def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
-    length = ("gen=5", "disc=4", "steps=150")  # so that some are alive
+    length = ("gen=5", "disc=4", "steps=150")  # This length makes some runs alive.
     grid = ("-m", "lr=1e-3,2e-3", "beta1=0.5", "data=mnist5k", *length, "name=g")
     assert cli(*grid).returncode == 0
     revive(tmp_path)
@@ -386,15 +391,15 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
         assert any(key.startswith("artifacts:") for key in trial.system_attrs)
     text = (tmp_path / "reports/s/README.md").read_text()
     alive = [t for t in study.trials if feasible(t)]
-    assert len(alive) >= 2, "those of the warm start"
+    assert len(alive) >= 2, "the runs of the warm start are alive"
     assert f"is the best of {len(alive)}: FD (LeNet) " in text
-    assert text.count("images/row") == 6, "the grid's runs too"
+    assert text.count("images/row") == 6, "the runs of the grid are shown too"
     assert "](images/history.png)" in text
 
-    # The best one, by the command that the report tells: it is done already.
+    # The report has the command of the best run, which is done.
     command = next(line for line in text.split("\n") if line.startswith("python -m gansweep data="))
     assert "is done already" in cli(*command.split()[3:]).stdout
-    # More trials; then none is missing; then another space under the same name.
+    # The search is continued, then repeated, and then given another space.
     assert "6 trials complete" in cli(*search, "trials=6").stdout
     again = cli(*search, "trials=6")
     assert "6 trials, 6 finished or running" in again.stdout
@@ -403,19 +408,19 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     assert "study s was created with another space and settings; choose another name=" in other
 
 
-def test_what_is_dead_is_never_a_searchs_best(cli: Cli, tmp_path: Path) -> None:
-    done = cli(*SEARCH, "trials=2", "gen=5", "disc=4")  # six steps: nothing is alive
+def test_an_infeasible_trial_is_never_the_best(cli: Cli, tmp_path: Path) -> None:
+    done = cli(*SEARCH, "trials=2", "gen=5", "disc=4")  # No run is alive after six steps.
     assert done.returncode == 0, done.stderr
     assert "(no trial is alive yet)" in done.stdout
     text = (tmp_path / "reports/s/README.md").read_text()
     assert "is the best of" not in text
     assert "no run is alive after 6 steps (2 never started" in text
     study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
-    # Among the dead the sampler learns which came nearer.
+    # The sampler gets the violation of each infeasible trial.
     assert [t.user_attrs["dead"] for t in study.trials] == [t.value for t in study.trials]
 
 
-def test_a_machine_that_joins_a_finished_study(cli: Cli, tmp_path: Path) -> None:
+def test_a_second_machine_joins_a_finished_study(cli: Cli, tmp_path: Path) -> None:
     shared = (*SEARCH, "trials=1", f"storage=sqlite:///{tmp_path}/study.db")
     assert cli(*shared).returncode == 0
     shutil.rmtree(tmp_path / "outputs/sweeps")
@@ -450,7 +455,7 @@ def test_seeds_and_two_objectives(cli: Cli, tmp_path: Path) -> None:
     assert "seed 2" in text
 
 
-def test_bad_searches_get_one_line(cli: Cli, tmp_path: Path) -> None:
+def test_invalid_searches_are_refused_in_one_line(cli: Cli, tmp_path: Path) -> None:
     for words, says in (
         (
             ("-m", "hydra/sweeper=gansweep_search", "lr=1e-3"),
@@ -478,7 +483,7 @@ def test_the_readmes_search(cli: Cli) -> None:
     assert "beta1: 0 to 0.9" in done.stdout
 
 
-def test_a_search_of_the_list_keeps_its_name_whatever_the_number_of_trials(cli: Cli) -> None:
+def test_the_name_of_a_listed_search_does_not_depend_on_the_trials(cli: Cli) -> None:
     for words in ((), ("trials=9", "sampler=random")):
         said = cli("-m", "sweep=best_settings", "plan=true", *words).stdout
         assert "search best_settings: " in said
@@ -489,22 +494,24 @@ def test_a_search_of_the_list_keeps_its_name_whatever_the_number_of_trials(cli: 
     assert "lr: 0.001, 0.01" in changed
 
 
-# --- What ended a search once ---------------------------------------------------------------------
+# --- Earlier failures of searches -----------------------------------------------------------------
 
 TINY = ("steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8", "name=q")
 
 
-def test_a_lock_of_a_dead_writer_is_broken_by_a_relative_path_too(
+def test_the_lock_of_a_killed_writer_is_broken_for_relative_paths_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Optuna's lock is a link to its journal: made of a relative path it dangles, and nobody
-    broke it."""
+    """Optuna's lock is a link to its journal, and a relative path makes a dangling link.
+
+    Optuna does not break a dangling link.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("gansweep.report.stored_study.GRACE", 1)
     folder = Path("outputs/sweeps/q")
     open_study(Config(), "q", folder, ["minimize"], {})
     lock = folder / "study.journal.lock"
-    # What a killed writer leaves; and what one of an earlier version left.
+    # A killed writer leaves the first link; one of an earlier version left the second link.
     for target in (folder.resolve() / "study.journal", folder / "study.journal"):
         lock.symlink_to(target)
         began = time.monotonic()
@@ -525,7 +532,7 @@ def test_a_resumed_random_search_proposes_other_settings(tmp_path: Path) -> None
     assert not any(branin_space(second.ask()) in proposed for _ in range(5))
 
 
-def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
+def test_fixed_dropout_must_fit_every_network_of_the_space(cli: Cli) -> None:
     said = one_line_error(
         cli(
             "-m",
@@ -558,24 +565,25 @@ def test_fixed_dropout_has_to_fit_every_network_of_the_space(cli: Cli) -> None:
         ("search=lr data=mnist5k,mnist5k", "a value is repeated"),
     ],
 )
-def test_a_search_that_would_not_search_is_refused(cli: Cli, words: str, says: str) -> None:
+def test_a_search_without_effect_is_refused(cli: Cli, words: str, says: str) -> None:
     assert says in one_line_error(cli("-m", *words.split(), "plan=true"))
 
 
-def test_a_search_ends_with_its_trials_though_another_dies(tmp_path: Path) -> None:
-    """Its trial counts as taken while it lives."""
+def test_a_search_completes_its_trials_after_another_search_dies(tmp_path: Path) -> None:
+    """The trial of a living search counts."""
     folder = tmp_path / "sweeps/branin"
     study = open_study(Config(pruner="none"), "branin", folder, ["minimize"], {"toy": "branin"})
     other = SearchProcess(folder)
     trial = study.ask()
     other.claim(trial)
     branin_space(trial)
-    study = search("branin", tmp_path, 3, on_result=other.close)  # it dies after our first
+    # The other search ends after the first trial.
+    study = search("branin", tmp_path, 3, on_result=other.close)
     states = Counter(t.state for t in study.trials)
     assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: 1}
 
 
-def test_a_search_judges_a_finished_run_of_judge_false(cli: Cli) -> None:
+def test_a_search_judges_finished_runs_of_judge_false(cli: Cli) -> None:
     run = ("lr=0.0002", "steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8")
     assert cli(*run, "judge=false").returncode == 0
     done = cli("-m", "lr=choice(0.0002,0.0003)", "hydra/sweeper=gansweep_search", *TINY, "trials=2")

@@ -1,4 +1,4 @@
-"""`gansweep.commands.show` and `gansweep.commands.diff`: one run, and two beside each other."""
+"""Tests of `gansweep.commands.show` and `gansweep.commands.diff`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         return commands.run(folder, *words)
 
 
-def test_a_run_is_found_by_id_beginning_folder_and_row(folder: Path) -> None:
+def test_a_run_is_found_by_id_prefix_folder_and_row(folder: Path) -> None:
     for words in ("000002m-s1", "000002m", "outputs/runs/000002m-s1"):
         done = run(folder, "show", words)
         assert done.returncode == 0, done.stderr
@@ -38,7 +38,7 @@ def test_a_run_is_found_by_id_beginning_folder_and_row(folder: Path) -> None:
         assert run(folder, "show", beginning).stdout == both.stdout
 
 
-def test_what_is_shown(folder: Path) -> None:
+def test_the_facts_of_a_run_are_shown(folder: Path) -> None:
     done = run(folder, "show", "000002m").stdout
     for words in (
         "learning rate  0.00005",
@@ -49,12 +49,12 @@ def test_what_is_shown(folder: Path) -> None:
         "folder: outputs/runs/000002m-s1",
     ):
         assert words in done
-    assert "beta 2" not in done, "left at its default"
+    assert "beta 2" not in done, "defaults are left out"
     assert "beta 2" in run(folder, "show", "000002m", "--all").stdout
 
 
 def test_the_learning_rate_of_each_layer_is_shown(cli: Cli, tmp_path: Path) -> None:
-    """Of a real run: the typed rate is the one of full width."""
+    """The given rate of a trained run is that of full width."""
     done = cli(
         "gen=5", "disc=4", "width=0.125", "steps=1", "batch_size=4", "lr=2e-4", "judge=false"
     )
@@ -82,14 +82,14 @@ def test_a_failed_run_shows_its_last_lines(folder: Path) -> None:
     assert "RuntimeError: [bold]boom" in done
 
 
-def test_its_picture_is_drawn_in_half_blocks(folder: Path) -> None:
+def test_the_picture_of_a_run_is_drawn_in_half_blocks(folder: Path) -> None:
     Image.new("RGB", (4, 4), (255, 0, 0)).save(Run(folder / "outputs", "000000m-s1").best_picture)
     assert "▀▀▀▀\n▀▀▀▀" in run(folder, "show", "000000m", "--picture").stdout
-    assert "▀" not in run(folder, "show", "000000m").stdout, "not on a terminal"
+    assert "▀" not in run(folder, "show", "000000m").stdout, "the output is not a terminal"
 
 
 @pytest.mark.parametrize("suffix", ["webp", "gif"])
-def test_an_animation_of_its_pictures_over_time(suffix: str, folder: Path) -> None:
+def test_an_animation_of_a_runs_pictures(suffix: str, folder: Path) -> None:
     done = run(folder, "show", "000002m", "--animate", f"over_time.{suffix}")
     assert done.returncode == 0, done.stderr
     with Image.open(folder / f"over_time.{suffix}") as picture:
@@ -123,6 +123,6 @@ def test_no_difference(folder: Path) -> None:
         ("synthetic", "synthetic is a sweep: synthetic/0 names the runs of its row 0"),
     ],
 )
-def test_what_there_is_not_is_refused(words: str, says: str, folder: Path) -> None:
+def test_unknown_runs_are_refused(words: str, says: str, folder: Path) -> None:
     assert says in one_line_error(run(folder, "show", words))
     assert says in one_line_error(run(folder, "diff", words, words))

@@ -1,4 +1,4 @@
-"""Steps in spans: nothing that is due between two steps is passed over, slow steps are not held."""
+"""Tests of spans: they end at due steps, and slow steps are not grouped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMAGES = torch.randint(0, 256, (40, 1, 2, 2), dtype=torch.uint8)
 
 
 def lengths(monkeypatch: pytest.MonkeyPatch, step_seconds: float, steps: int, every: int) -> Any:
-    """Of the spans of a run whose steps take so long, and the batches of all of them."""
+    """Return the lengths of the spans of a run, and the batches of all spans."""
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     gan: Any = SimpleNamespace(steps_done=0)
@@ -39,7 +39,7 @@ def lengths(monkeypatch: pytest.MonkeyPatch, step_seconds: float, steps: int, ev
     return found, seen
 
 
-def test_spans_end_with_what_is_due_and_leave_no_batch_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_end_at_due_steps_and_have_every_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     found, seen = lengths(monkeypatch, SPAN_SECONDS / 50, steps=27, every=10)
     ends = [sum(found[: i + 1]) for i in range(len(found))]
     assert {10, 20, 27} <= set(ends)
@@ -49,21 +49,21 @@ def test_spans_end_with_what_is_due_and_leave_no_batch_out(monkeypatch: pytest.M
     assert all(torch.equal(a, b) for a, b in zip(seen, batches, strict=True))
 
 
-def test_slow_steps_are_spans_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_steps_are_separate_spans(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lengths(monkeypatch, SPAN_SECONDS * 2, steps=5, every=10)[0] == [1] * 5
 
 
-def test_spans_keep_to_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_do_not_exceed_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = lengths(monkeypatch, SPAN_SECONDS / 4, steps=100, every=1000)
     assert max(found) == 4
     assert len(found) < 40
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_span_changes_nothing_that_is_written(
+def test_spans_do_not_change_the_files_of_a_run(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run in spans, and one of single steps: the same weights, metrics, looks, pictures."""
+    """Runs with and without spans have equal weights, metrics, evaluations and pictures."""
     config = Config(
         steps=35, batch_size=100, width=1 / 32, device="cpu", threads=1, log_every=7,
         sample_every=15, precision=precision,
@@ -75,13 +75,15 @@ def test_a_span_changes_nothing_that_is_written(
         run = Run(tmp_path, name)
         train(run, config, data)
         metrics = [{**line, "seconds": 0, "memory_mib": 0} for line in run.read_metrics()]
-        looks = [{**line, "judging_seconds": 0} for line in run.read_evaluations()]
+        evaluations = [{**line, "judging_seconds": 0} for line in run.read_evaluations()]
         pictures = {p.name: p.read_bytes() for p in run.folder.rglob("*.png")}
-        written.append((run.final.read_bytes(), json.dumps(metrics), json.dumps(looks), pictures))
+        written.append(
+            (run.final.read_bytes(), json.dumps(metrics), json.dumps(evaluations), pictures)
+        )
     assert written[0] == written[1]
 
 
-def test_a_stop_within_a_span_is_heard_at_its_step(
+def test_a_request_to_stop_ends_a_span_at_its_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gansweep.training.spans.SPAN_SECONDS", 10.0)

@@ -1,4 +1,4 @@
-"""No network is trained on what it is judged by: the split of every data set."""
+"""Tests of the split of every data set into training images and held-out images."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from gansweep.training.metrics.reference import are_shared, feature_net, real_im
     [
         (5000, 0.1, 500),
         (60_000, 0.1, 6000),
-        (3000, 0.1, 500),  # at least 500 …
-        (1500, 0.1, 300),  # … but a fifth at most
-        (700, 0.1, 0),  # too few to measure by: all are trained on
-        (400, 0.5, 200),  # unless more are asked for
+        (3000, 0.1, 500),  # At least 500 images are held out,
+        (1500, 0.1, 300),  # but at most a fifth.
+        (700, 0.1, 0),  # Less than 200 images are too few to hold out,
+        (400, 0.5, 200),  # unless a larger share is set.
         (60_000, 0, 0),
     ],
 )
-def test_how_many_are_held_out(count: int, share: float, held: int) -> None:
+def test_the_number_of_held_out_images(count: int, share: float, held: int) -> None:
     parts = split(count, share)
     assert held_out(count, share) == len(parts.held) == held
     assert sorted([*parts.trained, *parts.held]) == list(range(count))
@@ -50,13 +50,13 @@ def test_the_judges_images_do_not_depend_on_the_limit() -> None:
     assert np.array_equal(whole.trained[:700], few.trained)
 
 
-def test_own_test_images_are_never_trained_on() -> None:
+def test_test_images_are_never_trained_on() -> None:
     parts = split(70_000, 0, trained=60_000)
     assert list(parts.trained) == list(range(60_000))
     assert list(parts.held) == list(range(60_000, 70_000))
 
 
-def test_celebas_official_partition_is_told_by_the_names() -> None:
+def test_celebas_official_partition_follows_from_the_names() -> None:
     names = [f"img_align_celeba/{number:06d}.jpg" for number in (1, 2, LAST_TRAINED, 162_771)]
     assert _trained(names) == 3
     assert _trained(names[:3]) is None, "no test images among them"
@@ -67,7 +67,7 @@ def idx(images: np.ndarray) -> bytes:
     return gzip.compress(struct.pack(">IIII", 0x0803, len(images), 28, 28) + images.tobytes())
 
 
-def test_mnist_is_judged_by_its_test_images_where_they_are_there(
+def test_mnist_is_judged_by_its_test_images_if_they_exist(
     tmp_path: Path, own_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digits = prepare(DataConfig("mnist5k"), 28).array()[:, 0]
@@ -79,23 +79,23 @@ def test_mnist_is_judged_by_its_test_images_where_they_are_there(
     ready = prepare(DataConfig("mnist", root=str(tmp_path)), 28)
     assert (ready.images, ready.held, ready.own_test) == (3000, 1200, True)
     assert np.array_equal(ready.held_out()[:, 0], digits[3000:4200])
-    looks, score = (real_images(ready, side) for side in ("look", "score"))
-    assert (len(looks), len(score)) == (600, 600)
-    both = torch.cat([looks, score]).flatten(1)
+    evaluation, score = (real_images(ready, side) for side in ("evaluation", "score"))
+    assert (len(evaluation), len(score)) == (600, 600)
+    both = torch.cat([evaluation, score]).flatten(1)
     assert len(torch.unique(both, dim=0)) == len(
         np.unique(digits[3000:4200].reshape(1200, -1), axis=0)
     )
 
 
-def test_too_few_to_be_halved_are_shared() -> None:
+def test_few_held_out_images_are_shared_by_both_sides() -> None:
     digits = prepare(DataConfig("mnist5k"), 28)
     assert are_shared(digits)
-    assert torch.equal(real_images(digits, "look"), real_images(digits, "score"))
+    assert torch.equal(real_images(digits, "evaluation"), real_images(digits, "score"))
     assert not are_shared(prepare(DataConfig("toyfaces"), 28))
 
 
-def test_a_report_says_by_which_images_it_judges(cli: Cli, tmp_path: Path) -> None:
-    """Held-out ones, too few to be split; and the training images where none are held out."""
+def test_a_report_names_the_images_of_the_judge(cli: Cli, tmp_path: Path) -> None:
+    """The images are shared held-out ones, or training images if none are held out."""
     for i in range(40):
         noise = np.random.default_rng(i).integers(0, 255, (28, 28)).astype(np.uint8)
         (tmp_path / "few").mkdir(exist_ok=True)
@@ -120,12 +120,12 @@ def test_a_report_says_by_which_images_it_judges(cli: Cli, tmp_path: Path) -> No
     ]  # fmt: skip
 
 
-def test_real_features_of_an_earlier_version_are_computed_again(own_cache: Path) -> None:
+def test_cached_features_of_an_earlier_version_are_computed_again(own_cache: Path) -> None:
     data = prepare(DataConfig("toyfaces"), 28)
     net = feature_net("random", data.channels)
     whole = reference(data, net, "score")
     (path,) = (own_cache / "features").glob("*score.npz")
-    np.savez(path, net0=whole.features[0])  # all that it stored once
+    np.savez(path, net0=whole.features[0])  # Earlier versions stored only this.
     again = reference(data, net, "score")
     assert again.variety == whole.variety
     assert len(again.features) == len(whole.features)

@@ -1,4 +1,4 @@
-"""The study of a search on disk: a journal that was cut off, and passwords of databases."""
+"""Tests of stored studies: truncated journals, and passwords of databases."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def count(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("cut", [2, 37, 60])
-def test_a_journal_that_was_cut_off_goes_on(cut: int, tmp_path: Path) -> None:
+def test_a_truncated_journal_can_be_continued(cut: int, tmp_path: Path) -> None:
     make_study(tmp_path, 2)
     journal = tmp_path / "study.journal"
     journal.write_bytes(journal.read_bytes()[:-cut])
     whole = journal.read_bytes()
-    assert count(tmp_path) == 1, "the second trial's end was cut off"
-    assert journal.read_bytes() == whole, "who only reads changes nothing"
+    assert count(tmp_path) == 1, "the end of the second trial is missing"
+    assert journal.read_bytes() == whole, "a reader does not change the journal"
     make_study(tmp_path, 2)
     assert count(tmp_path) == 3
     for line in journal.read_text().splitlines():
         json.loads(line)
 
 
-def test_a_record_that_lacks_nothing_but_its_line_end_is_kept(tmp_path: Path) -> None:
+def test_a_record_without_its_line_end_is_kept(tmp_path: Path) -> None:
     make_study(tmp_path, 2)
     journal = tmp_path / "study.journal"
     journal.write_bytes(journal.read_bytes()[:-1])
@@ -49,8 +49,10 @@ def test_a_record_that_lacks_nothing_but_its_line_end_is_kept(tmp_path: Path) ->
     assert count(tmp_path) == 3
 
 
-def test_a_journal_that_another_process_is_killed_in_goes_on(tmp_path: Path) -> None:
-    """The storage is open already, in a search beside the one that dies."""
+def test_a_journal_with_the_partial_record_of_another_process_can_be_continued(
+    tmp_path: Path,
+) -> None:
+    """A second search has the storage open while the first search is killed."""
     make_study(tmp_path, 1)
     study = optuna.load_study(study_name="q", storage=open_storage(None, tmp_path))
     assert len(study.trials) == 1
@@ -75,12 +77,12 @@ def test_a_journal_that_another_process_is_killed_in_goes_on(tmp_path: Path) -> 
         ("http://[::1]:80/x", "http://[::1]:80/x"),
     ],
 )  # fmt: skip
-def test_passwords_are_left_out(text: str, expected: str) -> None:
+def test_passwords_are_removed_from_urls(text: str, expected: str) -> None:
     assert without_password(text) == expected
 
 
 def test_no_file_of_a_search_has_its_password(tmp_path: Path, cli: Cli) -> None:
-    """SQLite takes what it does not know in a URL for nothing: this one has a password, too."""
+    """SQLite ignores unknown parts of a URL, so this URL can have a password."""
     url = "sqlite:///file:study.db?uri=true&password=hunter2"
     search = (
         "-m", "search=lr", "trials=1", "sampler=random", "pruner=none", "name=q", "data=mnist5k",

@@ -1,4 +1,4 @@
-"""The drawings of a search: exact expectations, and pictures of whatever a study holds."""
+"""Tests of the plots of a search: exact expectations, and plots of all kinds of studies."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def add(
 ) -> None:
     if values is not None:
         more["values"] = values if isinstance(values, list) else [values]
-    if violation is not None:  # the form that all versions of Optuna read
+    if violation is not None:  # All versions of Optuna read this form.
         more["system_attrs"] = {"constraints": [violation]}
     kinds = {name: {**space, "momentum": MOMENTUM}[name] for name in params}
     study.add_trial(create_trial(params=params, distributions=kinds, **more))
@@ -72,7 +72,7 @@ def draw(rng: np.random.Generator, space: dict[str, Any] = SPACE) -> dict[str, A
 
 
 def mixed(n: int, direction: str = "minimize", scale: float = 1.0) -> optuna.Study:
-    """Complete, pruned, failed, infeasible and waiting trials of a conditional space."""
+    """Return a study of a conditional space, with trials of all states."""
     rng, study = np.random.default_rng(3), optuna.create_study(direction=direction)
     for i in range(n):
         params = draw(rng)
@@ -91,7 +91,7 @@ def mixed(n: int, direction: str = "minimize", scale: float = 1.0) -> optuna.Stu
 
 
 def plain(values: Iterable[float]) -> optuna.Study:
-    """Complete trials of two parameters."""
+    """Return a study with complete trials of two parameters."""
     rng, study = np.random.default_rng(0), optuna.create_study()
     for value in values:
         add(study, value, draw(rng, {name: SPACE[name] for name in ("lr", "gen")}))
@@ -99,7 +99,7 @@ def plain(values: Iterable[float]) -> optuna.Study:
 
 
 def check(folder: Path, pictures: list[tuple[str, str]], names: list[str]) -> None:
-    """The named pictures are there, in order and of sensible size, and nothing else is."""
+    """Check that exactly the named pictures exist, in order and with reasonable sizes."""
     assert [name for _, name in pictures] == names
     assert sorted(path.name for path in folder.glob("*")) == sorted(names)
     for alt, name in pictures:
@@ -123,7 +123,7 @@ def test_the_expected_best_and_its_band_are_those_of_all_draws(
     ]
     means = [sum(bests) / len(bests) for bests in draws]
     assert expected_best(values, minimize) == pytest.approx(means, rel=1e-12)
-    # From the good end: the first that a tenth, and nine tenths, of all draws reach.
+    # The band has the first values from the best that a tenth and nine tenths of the draws reach.
     ranks = [[-(-len(bests) * q // 10) - 1 for q in (1, 9)] for bests in draws]
     band = [tuple(bests[i] for i in pair) for bests, pair in zip(draws, ranks, strict=True)]
     assert study_plots._band(values, minimize) == band
@@ -170,7 +170,7 @@ def test_named_constraints_are_read() -> None:
     assert [study_plots._feasible(trial) for trial in study.trials] == [True, False]
 
 
-def test_only_infeasible_trials(tmp_path: Path) -> None:
+def test_only_infeasible_trials_are_drawn(tmp_path: Path) -> None:
     study = optuna.create_study()
     for i in range(3):
         add(study, float(i), {"beta1": 0.1 * i}, violation=1.0)
@@ -178,23 +178,25 @@ def test_only_infeasible_trials(tmp_path: Path) -> None:
     check(tmp_path, write_plots(study, tmp_path, "FD (LeNet)"), names)
 
 
-def test_one_trial(tmp_path: Path) -> None:
+def test_one_trial_is_drawn(tmp_path: Path) -> None:
     names = ["history.png", "slices.png", "parallel.png", "budget.png"]
     check(tmp_path, write_plots(plain([3.0]), tmp_path, "FD (LeNet)"), names)
 
 
-def test_equal_values(tmp_path: Path) -> None:
+def test_equal_values_are_drawn(tmp_path: Path) -> None:
     pictures = write_plots(plain([0.0] * 10), tmp_path, "FD (LeNet)")
     check(tmp_path, pictures, [name for name in ALL if name != "importance.png"])
 
 
-def test_without_parameters(tmp_path: Path) -> None:
+def test_a_study_without_parameters_is_drawn(tmp_path: Path) -> None:
     study = optuna.create_study()
     add(study, 1.0, {})
     check(tmp_path, write_plots(study, tmp_path, "FD (LeNet)"), ["history.png", "budget.png"])
 
 
-def test_nothing_complete_draws_nothing_and_leaves_nothing_old(tmp_path: Path) -> None:
+def test_a_study_without_complete_trials_has_no_plots_and_old_ones_are_removed(
+    tmp_path: Path,
+) -> None:
     study = optuna.create_study()
     assert write_plots(study, tmp_path / "plots", "FD (LeNet)") == []
     (tmp_path / "history.png").write_bytes(b"an earlier call's")
@@ -215,7 +217,7 @@ def test_wide_values_get_a_logarithmic_axis(tmp_path: Path) -> None:
 
 
 def test_conditional_parameters_and_importance(tmp_path: Path) -> None:
-    """A parameter of some trials only is drawn where it is, and has no importance."""
+    """A parameter of some trials is drawn for these trials, and has no importance."""
     rng, study = np.random.default_rng(0), optuna.create_study()
     for i in range(10):
         params = {"beta1": float(rng.uniform(0, 0.9))}
@@ -224,7 +226,7 @@ def test_conditional_parameters_and_importance(tmp_path: Path) -> None:
     check(tmp_path, pictures, [name for name in ALL if name != "importance.png"])
 
 
-def test_an_evaluator_that_raises_costs_its_picture(
+def test_a_failing_importance_evaluator_affects_only_its_plot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any, **__: Any) -> None:
@@ -235,7 +237,7 @@ def test_an_evaluator_that_raises_costs_its_picture(
     check(tmp_path, pictures, [name for name in ALL if name != "importance.png"])
 
 
-def test_long_and_odd_names(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+def test_long_and_unusual_names_are_drawn(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
     long = "discriminator.optimizer.very_long_name_of_a_parameter_" * 3
     space: dict[str, Any] = {
         long: FloatDistribution(0, 1),
@@ -250,7 +252,7 @@ def test_long_and_odd_names(tmp_path: Path, recwarn: pytest.WarningsRecorder) ->
 
 
 @pytest.mark.parametrize("directions", [["minimize", "minimize"], ["minimize", "maximize"]])
-def test_two_objectives(tmp_path: Path, directions: list[Any]) -> None:
+def test_two_objectives_are_drawn(tmp_path: Path, directions: list[Any]) -> None:
     study = optuna.create_study(directions=directions)
     sign = 1 if directions[1] == "minimize" else -1
     points = [(1, 9), (2, 5), (3, 6), (4, 2), (5, 2), (9, 1), (0.5, 0.5)]
@@ -263,7 +265,7 @@ def test_two_objectives(tmp_path: Path, directions: list[Any]) -> None:
     assert pictures[1][0].startswith("FD (LeNet) by")
 
 
-def test_three_objectives(tmp_path: Path) -> None:
+def test_three_objectives_are_drawn(tmp_path: Path) -> None:
     study = optuna.create_study(directions=["minimize"] * 3)
     add(study, [1.0, 2.0, 3.0], {"beta1": 0.1})
     check(tmp_path, write_plots(study, tmp_path, "a / b / c"), ["slices.png"])

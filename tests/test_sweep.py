@@ -1,4 +1,4 @@
-"""Plans: grids, row lists, what they refuse, and the 39 rows against the document."""
+"""Tests of plans: grids, row lists, their errors, and the 39 rows of the document."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     assert record["command"].startswith("python -m gansweep data=mnist5k batch_size=32 beta1=0.3")
 
 
-def test_a_sweep_of_one_row_is_named_after_what_is_set(plan: Any) -> None:
+def test_a_sweep_of_one_row_is_named_after_its_arguments(plan: Any) -> None:
     assert plan("lr=2e-4", "beta1=0.4", "steps=3").manifest.name.startswith("lr-beta1-steps-")
     assert plan("data=mnist5k").manifest.name.startswith("row-")
 
@@ -110,17 +110,17 @@ def test_profiles_bring_their_own_widths_and_data_sets(plan: Any, files: Path) -
     made.write()
     records = [read_json(job.run.config) for job in made.jobs]
     steps = [r["identity"]["steps"] for r in records if r]
-    assert steps == [2 * (1000 // 128)]  # 32 faces are fewer than a batch of 128
+    assert steps == [2 * (1000 // 128)]  # The 32 faces are fewer than a batch of 128.
     assert "batch_size=128, but celeba has only 32" in made.manifest.rows[0].invalid["Celeb Output"]
 
 
-def made_on(plan: Any, *arguments: str) -> list[str]:
-    """The data sets that a plan's runs are trained on, in its order."""
+def data_sets_of(plan: Any, *arguments: str) -> list[str]:
+    """Return the data sets of a plan's runs in the order of the plan."""
     made = plan(*arguments)
     return list(dict.fromkeys(record["data"]["name"] for record in made.records))
 
 
-def test_narrow_trains_as_the_documents_did_in_narrower_networks(plan: Any) -> None:
+def test_the_narrow_profile_trains_narrower_networks_like_the_documents(plan: Any) -> None:
     made = plan("profile=narrow", "precision=fp32", "lr=1e-4,5e-5")
     assert made.manifest.common["width"] == 1 / 16
     assert made.manifest.common["batch_size"] == 128
@@ -130,22 +130,25 @@ def test_narrow_trains_as_the_documents_did_in_narrower_networks(plan: Any) -> N
     assert identity["steps"] == 16 * (4500 // 128)
 
 
-def test_what_is_not_at_hand_has_a_stand_in_that_is_named(
+def test_missing_data_sets_have_stand_ins_that_are_reported(
     plan: Any, files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     narrow = ("profile=narrow", "precision=fp32")
-    assert made_on(plan, *narrow) == ["mnist5k", "toyfaces"]
+    assert data_sets_of(plan, *narrow) == ["mnist5k", "toyfaces"]
     said = " ".join(capsys.readouterr().out.split())
     assert "mnist is not available (set data.root=FOLDER): mnist5k replaces mnist" in said
     assert "celeba is not available (set data.root=FOLDER): toyfaces replaces celeba" in said
     mnist = f"data.root={files / 'mnist'}"
-    assert made_on(plan, *narrow, mnist) == ["mnist", "toyfaces"]
-    assert made_on(plan, *narrow, mnist, "digits=mnist5k", "faces=mnist") == ["mnist5k", "mnist"]
+    assert data_sets_of(plan, *narrow, mnist) == ["mnist", "toyfaces"]
+    assert data_sets_of(plan, *narrow, mnist, "digits=mnist5k", "faces=mnist") == [
+        "mnist5k",
+        "mnist",
+    ]
     with pytest.raises(UserError, match=r"needs its files"):
-        plan(*narrow, "data=mnist")  # what is typed has none
+        plan(*narrow, "data=mnist")  # A data set on the command line has no stand-in.
 
 
-def test_several_folders_of_data(plan: Any, files: Path) -> None:
+def test_data_root_may_list_several_folders(plan: Any, files: Path) -> None:
     roots = os.pathsep.join(str(files / name) for name in ("mnist", "olivetti"))
     data = ("data=mnist,images", f"data.root='{roots}'")
     made = plan(*data, "limit=200", "batch_size=20", "steps=1")
@@ -165,7 +168,7 @@ def test_a_row_list_names_its_profile(plan: Any, tmp_path: Path) -> None:
         plan(*listed)
 
 
-def test_a_parametrization_of_full_width_is_no_other_run(plan: Any) -> None:
+def test_the_parametrization_at_full_width_makes_no_other_run(plan: Any) -> None:
     both = ("parametrization=mup,standard", "data=mnist5k", "steps=3")
     assert len(plan(*both, "width=1.0").jobs) == 1
     assert len(plan(*both, "width=0.5").jobs) == 2
@@ -194,7 +197,7 @@ def test_broken_pictures_end_a_sweep_before_its_first_job(plan: Any, tmp_path: P
     assert not (tmp_path / "outputs").exists()
 
 
-def test_other_faces_are_another_sweep(plan: Any) -> None:
+def test_other_faces_make_another_sweep(plan: Any) -> None:
     name = plan("sweep=readme_table", "rows=0", "faces=mnist5k").manifest.name
     assert name.startswith("readme_table-")
 
@@ -205,7 +208,7 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
     with pytest.raises(UserError, match="generator 1 has no dropout"):
         plan("gen=1", "gen_drop=0.25,0.5", "data=mnist5k")
     assert not (tmp_path / "outputs").exists()
-    assert not own_cache.exists(), "nothing is prepared for what is refused"
+    assert not own_cache.exists(), "no data set is prepared for a refused sweep"
 
 
 @pytest.mark.parametrize(
@@ -234,8 +237,8 @@ def test_a_wrong_sweep_is_refused(plan: Any, arguments: list[str], message: str)
 # row lists -----------------------------------------------------------------------------------
 
 
-def test_the_39_rows_are_the_documents() -> None:
-    """Against a copy of its table, which was made by hand and is read by nothing else."""
+def test_the_39_rows_are_those_of_the_document() -> None:
+    """The expected table is a manual copy that only this test reads."""
     recipe = read_recipe("readme_table")
     with (Path(__file__).parent / "data" / "results_table.csv").open() as stream:
         expected = list(csv.DictReader(stream))
@@ -251,7 +254,7 @@ def test_the_39_rows_are_the_documents() -> None:
             assert mine.get(name) == (float(theirs[name]) if theirs[name] else None), (i, name)
 
 
-def test_the_readme_tables_remarks_are_the_documents() -> None:
+def test_the_remarks_of_the_readme_table_are_those_of_the_document() -> None:
     recipe = read_recipe("readme_table")
     assert [table.remark for table in recipe.tables] == [
         "",
@@ -259,7 +262,7 @@ def test_the_readme_tables_remarks_are_the_documents() -> None:
         "discriminator to drop the learning rate.",
         "add smooth factor to model_loss method",
     ]
-    assert recipe.common["smooth"] == 0  # of the rows that ran before there was any
+    assert recipe.common["smooth"] == 0  # The first rows ran before smoothing existed.
 
 
 def test_rows_are_chosen_and_the_others_stay_in_the_table(plan: Any) -> None:
@@ -302,7 +305,7 @@ def test_headings_and_quoted_columns_are_texts(tmp_path: Path) -> None:
     assert recipe.quotes == [{"hours": "18"}, {"hours": "9"}]
 
 
-def test_quoted_cells_are_the_names_and_numbers_that_they_look_like(tmp_path: Path) -> None:
+def test_quoted_cells_are_read_as_names_and_numbers(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
         "set: {data.root: '7', epochs: '3', gen_opt: sgd}\n"
@@ -321,7 +324,7 @@ def test_select_rows(text: str | None, expected: set[int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["9", "3-1", "a", "1-", "-1", "", "1,,2"])
-def test_rows_that_are_not_there_are_refused(text: str) -> None:
+def test_missing_rows_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="rows="):
         select_rows(text, 9)
 
@@ -380,7 +383,7 @@ def test_a_wrong_row_list_is_refused_naming_file_and_place(
     assert "\n" not in str(error.value)
 
 
-def test_a_row_list_without_a_bottom_is_refused_by_the_slow_reader_too(
+def test_a_deeply_nested_row_list_is_refused_by_the_slow_reader_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import yaml
@@ -391,7 +394,7 @@ def test_a_row_list_without_a_bottom_is_refused_by_the_slow_reader_too(
         read_recipe(str(tmp_path / "deep.yaml"))
 
 
-def test_a_large_plan_says_so_and_one_that_is_too_large_is_refused(
+def test_a_large_plan_is_announced_and_a_too_large_one_is_refused(
     plan: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     grid = ("beta1=range(0,0.9,0.02)", "smooth=range(0,0.9,0.015)", "data=mnist5k", "steps=1")
@@ -403,7 +406,7 @@ def test_a_large_plan_says_so_and_one_that_is_too_large_is_refused(
     assert "planning" not in capsys.readouterr().out
 
 
-def test_ones_own_row_list_in_the_current_folder(plan: Any, tmp_path: Path) -> None:
+def test_a_users_row_list_in_the_current_folder(plan: Any, tmp_path: Path) -> None:
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "mine.yaml").write_text(
         "title: Mine\ntables: [{columns: [lr], rows: [[1e-3], [0.2]]}]"
@@ -436,7 +439,7 @@ def test_a_manifest_is_read_as_it_was_written(plan: Any, tmp_path: Path) -> None
         ("tables.0.singles", ["x"]), ("tables.0.headings", {"lr": 5}), ("tables.0.remark", None),
     ],
 )  # fmt: skip
-def test_a_manifest_that_holds_something_else_is_damaged(
+def test_a_manifest_with_other_types_is_damaged(
     what: str, value: Any, plan: Any, tmp_path: Path
 ) -> None:
     path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)
@@ -453,8 +456,8 @@ def test_a_manifest_that_holds_something_else_is_damaged(
     assert "\n" not in str(error.value)
 
 
-def test_a_sweep_is_called_as_its_folder_is(plan: Any, tmp_path: Path) -> None:
-    """Whatever its manifest says: reports are written into a folder of this name."""
+def test_a_sweep_has_the_name_of_its_folder(plan: Any, tmp_path: Path) -> None:
+    """Reports are written into a folder of this name, so the name in the manifest has no effect."""
     path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)
     record = json.loads(path.read_text())
     path.write_text(json.dumps({**record, "name": "../../../evil"}))
@@ -463,7 +466,7 @@ def test_a_sweep_is_called_as_its_folder_is(plan: Any, tmp_path: Path) -> None:
         read_manifest(tmp_path, "../sweeps/mine")
 
 
-def test_a_missing_or_damaged_manifest_says_so(plan: Any, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_manifest_is_refused(plan: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no sweep yet"):
         read_manifest(tmp_path, "x")
     path = plan("name=mine", "data=mnist5k").manifest.write(tmp_path)

@@ -1,4 +1,4 @@
-"""A convolution of an upsampled map without that map: the same numbers, and the same gradients."""
+"""Tests of the convolution of an upsampled map that is never made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gansweep.training.networks.upsampled import UpsampledConv2d
 
 
 def plain(layer: UpsampledConv2d, x: Tensor) -> Tensor:
-    """As the document has it."""
+    """Return the layers of the document."""
     full = interpolate(x, scale_factor=layer.factor, mode="nearest")
     return conv2d(full, layer.weight, layer.bias, padding=layer.padding)  # type: ignore[arg-type]
 
@@ -21,7 +21,7 @@ def plain(layer: UpsampledConv2d, x: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("kernel", "factor", "size"), [(5, 4, 8), (5, 2, 6), (3, 3, 7), (3, 4, 1), (7, 2, 5), (1, 2, 4)]
 )
-def test_outputs_and_gradients_are_those_of_the_plain_form(
+def test_outputs_and_gradients_equal_those_of_plain_layers(
     kernel: int, factor: int, size: int, bias: bool
 ) -> None:
     torch.manual_seed(0)
@@ -43,7 +43,7 @@ def test_an_even_kernel_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["conv2", "conv3"])
-def test_the_128_px_generators_are_made_of_it(name: str) -> None:
+def test_the_128_px_generators_use_the_layer(name: str) -> None:
     torch.manual_seed(0)
     net = build_generator(name, z_dim=100, channels=1, width=1 / 8, alpha=0.2, drop=0)
     layers = [layer for layer in net.modules() if isinstance(layer, UpsampledConv2d)]

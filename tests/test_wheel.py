@@ -1,4 +1,4 @@
-"""The wheel stands alone: configs and row lists travel in it, and any current folder will do."""
+"""Tests of the wheel: it contains configurations and row lists, and works in any folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's files, as an installer would lay them down."""
+    """Build the wheel, unpack it as an installer would, and return the folder."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -37,7 +37,7 @@ def run(code: str, unpacked: Path, cwd: Path) -> str:
     return done.stdout
 
 
-def test_what_is_in_it(unpacked: Path) -> None:
+def test_the_files_of_the_wheel(unpacked: Path) -> None:
     names = {p.relative_to(unpacked).as_posix() for p in unpacked.rglob("*") if p.is_file()}
     for name in (
         "gansweep/conf/config.yaml", "gansweep/conf/data/celeba.yaml",
@@ -49,9 +49,7 @@ def test_what_is_in_it(unpacked: Path) -> None:
     assert {name.split("/")[0].split("-")[0] for name in names} == {"gansweep", "hydra_plugins"}
 
 
-def test_it_composes_and_finds_its_row_lists_from_any_folder(
-    unpacked: Path, tmp_path: Path
-) -> None:
+def test_the_wheel_finds_its_configurations_from_any_folder(unpacked: Path, tmp_path: Path) -> None:
     code = (
         "import sys, gansweep; print(gansweep.__file__)\n"
         "from gansweep.planning.row_list import read_recipe\n"

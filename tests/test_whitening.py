@@ -1,4 +1,4 @@
-"""The whitening pass of document 000, against its own scan."""
+"""Tests of the whitening against the scan of document 000."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gansweep.training.whitening import whiten
 
 
 def scan(image: np.ndarray) -> np.ndarray:
-    """As the document did it: pixel by pixel, in place."""
+    """Whiten images pixel by pixel and in place, as the document does."""
     pixels = image.astype(int).copy()
     height, width = pixels.shape
     for i in range(1, height - 1):
@@ -23,16 +23,16 @@ def scan(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(3, 3), (5, 9), (9, 5), (28, 28), (128, 128)])
 @pytest.mark.parametrize("mean", [100, 127, 140])
-def test_it_equals_the_scan_in_place(shape: tuple[int, int], mean: int) -> None:
-    dice = np.random.default_rng(mean)
-    images = dice.normal(mean, 40, (4, *shape)).clip(0, 255).astype(np.uint8)
+def test_whitening_equals_the_scan_in_place(shape: tuple[int, int], mean: int) -> None:
+    rng = np.random.default_rng(mean)
+    images = rng.normal(mean, 40, (4, *shape)).clip(0, 255).astype(np.uint8)
     expected = np.stack([scan(image) for image in images])
     assert np.array_equal(whiten(images), expected)
     assert (expected[:, 1:-1, 1:-1] != images[:, 1:-1, 1:-1]).any() or mean == 100
 
 
-def test_white_spreads_to_the_right_and_down_alone() -> None:
+def test_white_spreads_only_to_the_right_and_down() -> None:
     image = np.full((1, 7, 7), 100, np.uint8)
     image[0, 3, 3] = 255
-    assert whiten(image)[0, 3, 4] == 255  # 100 + 255 + 100 + 100 + 100 = 655
+    assert whiten(image)[0, 3, 4] == 255  # The sum is 100 + 255 + 100 + 100 + 100 = 655.
     assert whiten(image)[0, 2, 2] == 100

@@ -1,6 +1,6 @@
-"""What one would write today without gansweep: plain PyTorch Lightning, under three launchers.
+"""A sweep in plain PyTorch Lightning under three launchers, as one would write it without gansweep.
 
 The networks are those of `contestants.NETWORKS`, with the widths, the step and the images of
-gansweep's demo profile; everything else is what the tools do by default. It judges nothing and
-draws no pictures.
+gansweep's demo profile. All other settings are the defaults of the tools. The sweep has no judge
+and draws no pictures.
 """

@@ -1,4 +1,4 @@
-"""A Hydra application around it: `python -m benchmarks.plain_lightning.app -m lr=… beta1=…`."""
+"""Run as a Hydra application: `python -m benchmarks.plain_lightning.app -m lr=… beta1=…`."""
 
 import hydra
 from hydra.core.config_store import ConfigStore

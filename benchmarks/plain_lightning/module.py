@@ -1,4 +1,4 @@
-"""A GAN in plain Lightning, and a run of it: DataLoader, CSVLogger, progress bar, checkpoints."""
+"""Train a GAN in plain Lightning with DataLoader, CSVLogger, progress bar and checkpoints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.plain_lightning.networks import discriminator, generator
 
 @dataclass
 class Settings:
-    """A run. arrays: the folder of the data sets; precision: Lightning's name for it."""
+    """A run. `arrays` is the folder of the data sets, and `precision` is Lightning's name."""
 
     lr: float = 1e-4
     beta1: float = 0.5
@@ -37,7 +37,7 @@ class Settings:
 
 
 class Pictures(Dataset[Tensor]):
-    """An array of pictures, N×C×H×W bytes, given out as torchvision's data sets do theirs."""
+    """A data set of an array of pictures, uint8 N×C×H×W, with items like those of torchvision."""
 
     def __init__(self, path: str) -> None:
         self.pixels = np.ascontiguousarray(np.load(path).transpose(0, 2, 3, 1))
@@ -56,7 +56,7 @@ def cross_entropy(logits: Tensor, label: float) -> Tensor:
 
 
 class PlainGAN(pl.LightningModule):
-    """Document 004's step: D on real and fake images, then G on the same z."""
+    """A GAN with the step of document 004: D on real and fake images, then G on the same z."""
 
     def __init__(self, settings: Settings, channels: int) -> None:
         super().__init__()
@@ -91,13 +91,13 @@ class PlainGAN(pl.LightningModule):
 
 
 def train(settings: Settings, folder: str) -> Mapping[str, Any]:
-    """One run, its files in `folder`. Returns its last losses."""
+    """Train one run with its files in `folder`, and return its last losses."""
     pl.seed_everything(1)
     pictures = Pictures(f"{settings.arrays}/{settings.data}.npy")
     loader = DataLoader(pictures, settings.batch_size, shuffle=True, drop_last=True)
     trainer = pl.Trainer(
         devices=1,
-        max_steps=2 * settings.steps,  # Lightning counts the steps of both optimizers
+        max_steps=2 * settings.steps,  # Lightning counts the steps of both optimizers.
         precision=settings.precision,  # type: ignore[arg-type]
         logger=CSVLogger(folder),
     )

@@ -1,4 +1,4 @@
-"""Generator 5 and discriminator 4 of document 004, as one writes them in PyTorch."""
+"""Generator 5 and discriminator 4 of document 004 in plain PyTorch."""
 
 from __future__ import annotations
 

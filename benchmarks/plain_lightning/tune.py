@@ -1,4 +1,4 @@
-"""The same under Ray Tune, a CPU core a trial: `python -m … LR,… BETA1,… DATA,… STEPS ARRAYS`."""
+"""Run under Ray Tune, one CPU core per trial: `python -m … LR,… BETA1,… DATA,… STEPS ARRAYS`."""
 
 import sys
 from typing import Any

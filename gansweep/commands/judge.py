@@ -47,12 +47,12 @@ def main(argv: list[str] | None = None) -> None:
             raise UserError(f"--images {args.images} are too few for a distance; use 100 or more")
         # Imported here, so that an invalid option is refused without waiting for torch.
         from gansweep.training.metrics.published import NETS, published_features
-        from gansweep.training.rescore import score_again
+        from gansweep.training.rescore import score_existing
 
         requested = {name: getattr(args, name) for name in NETS if getattr(args, name) is not None}
         if len(requested) > 1:
             raise UserError(f"choose one of --{' and --'.join(requested)}")
-        scores = score_again(
+        scores = score_existing(
             args.what,
             args.out,
             count=args.images,

@@ -50,7 +50,7 @@ class GanPlanner:
     def start(self, number: int) -> dict[str, Any] | None:
         """Return the defaults for trial 0 and then settings that fill the space.
 
-        Returns None for later trials and for samplers that learn no model.
+        Returns None for later trials, and for samplers without a model.
         """
         if number >= STARTUP_TRIALS or not self.has_model:
             return None
@@ -63,7 +63,7 @@ class GanPlanner:
         return self.space.design(STARTUP_TRIALS, self.seed)
 
     def configs(self, values: dict[str, Any]) -> list[tuple[Config, Prepared]]:
-        """Return the configurations of a setting: for each data set one a seed."""
+        """Return the configurations of a setting, one for each data set and seed."""
         configs = []
         for base in self.bases:
             for i in range(self.seeds):

@@ -22,8 +22,9 @@ from gansweep.training.metrics.registered import PUBLISHED, metrics_of, primary_
 class Objective:
     """One objective of a search.
 
-    label: its heading in tables; value: computes it from the results of a trial's runs, as None if
-    a result lacks it; text: formats a value for a table.
+    label: the heading in tables; direction: `minimize` or `maximize`; value: computes the objective
+    from the results of a trial's runs, or None if a result does not have it; text: formats a value
+    for a table.
     """
 
     label: str
@@ -68,7 +69,7 @@ def second_objective(objective: str) -> Objective | None:
 def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
     """Return the label and the direction of the first objective over all data sets.
 
-    Raises UserError if more of the metric of one data set is better, and less of another's.
+    Raises UserError if more is better for the metric of one data set and less for another metric.
     """
     metrics = [METRICS[primary_and_second(base.data.name)[0]] for base in bases]
     labels = [metric.label for metric in metrics]

@@ -145,7 +145,7 @@ def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
     """Train until the study has all its trials.
 
     start: makes the sweep of the next round. A further round is needed if another search on the
-    study was killed meanwhile, as its running trials had counted.
+    study was killed meanwhile, because the running trials of that search had counted.
     """
     while True:
         start().run()

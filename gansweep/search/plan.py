@@ -119,7 +119,10 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
 def shared_by_trials(
     space: Space, bases: list[Config], prepared: Preparer, settings: Config
 ) -> dict[str, Any]:
-    """Return what all trials of a study share, as JSON: a study refuses a call that differs."""
+    """Return the settings that all trials of a study share, as JSON.
+
+    A study refuses a call with other settings.
+    """
     searched = space.names()
     fixed = [
         {n: getattr(base, n) for n in HYPERPARAMETERS if n not in searched}

@@ -1,6 +1,7 @@
 """Registers the samplers, which propose the settings of a search, and the pruners of bad trials.
 
-Each is a function that imports Optuna when it is called, as the help needs only the names.
+Each sampler or pruner is a function that imports Optuna only when it is called, because the help
+needs only the names.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-# Percent of the steps before the first rung of ASHA and Hyperband; the median pruner's warm-up.
+# ASHA, Hyperband and the median pruner prune no trial before this percentage of its steps.
 FIRST_RUNG = 10
 
 
@@ -27,7 +28,7 @@ def sampler(
     """Return a decorator that registers a function of the seed as a sampler.
 
     model: whether the sampler learns a model and proposes at random at first; several: whether it
-    supports two objectives. If the function lacks a package, its ImportError names the package.
+    supports two objectives. If a package is missing, the function raises ImportError with its name.
     """
     return SAMPLERS.register(name, model=model, several=several)
 

@@ -49,11 +49,11 @@ class Planner(Protocol):
         ...
 
     def start(self, number: int) -> dict[str, Any] | None:
-        """Return what trial `number` of a new study tries, or None if the sampler chooses."""
+        """Return the settings of trial `number` of a new study, or None if the sampler proposes."""
         ...
 
     def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
-        """Write and return the runs of a setting. Pruning depends on the first one."""
+        """Write and return the runs of a setting. Pruning depends on the first run."""
         ...
 
     def measure(self, results: list[Result]) -> list[float]:
@@ -72,8 +72,8 @@ class Planner(Protocol):
 class ActiveTrial:
     """A trial that is being trained.
 
-    runs: all its runs; waiting: those that no slot has taken; open: the ids of those that have not
-    ended; reported: the number of evaluations that were reported.
+    runs: all runs of the trial; waiting: the runs that no slot has taken; open: the ids of the runs
+    that have not ended; reported: the number of evaluations that were reported.
     """
 
     trial: optuna.Trial
@@ -103,7 +103,7 @@ class Search:
         label: str = "value",
         on_result: Callable[[], None] = lambda: None,
     ) -> None:
-        """trials: how many the study is to have; on_result: called after each finished trial."""
+        """trials: the number of trials of the study; on_result: called after each trial."""
         from optuna.pruners import NopPruner
 
         self.study = study
@@ -125,9 +125,11 @@ class Search:
         return not self.exhausted and self._left() > 0
 
     def next(self) -> PlannedRun | None:
-        """Return a run for a free slot, of an active trial or else of a new one; None for now."""
+        """Return a run for a free slot, or None if there is no run at present.
+
+        The runs of active trials come before new trials."""
         for active in self._active.values():
-            # The first run may prune the trial: the others wait for its end.
+            # The first run may prune the trial, so the other runs wait for its end.
             first = active.runs[0].run.id
             if active.waiting and not (self._prunes and first in active.open):
                 return active.waiting.pop(0)
@@ -144,7 +146,7 @@ class Search:
         return None
 
     def ended(self, run_id: str, outcome: str) -> None:
-        """Take note that a run has ended. outcome: `done`, `failed`, `pruned` or `stopped`."""
+        """Process the end of a run. outcome: `done`, `failed`, `pruned` or `stopped`."""
         active = self._active_by_run.pop(run_id, None)
         if active is None or active.trial.number not in self._active:
             return
@@ -174,7 +176,7 @@ class Search:
         ]
 
     def best(self) -> str:
-        """Return a text for the live view: the best trial so far; empty for two objectives."""
+        """Return a text about the best trial for the live view; it is empty for two objectives."""
         trials = self.study.get_trials(deepcopy=False)
         candidates = [trial for trial in trials if feasible(trial)]
         if len(self.study.directions) > 1 or not any(trial.values for trial in trials):
@@ -292,7 +294,7 @@ class Search:
         self._finish(active, values=values)
 
     def _violation(self, value: float) -> float:
-        """Return by how much a trial that is not alive violates this constraint: its loss."""
+        """Return how far a trial that is not alive violates this constraint, which is its loss."""
         loss = as_loss(value, more_is_better=sign_of(self.study) < 0)
         return min(max(loss, 1e-9), 1e9)
 

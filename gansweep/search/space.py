@@ -1,4 +1,4 @@
-"""Reads the space of a search: what the command line says about each searched parameter.
+"""Reads the space of a search, with the values or the range of each searched parameter.
 
 `interval(a,b)` includes both bounds. `range(a,b,step)` has the same values as in a grid, which stop
 before b. `a,b,c` are choices without an order. `tag(log,…)` makes an interval logarithmic.
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 # These parameters decide which others have an effect, and are proposed first.
 DECIDING = ("gen", "disc", "gen_opt", "disc_opt", "momentum")
-SIGNIFICANT_DIGITS = 4  # of a proposed number, so that people can read and type it
+SIGNIFICANT_DIGITS = 4  # Proposed numbers are rounded, so that people can read and type them.
 
 
 @dataclass(frozen=True)
 class Dimension:
     """One searched parameter, or two that constrain each other (`gen / disc`).
 
-    It has choices, or an interval that includes both bounds.
+    A dimension has choices, or an interval that includes both bounds.
     """
 
     name: str
@@ -131,7 +131,7 @@ class Space:
         return {d.name: d.distribution() for d in self.dimensions if has_effect(d, config)}
 
     def proposed(self, values: dict[str, Any], base: Config) -> dict[str, Any]:
-        """Return what a sampler would have proposed for these parameters.
+        """Return the proposals of a sampler that would give these parameters.
 
         This is the inverse of `Dimension.values`, by the names of dimensions.
         """
@@ -162,7 +162,7 @@ class Space:
         ]
 
     def describe(self) -> list[dict[str, Any]]:
-        """Return the space as JSON, for comparison with that of another call."""
+        """Return the space as JSON, for comparison with the space of another call."""
         return [{**asdict(d), "choices": list(d.choices)} for d in self.dimensions]
 
 
@@ -181,8 +181,8 @@ def read_space(arguments: list[str], names: list[str], base: Config) -> Space:
     """Read the space of a command line.
 
     arguments: overrides with intervals, ranges or choices; names: parameters that are searched in
-    their declared ranges; base: the values of all others. Raises UserError for what cannot be
-    searched.
+    their declared ranges; base: the values of all other parameters. Raises UserError for what
+    cannot be searched.
     """
     dimensions: dict[str, Dimension] = {}
     for argument in arguments:
@@ -192,7 +192,7 @@ def read_space(arguments: list[str], names: list[str], base: Config) -> Space:
     for name in names:
         if name in dimensions:
             raise UserError(
-                f"search={name}, and {name} has values of its own: leave out one of them"
+                f"search={name}, and {name} has values on the command line: leave out one of them"
             )
         dimensions[name] = _declared(name, base)
     return Space(tuple(_ordered(_joined(dimensions, base))))

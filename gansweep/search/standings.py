@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that have runs, ranked.
 
-    The order is: complete and alive, the best first; complete but not alive; pruned; failed;
-    running.
+    Complete trials that are alive come first, from the best to the worst. Then come complete trials
+    that are not alive, pruned, failed and running trials.
     """
     sign = sign_of(study)
     order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}

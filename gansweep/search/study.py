@@ -112,8 +112,8 @@ def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
 def set_violation(trial: optuna.Trial, violation: float) -> None:
     """Store how far a trial violates the constraint that its runs are alive.
 
-    violation: 0 if they are, else a loss. A sampler that has seen only infeasible trials can thus
-    tell which of them came nearer.
+    violation: 0 if they are alive, else a loss. A sampler with only infeasible trials can thus
+    compare these.
     """
     trial.set_user_attr(DEAD, violation)
     if has_named_constraints():

@@ -94,7 +94,7 @@ def _best_files(run: Run) -> dict[str, torch.Tensor]:
 
 
 def _older_best_files(run: Run, step: int) -> dict[str, torch.Tensor]:
-    """Return the best files that exist; {} if these are damaged or were written after `step`."""
+    """Return the best files of a run; {} if the weights are damaged or are later than `step`."""
     try:
         best = load(run.best)
         return _best_files(run) if best["step"] <= step else {}

@@ -126,7 +126,7 @@ class GAN(pl.LightningModule):
         disc_loss.backward()
         disc_optimizer.step()
         # Autocast may have cached low-precision copies of the weights: D's copies are older than
-        # its step, and G's copies may lack a graph.
+        # its step, and G's copies may have no graph.
         torch.clear_autocast_cache()
 
         if not self.reuse_fake:

@@ -1,4 +1,4 @@
-"""The 4×4 grid of sixteen images, as one picture: of generated and of real ones alike. No torch."""
+"""Make one picture of sixteen generated or real images in a 4×4 grid, without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ COUNT = 16
 
 
 def grid(images: NDArray[np.uint8]) -> Image.Image:
-    """N×C×H×W as one square picture without gaps; what does not fill the square is left out."""
+    """Return images, uint8 N×C×H×W with C 1 or 3, as one square picture without gaps.
+
+    The images that do not fill the largest possible square are left out.
+    """
     side = math.isqrt(len(images))
     _, channels, height, width = images.shape
     tiles = images[: side * side].reshape(side, side, channels, height, width)

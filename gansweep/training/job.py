@@ -1,8 +1,8 @@
-"""One job: a planned run trained in this process, its outcome recorded whatever happens.
+"""Train a planned run in this process and record its outcome, which is called a job.
 
-Everything that makes a run robust and can be done in its own process lives here, so that every
-launcher has it: going on from a checkpoint, the lock, the history, the failure's record. torch is
-imported when a job starts, not before.
+This module resumes the run from its checkpoint, holds its lock, and writes its history and the
+record of a failure. All of this takes place in the process of the run, so it works under every
+launcher. torch is imported only when a job starts.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
 
 def one_line(error: BaseException) -> str:
+    """Return the message of `error` in one line, or its type if the message is empty."""
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r}) was called"
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def summary(result: Result | None) -> str:
-    """What is said of a run that is done."""
+    """Return the line that is printed for a finished run, without its title."""
     if result is None:
         return "done"
     values = [number(result, n) for n in ("seconds", "images_per_second", "loss_d", "loss_g")]
@@ -54,13 +55,16 @@ def execute(
     place: dict[str, Any] | None = None,
     tell: Callable[[str], object] = console.print,
 ) -> Result:
-    """Train a planned run unless it is done; record a failure before raising it.
+    """Train a planned run unless it is done, and return its result.
 
-    place: where it runs, for its history; its `device` and `threads` are used where the
-    configuration leaves them open. tell: hears, in a line each, what the user should know.
-    Raises Held if another process holds the run (and `wait` is not set), FailedInOtherSweep if it
-    has failed since it was `planned`, Stopped if asked to stop; none of these is recorded as its
-    failure.
+    With `wait`, the job waits for another process that holds the run. `planned` is the time at
+    which the run was planned, and an empty text disables the check for later failures. `place` says
+    where the run is trained, for the history; its `device` and `threads` apply if the configuration
+    leaves them open. `tell` is called with each line for the user. Raises Held if another process
+    holds the run, FailedInOtherSweep if the run has failed since `planned`, and Stopped if the
+    process is asked to stop; these three are not failures of the run. Any other error is recorded
+    as the failure of the run, except an interruption and a disk that refuses to write, and is then
+    raised.
     """
     with run.owned(wait):
         result = run.read_result()
@@ -70,12 +74,15 @@ def execute(
         if planned and failure is not None and failure.get("time", "") > planned:
             raise FailedInOtherSweep(f"failed in another sweep: {failure.get('error')}")
         with _recorded(run):
-            return _train_or_mend(run, title, result, place or {}, tell)
+            return _train_or_repair(run, title, result, place or {}, tell)
 
 
 @contextmanager
 def _recorded(run: Run) -> Iterator[None]:
-    """Whatever happens within stands in the history, a failure in `failure.json` and the log."""
+    """Record how the `with` block ends in the history, and a failure in its file and the log.
+
+    A SystemExit is raised as RuntimeError, so that it ends only the run and not the process.
+    """
     try:
         yield
     except stop.Stopped as stopped:
@@ -83,7 +90,7 @@ def _recorded(run: Run) -> Iterator[None]:
         raise
     except BaseException as error:
         cause = cause_of(error, run)
-        # A full disk refuses these too: whoever started this process is told by the exception.
+        # A full disk refuses these records too; the launcher then learns the cause from the error.
         with suppress(OSError):
             run.record("ended", cause=cause, why=one_line(error))
             if cause not in ("interrupted", "disk"):
@@ -91,25 +98,28 @@ def _recorded(run: Run) -> Iterator[None]:
                     log.write(traceback.format_exc())
                 error.logged = True  # type: ignore[attr-defined]
                 record_failure(run, cause, one_line(error), type(error).__name__)
-        if isinstance(error, SystemExit):  # costs this run, not the process
+        if isinstance(error, SystemExit):
             raise RuntimeError(one_line(error)) from error
         raise
     run.record("ended", cause="done")
 
 
-# torch.OutOfMemoryError, cuBLAS on a crowded GPU, the CPU's allocator, the kernel.
+# These texts come from torch.OutOfMemoryError, cuBLAS, the CPU's allocator and the kernel.
 OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate", "Cannot allocate memory")
 
 
 def cause_of(error: BaseException, run: Run) -> str:
-    """Why a run ended: what decides whether trying again could help."""
+    """Return why a run ended, which decides whether a retry could help.
+
+    The causes are `interrupted`, `diverged`, `out of memory`, `disk` and `failed`.
+    """
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, Diverged):
         return "diverged"
     if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
         return "out of memory"
-    # Where every run writes; a picture that may not be read is its own row's fault.
+    # Only an error below the folder of all runs ends every run; an unreadable picture ends one run.
     place = Path(getattr(error, "filename", None) or run.folder).resolve()
     if refused_by_disk(error) and place.is_relative_to(run.folder.parent.resolve()):
         return "disk"
@@ -117,35 +127,40 @@ def cause_of(error: BaseException, run: Run) -> str:
 
 
 def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
-    """Make the run `failed`. cause: `cause_of`'s, or `killed`; error: for the table."""
+    """Write the record that makes the run `failed`.
+
+    `cause` is that of `cause_of`, or `killed` or `crashed`; `error` is the text for the table, and
+    `kind` is the type of the exception.
+    """
     record: Failure = {"error": error, "type": kind, "cause": cause, "time": now()}
     record["log"] = run.log_tail()
     write_json(run.failure, record)
 
 
 def _unjudged(run: Run) -> bool:
-    """Is it to be judged, and has it no distance?"""
+    """Return whether the configuration asks for the judge and the result has no judgement."""
     record = read_json(run.config) or {}
     return record.get("params", {}).get("judge") != "false" and not run.judged()
 
 
-def _train_or_mend(
+def _train_or_repair(
     run: Run,
     title: str,
     result: Result | None,
     place: dict[str, Any],
     tell: Callable[[str], object],
 ) -> Result:
+    """Complete a run that has a result, or train a run that has none, and return the result."""
     config, data = load_plan(run)
     if config.device == "auto":
         config = replace(config, device=place.get("device", "auto"))
     if config.threads is None:
         config = replace(config, threads=place.get("threads"))
     if result is not None:
-        mended = _mend(run, config, data, title, result, tell)
-        if mended is not None:
-            return mended
-    # Imported here: until a job trains, planning and help need no torch.
+        repaired = _repair(run, config, data, title, result, tell)
+        if repaired is not None:
+            return repaired
+    # This import is late because planning and help need no torch.
     from gansweep.training.train import train
 
     start = None if result is not None else _checkpoint(run, config, title, tell)
@@ -153,16 +168,16 @@ def _train_or_mend(
     run.rewind(step)
     if start is not None:
         start.put_back_best(run)
-        tell(f"{title}  goes on from step {step}")
+        tell(f"{title}  resumes from step {step}")
     run.record("started", step=step, **place)
     if step and config.judge != "false" and not run.read_evaluations():
-        tell(f"{title}  was trained with judge=false until step {step}: it is judged from there on")
+        tell(f"{title}  was trained with judge=false until step {step}; later steps are evaluated")
     result = train(run, config, data, title, start)
     tell(f"{title}  {summary(result)}")
     return result
 
 
-def _mend(
+def _repair(
     run: Run,
     config: Config,
     data: Prepared,
@@ -170,67 +185,75 @@ def _mend(
     result: Result,
     tell: Callable[[str], object],
 ) -> Result | None:
-    """Give a finished run what it lacks, its picture or its distance, without training.
+    """Draw the missing picture, or measure the missing distance, of a finished run.
 
-    Returns its result; None if its final weights cannot be read.
+    Returns the result of the run, or None if its final weights cannot be used and the run must be
+    trained again.
     """
     from gansweep.training.train import judge_finished, load_finished, redraw
 
-    whole = run.complete()
+    has_picture = run.complete()
     try:
         if changed := changed_networks(run, config):
-            raise ValueError(f"{changed[0]} had other code")
+            raise ValueError(f"the code of {changed[0]} has changed")
         gan = load_finished(run, config, data)
     except Exception as error:
-        lacking = "distance" if whole else "picture"
-        why = f"{run.final.name} cannot be read ({one_line(error)})"
-        tell(f"{title}  its {lacking} is missing and {why}: training it again")
+        missing = "distance" if has_picture else "picture"
+        reason = f"{run.final.name} cannot be used ({one_line(error)})"
+        tell(f"{title}  has no {missing} and is trained again, as {reason}")
         return None
-    if not whole:
+    if not has_picture:
         redraw(run, gan)
-        tell(f"{title}  its picture was missing: drawn again from the final weights")
+        tell(f"{title}  had no picture; the picture was drawn again from the final weights")
     if _unjudged(run):
         result = judge_finished(run, config, data, gan, result)
-        tell(f"{title}  was trained with judge=false: judged by its final weights")
+        tell(f"{title}  was trained with judge=false; its final weights were judged")
     return result
 
 
 def _checkpoint(
     run: Run, config: Config, title: str, tell: Callable[[str], object]
 ) -> Checkpoint | None:
-    """Where an interrupted run goes on; None to begin at the beginning, as after a failure."""
+    """Return the checkpoint from which an interrupted run resumes.
+
+    Returns None if the run must be trained from the start: without a usable checkpoint, after a
+    change of a network's code, and after a failure other than a kill or a shortage of memory.
+    """
     from gansweep.training.checkpoint import load_checkpoint
 
     failure = read_json(run.failure)
     if failure is not None and failure.get("cause") not in ("killed", "out of memory"):
-        return None  # going on from a divergence or a bug would meet it again
+        return None  # A resumed run would diverge again, or meet the same bug.
     if run.last.exists() and (changed := changed_networks(run, config)):
-        tell(f"{title}  was begun with other code of {changed[0]}: training it from the start")
+        tell(f"{title}  is trained from the start, as the code of {changed[0]} has changed")
         return None
     try:
         return load_checkpoint(run)
     except ValueError as error:
-        tell(f"{title}  its checkpoint is damaged ({error}): training it from the start")
+        tell(f"{title}  is trained from the start, as its checkpoint is damaged ({error})")
         return None
 
 
 def load_plan(run: Run) -> tuple[Config, Prepared]:
-    """The configuration of a planned run and its data set, the one it was planned with."""
+    """Return the configuration of a planned run, and the data set with which it was planned.
+
+    Raises UserError if config.json is missing, damaged or edited, or if the data have changed.
+    """
     record, fault = run.examine(run.config)
     if record is None or "params" not in record:
-        what = f"damaged ({fault})" if fault else "missing or damaged"
-        raise UserError(f"{run.config} is {what}; type the command again")
+        state = f"damaged ({fault})" if fault else "missing or damaged"
+        raise UserError(f"{run.config} is {state}; type the command again")
     if was_edited(run.id, record):
         raise UserError(
             f"{run.config} has been edited: its values are not those of run {run.id}; type the "
-            "sweep's command again, which writes it anew"
+            "sweep's command again, which writes the file again"
         )
     try:
         config = from_record(record["params"])
         planned = Prepared.from_description(record["data"])
     except (UserError, TypeError, KeyError) as error:
         raise UserError(f"{run.config} cannot be used: {one_line(error)}") from None
-    if planned.ready():  # the usual case: the source is not looked at again
+    if planned.ready():  # In this usual case, the source of the data is not read again.
         return config, planned
     size = GENERATORS[config.gen].image_size
     data = prepare(config.data, size, config.limit)

@@ -1,4 +1,8 @@
-"""Judging a run while it trains: looks at fixed latents, the best weights kept, early stopping."""
+"""Judge a run while it trains: evaluate it, keep the best weights, stop early, score the best.
+
+An evaluation is a quick measurement with latents that are equal in all runs. The score is a
+measurement of the best weights with other latents, after the training.
+"""
 
 from __future__ import annotations
 
@@ -20,38 +24,48 @@ from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
-from gansweep.training.metrics.published import IMAGES
+from gansweep.training.metrics.published import MIN_IMAGES
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.whitening import whiten
 
-LATENTS = 17  # the seed of the looks' latents: the same for every run
-SCORE_LATENTS = 18  # and of the score's
-PER_LOOK = 3200  # images trained on between two looks, at least
-MOST = 50  # looks in a run
-# Generated images of a look and of the score: few where a run is short, as judging may take a
-# twentieth of its time.
-SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 400), (0, 200, 250))
+EVALUATION_SEED = 17  # This seed gives the latents of the evaluations of every run.
+SCORE_SEED = 18  # This seed gives the latents of the score of every run.
+IMAGES_PER_EVALUATION = 3200  # A run trains on at least this many images between evaluations.
+MAX_EVALUATIONS = 50  # of one run, without the evaluation before the first step
+# Each entry has the least number of images that a run trains on, and the numbers of images that are
+# generated for an evaluation and for the score. Short runs generate fewer, so that judging takes
+# about a twentieth of the time.
+SAMPLE_SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 400), (0, 200, 250))
 
 
-def sizes(images: int, pixels: int = 28) -> tuple[int, int]:
-    """Generated images of a look and of the score, for a run that trains on so many of `pixels` a
-    side. Larger ones take longer to judge than to train on, beside those of 28: fewer are judged.
+def sample_sizes(images: int, pixels: int = 28) -> tuple[int, int]:
+    """Return the numbers of generated images for an evaluation and for the score.
+
+    The run trains on `images` images, repetitions included, of `pixels` × `pixels`. The judge takes
+    a larger part of the time for larger images, so fewer of these are generated.
     """
-    alike = images * 28 / max(pixels, 28)
-    return next((look, score) for least, look, score in SIZES if alike >= least)
+    equivalent = images * 28 / max(pixels, 28)
+    return next(
+        (evaluation, score) for least, evaluation, score in SAMPLE_SIZES if equivalent >= least
+    )
 
 
-def schedule(steps: int, batch_size: int) -> list[int]:
-    """The steps after which a run is looked at: evenly spaced, the last one included.
+def evaluation_steps(steps: int, batch_size: int) -> list[int]:
+    """Return the steps after which a run of `steps` steps is evaluated.
 
-    By counts alone, so that a run that goes on is looked at where it would have been.
+    The steps are evenly spaced and include the last one. They depend only on the arguments, so that
+    a resumed run is evaluated at the same steps as an uninterrupted run.
     """
-    count = max(1, min(MOST, steps * batch_size // PER_LOOK))
+    count = max(1, min(MAX_EVALUATIONS, steps * batch_size // IMAGES_PER_EVALUATION))
     return sorted({max(1, round(steps * (i + 1) / count)) for i in range(count)})
 
 
 class Judging(pl.Callback):
-    """Looks at the generator, writes `judge.jsonl`, keeps the best weights and their picture."""
+    """This callback evaluates the generator and keeps the best weights and their picture.
+
+    The evaluations are written to `judge.jsonl`. `steps` is the number of steps of the run, and
+    `early_stop` says whether a divergence of the distance ends the training.
+    """
 
     def __init__(
         self,
@@ -65,15 +79,15 @@ class Judging(pl.Callback):
         self.run = run
         self.judge = judge
         self.total = steps
-        self.steps = set(schedule(steps, batch_size))
+        self.steps = set(evaluation_steps(steps, batch_size))
         self.early_stop = early_stop
-        look, self.scored = sizes(steps * batch_size, judge.data.size)
+        evaluated, self.scored = sample_sizes(steps * batch_size, judge.data.size)
         if judge.published is not None:
-            self.scored = max(self.scored, IMAGES)
-        self.z = latents(z_dim, look, seed=LATENTS)
+            self.scored = max(self.scored, MIN_IMAGES)
+        self.z = latents(z_dim, evaluated, seed=EVALUATION_SEED)
         self.tracker = Tracker()
         self.seconds = 0.0
-        for line in run.read_evaluations():  # of the attempts before this one
+        for line in run.read_evaluations():  # Earlier attempts wrote these evaluations.
             self.tracker.add(Evaluation.of(line, judge.primary))
             self.seconds = number(line, "judging_seconds") or 0.0
         self.scoring_seconds = 0.0
@@ -88,27 +102,29 @@ class Judging(pl.Callback):
         assert isinstance(gan, GAN)
         if not self.due(gan.steps_done):
             return
-        self._look(gan)
+        self._evaluate(gan)
         if self.ended_early():
             trainer.should_stop = True
 
     def evaluate_if_never(self, gan: GAN) -> None:
-        """Evaluate a run that was never evaluated: one that begins, or was begun unjudged."""
+        """Evaluate a run that has no evaluation: a new run, or one begun with judge=false."""
         if not self.tracker.evaluations:
-            self._look(gan)
+            self._evaluate(gan)
 
     def due(self, step: int) -> bool:
+        """Return whether the run is evaluated after `step`."""
         return step in self.steps
 
     def ended_early(self) -> bool:
-        """Has it diverged, and is that to end the run?"""
+        """Return whether the distance has diverged and `early_stop` is set."""
         return self.early_stop and self.tracker.diverged()
 
-    def _look(self, gan: GAN) -> None:
-        began = time.perf_counter()
-        facts = self.judge.look(gan.sample, self.z)
+    def _evaluate(self, gan: GAN) -> None:
+        """Evaluate the generator, append the line, and save the weights if they are the best."""
+        started = time.perf_counter()
+        facts = self.judge.evaluate(gan.sample, self.z)
         if gan.averaged is not None:
-            averaged = self.judge.look(gan.sample_averaged, self.z)
+            averaged = self.judge.evaluate(gan.sample_averaged, self.z)
             facts["ema"] = averaged[self.judge.primary]
         facts["d_saturated"] = gan.take_saturation()
         line = {"step": gan.steps_done, **facts}
@@ -116,19 +132,21 @@ class Judging(pl.Callback):
         if best and gan.steps_done > 0:
             save(self.run.best, {"step": gan.steps_done, "generator": gan.generator.state_dict()})
             save_grid(gan.sample(fixed_latents(gan.z_dim)), self.run.best_picture)
-        self.seconds += time.perf_counter() - began
+        self.seconds += time.perf_counter() - started
         line["judging_seconds"] = round(self.seconds, 3)
         self.run.append_evaluation(cast("EvaluationLine", line))
 
     def verdict(self, gan: GAN, per_epoch: int) -> JudgeRecord:
-        """The equilibrium, its score by fresh latents and unseen images, and the flags.
+        """Return the best step (equilibrium), the score of its weights, and the flags of the run.
 
-        Leaves the equilibrium's generator in `gan`.
+        `per_epoch` is the number of steps in an epoch. The score uses other latents and, if enough
+        images are held out, other real images than the evaluations. The generator of `gan` has the
+        best weights afterwards.
         """
-        began = time.perf_counter()
-        found = self.tracker.equilibrium()
-        step = load_best(self.run, gan) if found is not None and found.step > 0 else None
-        z = latents(gan.z_dim, self.scored, seed=SCORE_LATENTS)
+        started = time.perf_counter()
+        best = self.tracker.equilibrium()
+        step = load_best(self.run, gan) if best is not None and best.step > 0 else None
+        z = latents(gan.z_dim, self.scored, seed=SCORE_SEED)
         averaged = None if gan.averaged is None else self._score(gan.sample_averaged, z)
         score = self._score(gan.sample, z)
         score["step"] = step
@@ -142,17 +160,17 @@ class Judging(pl.Callback):
         }
         if averaged is not None:
             verdict["ema"] = averaged
-        if found is not None:
+        if best is not None:
             verdict["equilibrium"] = {
-                "step": found.step,
-                "epoch": round(found.step / per_epoch, 4),
-                "value": found.value,
-                "label": found.label,
-                "plateau": list(found.plateau),
+                "step": best.step,
+                "epoch": round(best.step / per_epoch, 4),
+                "value": best.value,
+                "label": best.label,
+                "plateau": list(best.plateau),
             }
         self._draw_single(gan)
         self._draw_nearest(gan)
-        self.scoring_seconds = time.perf_counter() - began
+        self.scoring_seconds = time.perf_counter() - started
         verdict["judging_seconds"] = round(self.seconds + self.scoring_seconds, 3)
         return verdict
 
@@ -160,13 +178,13 @@ class Judging(pl.Callback):
         return cast("Score", self.judge.score(generate(sample, z)))
 
     def _draw_nearest(self, gan: GAN) -> None:
-        """The training images that are nearest to those of the best picture, in its places."""
+        """Draw for each image of the sample picture the nearest training image, in its place."""
         images = generate(gan.sample, fixed_latents(gan.z_dim))
-        found = self.judge.nearest_training_images(images)
-        save_grid(normalise(found), self.run.nearest)
+        nearest = self.judge.nearest_training_images(images)
+        save_grid(normalise(nearest), self.run.nearest)
 
     def _draw_single(self, gan: GAN) -> None:
-        """Document 000's pictures: one image raw, and whitened."""
+        """Draw the two pictures of document 000, which show one image raw and whitened."""
         single = generate(gan.sample, fixed_latents(gan.z_dim, 1)).float().mean(1)
         dirty = single.byte().cpu().numpy()
         for path, pixels in ((self.run.dirty, dirty), (self.run.clean, whiten(dirty))):
@@ -175,7 +193,10 @@ class Judging(pl.Callback):
 
 
 def load_best(run: Run, gan: GAN) -> int | None:
-    """Put the best weights into `gan`'s generator. Returns their step; None if there are none."""
+    """Load the best weights of `run` into the generator of `gan`, and return their step.
+
+    Returns None if the run has no best weights. Raises ValueError if the file is damaged.
+    """
     if not run.best.is_file():
         return None
     state = load(run.best)
@@ -184,4 +205,5 @@ def load_best(run: Run, gan: GAN) -> int | None:
 
 
 def _finite(value: float) -> float | None:
+    """Return `value`, or None if it is not finite, as JSON has no NaN."""
     return value if math.isfinite(value) else None

@@ -11,7 +11,7 @@ def latents(
 ) -> Tensor:
     """Return latents z ~ Uniform(−1, 1), float32 n × z_dim, on `device`.
 
-    With `seed`, z comes from a random generator of its own on the CPU, so that every device has the
+    With `seed`, z comes from a separate random generator on the CPU, so that every device has the
     same z. Without `seed`, z comes from the device's global random generator.
     """
     if seed is not None:

@@ -31,7 +31,7 @@ def peak_memory(device: torch.device) -> int:
                 return int(line.split()[1]) >> 10
     try:
         import resource
-    except ImportError:  # Windows lacks this module.
+    except ImportError:  # Windows does not have this module.
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak >> (20 if os.uname().sysname == "Darwin" else 10)

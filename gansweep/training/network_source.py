@@ -1,8 +1,9 @@
-"""The code of a network, as a hash: what a run's id does not know.
+"""Hash the code of networks, to find runs whose networks have changed since.
 
-A network's name is in the id, its layers are not. So every run records the code of its networks,
-and whoever uses a finished run or a checkpoint again compares it with the code of today. Comments,
-formatting and docstrings do not count; nor do the functions that a network calls.
+The id of a run contains the names of its networks but not their layers. Every run therefore records
+a hash of the code of its networks, and the hash is compared with the present code before a finished
+run or a checkpoint is used again. The hash ignores comments, formatting, docstrings and the
+functions that a network calls.
 """
 
 from __future__ import annotations
@@ -24,18 +25,21 @@ DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 @functools.cache
 def hash_of(build: Callable[..., Any]) -> str:
-    """Of a factory's code, as it was when this was first asked; the same for all without a file."""
+    """Return the hash of a function's or class' code, or "" if Python finds no source.
+
+    The source is read at the first call, so that later edits of the file do not count.
+    """
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(build))).body
     except (OSError, TypeError, ValueError, SyntaxError):
         return ""
     if isinstance(tree, DOCUMENTED):
-        tree.decorator_list = []  # what they declare is no layer
+        tree.decorator_list = []  # The declarations of a network are not its layers.
     return hashlib.sha256(_plain(tree).encode()).hexdigest()[:12]
 
 
 def _plain(node: Any) -> str:
-    """A syntax tree as text; unlike `ast.dump`, in the same way by every version of Python."""
+    """Return a syntax tree as text, which is equal in all versions of Python, unlike `ast.dump`."""
     if isinstance(node, list):
         return f"[{', '.join(map(_plain, node))}]"
     if not isinstance(node, ast.AST):
@@ -46,8 +50,8 @@ def _plain(node: Any) -> str:
     return f"{type(node).__name__}({', '.join(f'{k}={_plain(v)}' for k, v in fields.items())})"
 
 
-def codes(config: Config) -> dict[str, str]:
-    """The hashes of the two networks, by `gen=5` and `disc=4`."""
+def network_hashes(config: Config) -> dict[str, str]:
+    """Return the hashes of the two networks, by names such as `gen=5` and `disc=4`."""
     return {
         f"gen={config.gen}": hash_of(GENERATORS[config.gen].build),
         f"disc={config.disc}": hash_of(DISCRIMINATORS[config.disc].build),
@@ -55,10 +59,10 @@ def codes(config: Config) -> dict[str, str]:
 
 
 def changed_networks(run: Run, config: Config) -> list[str]:
-    """Those whose code is not what the run was trained with, as `gen=5`.
+    """Return the networks, as `gen=5`, whose code differs from the code that trained the run.
 
-    Nothing is known of a run that has not recorded it.
+    A network without a recorded or a present hash counts as unchanged.
     """
     recorded = (read_json(run.environment) or {}).get("networks") or {}
-    now = codes(config)
+    now = network_hashes(config)
     return [name for name in now if recorded.get(name) and now[name] not in ("", recorded[name])]

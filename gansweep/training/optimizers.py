@@ -1,6 +1,7 @@
-"""The optimizers, each a function of a network, its learning rate at full width, and the settings.
+"""Register the optimizers, each as a function of a network, a learning rate and the settings.
 
-torch is imported only when one of them is called, as the command line needs the names.
+The learning rate is that of full width. The functions import torch only when they are called,
+because the command line needs only their names.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
 
     from gansweep.config import Config
 
-ADAM_EPS = 1e-8  # at full width
+ADAM_EPS = 1e-8  # This is Adam's epsilon at full width.
 
 
 def optimizer(
     name: str, *, parameters: tuple[str, ...], adaptive: bool
 ) -> Callable[[Callable[[nn.Module, float, Config], torch.optim.Optimizer]], Any]:
-    """Register an optimizer.
+    """Return a decorator that registers a function as the optimizer `name`.
 
-    parameters: the hyperparameters that it alone uses; adaptive: is a step as long however large
-    the gradients are? It decides about learning rates in narrow networks (parametrization=mup).
+    `parameters` has the hyperparameters that only this optimizer uses. `adaptive` says whether the
+    length of a step does not depend on the size of the gradients, as with Adam; the learning rates
+    of narrow networks depend on this (parametrization=mup). Raises ValueError if the name is taken.
     """
     return OPTIMIZERS.register(name, parameters=parameters, adaptive=adaptive)
 

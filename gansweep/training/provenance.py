@@ -42,7 +42,7 @@ def environment(device: torch.device) -> Environment:
 def commit() -> str | None:
     """Return the short hash of the commit that gansweep runs from, with `+` after local changes.
 
-    Returns None if gansweep does not run from a checkout of its own. The hash is read once, when
+    Returns None if gansweep does not run from its own checkout. The hash is read once, when
     the code is imported (preload.py), because a sweep continues with that code, whatever is
     committed meanwhile.
     """

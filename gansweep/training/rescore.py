@@ -1,4 +1,4 @@
-"""Scoring again what is there already: a run's weights, one checkpoint, or a folder of pictures."""
+"""Score the weights of a run, one of its checkpoints, or a folder of pictures, without training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gansweep.store.errors import UserError
 from gansweep.store.run import Run
 from gansweep.training.data import Prepared, prepare
 from gansweep.training.job import load_plan
-from gansweep.training.judge_callback import SCORE_LATENTS, load_best
+from gansweep.training.judge_callback import SCORE_SEED, load_best
 from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import Neighbourhood
 from gansweep.training.metrics.evaluate import Judge, generate
@@ -21,11 +21,11 @@ from gansweep.training.metrics.files import load
 from gansweep.training.metrics.published import PublishedFeatures
 from gansweep.training.train import build_gan
 
-FEWEST = 100  # pictures of which a distance says anything
+MIN_PICTURES = 100  # A distance of fewer pictures is not meaningful.
 
 
-def score_again(
-    what: str,
+def score_existing(
+    target: str,
     out: str,
     *,
     count: int = 2000,
@@ -33,20 +33,21 @@ def score_again(
     real: DataConfig | None = None,
     size: int = 28,
 ) -> dict[str, dict[str, Any]]:
-    """The scores, by the name of what was scored: `Judge.score`.
+    """Return the scores (see `Judge.score`) by the name of the scored file or folder.
 
-    what: a run's id or folder, a checkpoint in it, or a folder of pictures; count: images to
-    generate; published: measure in these features too; real, size: the data set and the pixels
-    with which a folder of pictures is compared. Raises UserError if there is nothing to score.
+    `target` is a run's id or folder, a checkpoint in a run folder, or a folder of pictures. `out`
+    is the folder of runs, `count` is the number of images to generate, and `published` is a further
+    net to measure with. A folder of pictures is compared with the data set `real` at `size` ×
+    `size` pixels. Raises UserError if there is nothing to score, or if the images are too few.
     """
-    path = Path(what)
+    path = Path(target)
     checkpoint = path if path.suffix == ".ckpt" else None
     folder = (path.parent if checkpoint else path).resolve()
     run = Run(folder.parent.parent, folder.name) if path.exists() else Run(out, path.name)
     if run.config.exists():
         return _of_run(run, checkpoint, count, published)
     if not path.is_dir():
-        raise UserError(f"{what}: neither a run in {out}/runs, a checkpoint nor a folder")
+        raise UserError(f"{target} is neither a run in {out}/runs nor a checkpoint nor a folder")
     if real is None:
         names = ", ".join(DATASETS.names())
         raise UserError(f"{path}: name the real images with --data; valid: {names}")
@@ -56,13 +57,14 @@ def score_again(
 def _of_run(
     run: Run, checkpoint: Path | None, count: int, published: PublishedFeatures | None
 ) -> dict[str, dict[str, Any]]:
+    """Score `checkpoint`, or the best and the final weights of `run`, by file name."""
     config, data = load_plan(run)
     _check_reals(data)
     judge = Judge(data, published=published)
     gan = build_gan(config, data.channels)
-    wanted = [checkpoint] if checkpoint else [run.best, run.final]
+    files = [checkpoint] if checkpoint else [run.best, run.final]
     scores = {}
-    for path in wanted:
+    for path in files:
         if not path.is_file():
             continue
         try:
@@ -73,30 +75,33 @@ def _of_run(
                 gan.load_state_dict(state.get("weights", state))
         except Exception as error:
             raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
-        images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_LATENTS))
+        images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_SEED))
         scores[path.name] = judge.score(images)
     if not scores:
-        raise UserError(f"run {run.id} has no weights yet: {run.final} is not there")
+        raise UserError(f"run {run.id} has no weights yet: {run.final} does not exist")
     return scores
 
 
 def _check_reals(data: Prepared) -> None:
+    """Raise UserError if the data set has too few real images for the neighbourhoods."""
     if data.reals <= Neighbourhood.K:
         raise UserError(
-            f"data={data.name}: {data.reals} real images are too few for a distance; "
-            f"{Neighbourhood.K + 1} at least"
+            f"data={data.name}: {data.reals} real images are too few for a distance, which needs "
+            f"at least {Neighbourhood.K + 1}"
         )
 
 
 def _of_folder(
     folder: Path, real: DataConfig, size: int, published: PublishedFeatures | None
 ) -> dict[str, dict[str, Any]]:
+    """Score the pictures in `folder` against the data set `real`."""
     data = prepare(real, size)
     _check_reals(data)
     pictures = prepare(DataConfig("images", root=str(folder), channels=data.channels), size)
     images = torch.from_numpy(pictures.array())
-    if len(images) < FEWEST:
+    if len(images) < MIN_PICTURES:
         raise UserError(
-            f"{folder}: {len(images)} pictures are too few for a distance; {FEWEST} at least"
+            f"{folder}: {len(images)} pictures are too few for a distance, which needs at least "
+            f"{MIN_PICTURES}"
         )
     return {str(folder): Judge(data, published=published).score(images)}

@@ -1,4 +1,4 @@
-"""The sample picture: sixteen images of the same latents for every run, in a 4×4 grid."""
+"""Draw the sample picture, sixteen images of latents that are equal in all runs, in a 4×4 grid."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ LATENT_SEED = 16
 
 
 def fixed_latents(z_dim: int, count: int = COUNT) -> Tensor:
-    """The latents of the sample picture: the same for all runs of one z_dim, whatever the seed."""
+    """Return the latents of the sample picture, float32 count × z_dim, on the CPU.
+
+    The latents depend only on `count` and `z_dim`, and not on the seed of the run.
+    """
     return latents(z_dim, count, seed=LATENT_SEED)
 
 
 def stretched_grid(images: Tensor) -> Image.Image:
-    """N×C×H×W floats as one square picture, stretched to the full range of grey.
+    """Return images, float N×C×H×W, as one square picture, stretched to the full range of grey.
 
-    One stretch for the whole grid, as document 004 drew its samples.
+    The same stretch applies to the whole grid, as in the samples of document 004.
     """
     shown = images[: math.isqrt(len(images)) ** 2].cpu()
     low, high = shown.min(), shown.max()
@@ -33,5 +36,6 @@ def stretched_grid(images: Tensor) -> Image.Image:
 
 
 def save_grid(images: Tensor, path: Path) -> None:
+    """Write `stretched_grid` of images, float N×C×H×W, to the PNG file `path`."""
     picture = stretched_grid(images)
     write_file(path, lambda temporary: picture.save(temporary, format="PNG", optimize=True))

@@ -1,9 +1,10 @@
-"""One run, from its configuration to its result, in this process.
+"""Train one run in this process, from its configuration to its result.
 
-Lightning's Trainer is still used for this: it moves the networks to the device, makes the
-optimizers, enters the precision (`bf16-mixed`) around the steps and calls the callbacks. Its
-loggers, checkpoints, progress bar and epochs are switched off: a run resumes bit for bit and writes
-its own files, and a turn of Lightning's loop costs as much as a step of a narrow network: spans.py.
+Lightning's Trainer moves the networks to the device, makes the optimizers, enters the precision
+(`bf16-mixed`) around the steps and calls the callbacks. The Trainer's loggers, checkpoints and
+progress bar are off, because a run resumes bit for bit and writes its own files. All epochs are one
+epoch of the Trainer, because a turn of its loop costs as much as a step of a narrow network; see
+`spans`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import NETS, published_features
-from gansweep.training.network_source import codes
+from gansweep.training.network_source import network_hashes
 from gansweep.training.networks import build_discriminator, build_generator
 from gansweep.training.networks.parametrization import layer_rates
 from gansweep.training.networks.stack import MEMORY_FORMATS
@@ -46,35 +47,37 @@ from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.spans import Spans
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
-ALL_THREADS = torch.get_num_threads()  # before any run sets its own
+ALL_THREADS = torch.get_num_threads()  # This is read before any run sets its own number.
 
 
 def train(
     run: Run, config: Config, data: Prepared, title: str = "", start: Checkpoint | None = None
 ) -> Result:
-    """Train `run`, from `start` on if it is given. Returns what its result file says.
+    """Train `run` and return its result, which is also written to the run folder.
 
-    Raises Diverged if a loss stops being a number, Stopped if asked to stop, UserError if the
-    device is not there.
+    `start` is the checkpoint to resume from, and `title` stands before the progress bar. Raises
+    Diverged if a loss or a generated image is not finite, Stopped if the process is asked to stop,
+    and UserError if the device or the judge's weights are missing.
     """
     device = resolve_device(config.device)
-    # Another number of threads adds in another order: whoever goes on keeps the number.
+    # The number of threads decides the order of additions, so a resumed run keeps the number.
     torch.set_num_threads(start.threads if start else config.threads or ALL_THREADS)
-    if device.type == "cuda":  # by default convolutions in fp32 would be TF32
+    if device.type == "cuda":  # By default, PyTorch computes fp32 convolutions in TF32.
         torch.backends.cudnn.allow_tf32 = False
     _quiet_lightning()
     reset_peak_memory(device)
-    judge = make_judge(config, data, device)  # before the dice are set: it draws too
+    # The judge draws random numbers too, so it is made before the random state is set.
+    judge = make_judge(config, data, device)
     pl.seed_everything(config.seed, verbose=False)
 
     started = time.perf_counter()
     images = torch.from_numpy(data.array()).to(device)
     steps = total_steps(config, data.images)
     gan = build_gan(config, data.channels)
-    where = environment(device)
-    where["networks"] = codes(config)
-    where["rates"] = learning_rates(gan, config)
-    write_json(run.environment, where)
+    record = environment(device)
+    record["networks"] = network_hashes(config)
+    record["rates"] = learning_rates(gan, config)
+    write_json(run.environment, record)
     first = start.step if start else 0
     batches = Batches(
         images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first
@@ -91,7 +94,7 @@ def train(
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        max_epochs=1,  # one pass over `batches`, which holds all epochs
+        max_epochs=1,  # `batches` holds the batches of all epochs.
         precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
         callbacks=[Restore(start), *writers, bar],
         logger=False,
@@ -100,17 +103,17 @@ def train(
         enable_model_summary=False,
     )
     if start is not None and (first >= steps or (judging and judging.ended_early())):
-        # Killed between its last step and its result.
+        # An earlier process was killed after the last step and before the result was written.
         gan.load_state_dict(start.weights)
         gan.steps_done = metrics.written = first
         trained = start.seconds
     else:
-        with _gpus_hidden(device):
+        with _hide_gpus(device):
             _fit(trainer, gan, Spans(batches, gan, lambda step: any(w.due(step) for w in writers)))
         trained = metrics.seconds()
-    done = gan.steps_done
+    steps_done = gan.steps_done
     save(run.final, gan.state_dict())
-    gan.to(device)  # Lightning has moved it to the CPU, where judging would take minutes
+    gan.to(device)  # Lightning has moved the GAN to the CPU, where judging would take minutes.
     for writer in (metrics, samples):
         writer.finish(gan)
     if judging is not None:
@@ -118,12 +121,12 @@ def train(
         judging.evaluate_if_never(gan)
     result: Result = {
         "status": "done",
-        "steps": done,
-        "epochs": round(done / batches.per_epoch, 4),
-        "images": done * config.batch_size,
+        "steps": steps_done,
+        "epochs": round(steps_done / batches.per_epoch, 4),
+        "images": steps_done * config.batch_size,
         "training_seconds": round(trained, 3),
         "seconds": round(time.perf_counter() - started + (start.seconds if start else 0), 3),
-        "images_per_second": round(done * config.batch_size / max(trained, 1e-3), 1),
+        "images_per_second": round(steps_done * config.batch_size / max(trained, 1e-3), 1),
         "peak_memory_mib": peak_memory(device),
         "parameters": {
             "generator": sum(p.numel() for p in gan.generator.parameters()),
@@ -139,7 +142,10 @@ def train(
 
 
 def make_judge(config: Config, data: Prepared, device: torch.device) -> Judge | None:
-    """The judge that `config.judge` asks for. Raises UserError if its weights are not there."""
+    """Return the judge that `config.judge` names, or None for judge=false.
+
+    Raises UserError if the package or the weights of a published feature net are missing.
+    """
     if config.judge == "false":
         return None
     published = None
@@ -149,12 +155,11 @@ def make_judge(config: Config, data: Prepared, device: torch.device) -> Judge | 
 
 
 @contextmanager
-def _gpus_hidden(device: torch.device) -> Iterator[None]:
-    """While a CPU trains, nothing looks for GPUs.
+def _hide_gpus(device: torch.device) -> Iterator[None]:
+    """Hide all GPUs from PyTorch within the `with` block, if `device` is the CPU.
 
-    Adam asks at every step whether there is one, and Lightning has that question answered by the
-    driver's library (PYTORCH_NVML_BASED_CUDA_CHECK), which then is loaded, or searched in vain, at
-    every step: 0.1 to 0.2 ms each.
+    Adam checks at every step whether a GPU exists. Lightning sets PYTORCH_NVML_BASED_CUDA_CHECK, so
+    that each check loads the driver's library, or searches for it in vain, in 0.1 to 0.2 ms.
     """
     name = "CUDA_VISIBLE_DEVICES"
     before = os.environ.get(name)
@@ -170,12 +175,12 @@ def _gpus_hidden(device: torch.device) -> Iterator[None]:
 
 
 def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
-    """`trainer.fit`, with Ctrl-C as the KeyboardInterrupt that it is."""
+    """Run `trainer.fit`, and raise KeyboardInterrupt on Ctrl-C."""
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(gan, train_dataloaders=spans)
     except SystemExit as exit:
-        # Lightning answers Ctrl-C with sys.exit(1) and ignores every later one.
+        # Lightning answers Ctrl-C with sys.exit(1) and ignores every later Ctrl-C.
         if not isinstance(exit.__context__, KeyboardInterrupt):
             raise
         signal.signal(signal.SIGINT, handler)
@@ -183,7 +188,11 @@ def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
 
 
 def load_finished(run: Run, config: Config, data: Prepared) -> GAN:
-    """The networks of a finished run with their final weights, on the CPU."""
+    """Return the networks of a finished run with their final weights, on the CPU.
+
+    Raises OSError or ValueError if the weights cannot be read, and RuntimeError if the weights do
+    not fit the networks.
+    """
     gan = build_gan(config, data.channels)
     gan.load_state_dict(load(run.final))
     return gan
@@ -195,9 +204,9 @@ def redraw(run: Run, gan: GAN) -> None:
 
 
 def judge_finished(run: Run, config: Config, data: Prepared, gan: GAN, result: Result) -> Result:
-    """Judge a finished run by its final weights in `gan`. Returns the result with what was found.
+    """Judge a finished run by its final weights in `gan`, and return the result with the judgement.
 
-    Nobody knows whether it was better before: its label says so.
+    There are no earlier evaluations to compare with, and the label in the result says so.
     """
     device = resolve_device(config.device)
     torch.set_num_threads(config.threads or ALL_THREADS)
@@ -216,9 +225,9 @@ def judge_finished(run: Run, config: Config, data: Prepared, gan: GAN, result: R
 
 
 def build_gan(config: Config, channels: int) -> GAN:
-    """The GAN of a configuration, for images of `channels` colours."""
+    """Return the GAN of a configuration, untrained, for images with `channels` channels."""
     gen_width, disc_width = widths(config)
-    gen_lr, disc_lr = own_rates(config)
+    gen_lr, disc_lr = full_width_rates(config)
     generator = build_generator(
         config.gen,
         z_dim=config.z_dim,
@@ -253,8 +262,8 @@ def build_gan(config: Config, channels: int) -> GAN:
     )
 
 
-def own_rates(config: Config) -> tuple[float, float]:
-    """The learning rates of generator and discriminator, at full width."""
+def full_width_rates(config: Config) -> tuple[float, float]:
+    """Return the learning rates of the generator and the discriminator at full width."""
     return (
         config.lr if config.gen_lr is None else config.gen_lr,
         config.lr if config.disc_lr is None else config.disc_lr,
@@ -262,13 +271,16 @@ def own_rates(config: Config) -> tuple[float, float]:
 
 
 def make_optimizer(name: str, lr: float, config: Config, net: nn.Module) -> torch.optim.Optimizer:
-    """lr: the learning rate at full width."""
+    """Return the registered optimizer `name` for `net`; `lr` is the rate at full width.
+
+    Raises UserError for an unknown name.
+    """
     return OPTIMIZERS[name].build(net, lr, config)
 
 
 def learning_rates(gan: GAN, config: Config) -> Rates:
-    """The learning rate of each layer of both networks, which `parametrization` may set apart."""
-    gen_lr, disc_lr = own_rates(config)
+    """Return the learning rates of each layer of both networks, which muP may scale."""
+    gen_lr, disc_lr = full_width_rates(config)
     return {
         "generator": list(layer_rates(gan.generator, config.gen_opt, gen_lr)),
         "discriminator": list(layer_rates(gan.discriminator, config.disc_opt, disc_lr)),
@@ -276,7 +288,10 @@ def learning_rates(gan: GAN, config: Config) -> Rates:
 
 
 def resolve_device(name: str) -> torch.device:
-    """`auto` is the GPU where there is one. Raises UserError if `cuda` is not there."""
+    """Return the device `cpu` or `cuda`; `auto` means the GPU if PyTorch sees one, else the CPU.
+
+    Raises UserError for `cuda` if PyTorch sees no GPU.
+    """
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise UserError("device=cuda, but PyTorch sees no GPU here; use device=cpu or device=auto")
@@ -284,7 +299,7 @@ def resolve_device(name: str) -> torch.device:
 
 
 def _quiet_lightning() -> None:
-    """Lightning's banners and advice are about things that gansweep decides itself."""
+    """Hide Lightning's banners and advice, which concern settings that gansweep makes itself."""
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module="pytorch_lightning")

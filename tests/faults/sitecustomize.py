@@ -1,5 +1,7 @@
-"""Faults in training processes, however they are started: Python imports this where it is on the
-path. GANSWEEP_FAULT holds `do=WHAT step=N [lr=X] [gen=G] [once=FILE]`, several with `;` between.
+"""Inject faults into training processes.
+
+Python imports this module in every process whose path contains this folder. GANSWEEP_FAULT contains
+one fault, `do=WHAT step=N [lr=X] [gen=G] [once=FILE]`, or several, separated by `;`.
 """
 
 import os
@@ -14,7 +16,7 @@ FAULTS = [
 
 
 def applies(fault, gan):
-    """Is it this run's turn, at this step?"""
+    """Return whether the fault applies to this run at this step."""
     if gan.steps_done < int(fault.get("step", 0)):
         return False
     lr = gan.optimizers(use_pl_optimizer=False)[0].param_groups[0]["lr"]
@@ -61,7 +63,7 @@ def commit(fault, gan):
         faulthandler._sigsegv()
     elif do == "memory":
         raise torch.OutOfMemoryError("CUDA out of memory. Injected.")
-    elif do == "clock":  # the wall clock steps back by a day, now and again
+    elif do == "clock":  # The wall clock steps back by a day from time to time.
         ago = 86400.0 * gan.steps_done
         now, now_ns = time.time, time.time_ns
         time.time = lambda: now() - ago

@@ -1,8 +1,8 @@
-"""An imitation of Slurm's commands on one machine, enough for submitit: array jobs, states,
-requeueing, and what a scheduler does when it preempts (SIGTERM, then submitit's SIGUSR2).
+"""Imitate the commands of Slurm on one machine, as far as submitit needs them.
 
-Its name decides which command it is: sbatch, srun, sacct, scontrol, scancel or, for tests,
-preempt. State is kept in $SLURM_IMITATION.
+The imitation has array jobs, states, requeueing and preemption (SIGTERM, then submitit's SIGUSR2).
+The name of the script decides which command it imitates: sbatch, srun, sacct, scontrol, scancel or,
+for tests, preempt. The state is kept in the folder $SLURM_IMITATION.
 """
 
 import os
@@ -34,7 +34,7 @@ def sbatch(arguments: list[str]) -> None:
 
 
 def _key(job: str, task: int, array: bool) -> str:
-    """What sacct calls it: a lone job has no task."""
+    """Return the name of a task in sacct; a job without an array has no task number."""
     return f"{job}_{task}" if array else job
 
 
@@ -107,7 +107,7 @@ def scancel(arguments: list[str]) -> None:
 
 
 def preempt(arguments: list[str]) -> None:
-    """Warn one task as a scheduler does."""
+    """Preempt one task, as a scheduler does."""
     pid = int((STATE / f"{arguments[0]}.pid").read_text())
     os.kill(pid, signal.SIGTERM)
     time.sleep(2)

@@ -117,4 +117,4 @@ def legend(judged: list[JudgeRecord]) -> list[str]:
         sentences += _published(scores)
     found = {flag for judge in judged for flag in judge["flags"]}
     names = [*(name for name in FLAGS if name in found), *sorted(found - FLAGS.keys())]
-    return sentences + [f"{flag.word}: {flag.what}" for flag in map(flag_of, names)]
+    return sentences + [f"{flag.word}: {flag.meaning}" for flag in map(flag_of, names)]

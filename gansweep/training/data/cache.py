@@ -103,7 +103,7 @@ class Prepared:
 
 
 def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
-    """Return the data set `spec` at `size` × `size` pixels, and make it if the cache lacks it.
+    """Return the data set `spec` at `size` × `size` pixels, and make it if it is not cached.
 
     With `limit`, only the first `limit` pictures are trained on. A truncated or altered cache is
     made again. Raises UserError if the source is missing or cannot be read; the cache is then left

@@ -29,7 +29,7 @@ KNOWN_PATHS = (
     "img_align_celeba.zip",
 )
 MANUAL_REMEDY = (
-    "get img_align_celeba.zip from the CelebA page by hand and set data.root to the zip or to "
+    "get img_align_celeba.zip from the CelebA page and set data.root to the zip or to "
     "the folder that holds it"
 )
 

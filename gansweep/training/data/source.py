@@ -51,8 +51,8 @@ class Source:
     or the version of a drawing; it names the folder in the cache. `count` is the number of images,
     and `load` maps image numbers, shape (N,), to uint8 N×C×H×W. `label` is the heading of the
     pictures in reports. The first `trained` images are training images and the others are the data
-    set's own test images; None means that the data set has none. `remark` tells the user in one
-    sentence what is missing.
+    set's own test images; None means that the data set has none. `remark` is a sentence for the
+    user about missing files.
     """
 
     key: dict[str, Any]

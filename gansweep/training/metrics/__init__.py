@@ -1,4 +1,5 @@
-"""Judging runs: distances between real and generated images, the best epoch, warnings.
+"""Judge runs by distances between real and generated images; find the best step; set flags.
 
-`metrics` is numpy, `equilibrium` neither numpy nor torch; the others need torch.
+`distances` and `memorised` need only NumPy, `equilibrium` needs neither NumPy nor torch, and
+`registered` imports torch only for a metric that needs it. The other modules import torch.
 """

@@ -1,6 +1,6 @@
-"""Reading a curve of evaluations: the equilibrium point, what came after it, and warnings.
+"""Read a curve of evaluations: find the best step (equilibrium), label it, and set flags.
 
-Pure functions of numbers, without torch. The rules and their evidence are in docs/judging.md.
+All functions are pure and work without torch. docs/judging.md has the rules and their evidence.
 """
 
 from __future__ import annotations
@@ -14,22 +14,27 @@ from typing import Any
 from gansweep.plugins import METRICS
 from gansweep.store.check import is_number, number
 
-TOLERANCE = 0.05  # values as near as this are as good
-RISEN = 1.1  # times the best, at the end: `degraded after`
-DIVERGED = 1.5  # times the best, as the median of three …
-PATIENCE = 3  # … so many evaluations running
-START = 0.1  # of the budget: nothing is judged before
-COPIED = 0.5  # share of generated images that are nearer to training images than unseen ones are
-STARTED = 0.4  # of the untrained generator's value, and …
-COVERED = 0.05  # … so little of the real images covered
+TOLERANCE = 0.05  # Values that differ by this share or less count as equal.
+# The label is `degraded after` if the last smoothed value is at least this multiple of the lowest.
+DEGRADED_RATIO = 1.1
+# A run is `diverged` if its smoothed value is above this multiple of the best in each of the last
+# PATIENCE evaluations.
+DIVERGED_RATIO = 1.5
+PATIENCE = 3
+FIRST_SHARE = 0.1  # No flag is set for the evaluations in this first share of a run's steps.
+MAX_COPIED = 0.5  # A run is `memorised` if a larger share of its images are copies.
+# A run has `never started` if its best value is above this share of the untrained generator's, and
+# its images cover less than this share of the real ones.
+UNTRAINED_SHARE = 0.4
+MIN_COVERAGE = 0.05
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """One evaluation of a run.
 
-    value: the primary metric; facts: all numbers; metric: the primary one's name, by which more
-    may be better. Without it less is.
+    `value` is that of the primary metric, `facts` has all numbers of the evaluation by name, and
+    `metric` is the name of the primary metric. Without a name, less is better.
     """
 
     step: int
@@ -39,12 +44,12 @@ class Evaluation:
 
     @property
     def loss(self) -> float:
-        """The value as a distance: less is better."""
+        """The value as a distance, of which less is better; see `Metrics.loss`."""
         return METRICS.loss(self.metric, self.value) if self.metric else self.value
 
     @classmethod
     def of(cls, line: Mapping[str, Any], metric: str) -> Evaluation:
-        """From a line of the run's `judge.jsonl`, where NaN is null."""
+        """Return the evaluation in a line of `judge.jsonl`, where null stands for NaN."""
         value = number(line, metric)
         facts = {name: fact for name, fact in line.items() if is_number(fact)}
         return cls(line["step"], math.nan if value is None else value, facts, metric)
@@ -52,8 +57,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """Where a run was best. label: `still improving`, `plateau`, `degraded after` or, of a run that
-    was trained without the judge, `judged at its end alone`."""
+    """The best step of a run.
+
+    `value` is that of the primary metric. `label` is `still improving`, `plateau`, `degraded after`
+    or, for a run that was trained with judge=false, `judged at its end alone`. `plateau` has the
+    first and the last step whose smoothed value counts as equal to the lowest.
+    """
 
     step: int
     value: float
@@ -62,16 +71,16 @@ class Equilibrium:
 
 
 def smoothed(values: Sequence[float], window: int = 3) -> list[float]:
-    """The median of each value and the two (or so) before it."""
+    """Return the median of each value and the `window` − 1 values before it; NaN counts as inf."""
     known = [math.inf if math.isnan(value) else value for value in values]
     return [median(known[max(0, i - window + 1) : i + 1]) for i in range(len(known))]
 
 
 class Tracker:
-    """Finds the equilibrium while the run goes on, so that its weights can be kept.
+    """Finds the best evaluation while the run trains, so that its weights can be kept.
 
-    An evaluation becomes the best if its smoothed value is better than the best one's by more than
-    the tolerance, and its own value is no outlier.
+    An evaluation becomes the best if its smoothed value is lower than that of the best one by more
+    than TOLERANCE, and if its own value is at most TOLERANCE above its smoothed value.
     """
 
     def __init__(self) -> None:
@@ -80,7 +89,7 @@ class Tracker:
         self._level = math.inf
 
     def add(self, evaluation: Evaluation) -> bool:
-        """Take an evaluation into account. Returns whether it is the best so far."""
+        """Add an evaluation, and return whether it is the best so far."""
         self.evaluations.append(evaluation)
         if not math.isfinite(evaluation.loss):
             return False
@@ -92,16 +101,16 @@ class Tracker:
         return False
 
     def diverged(self) -> bool:
-        """Has it been far worse than its best for several evaluations?"""
+        """Return whether the last PATIENCE evaluations were far worse than the best one."""
         losses = [e.loss for e in self.evaluations]
         if len(losses) < PATIENCE + 2:
             return False
-        # A best of five, as the lowest of many medians of three is lower than what it stands for.
+        # The best is a median of five, because the lowest of many medians of three is too low.
         best = min(smoothed(losses, 5)[2:])
-        return all(not level <= DIVERGED * best for level in smoothed(losses)[-PATIENCE:])
+        return all(not level <= DIVERGED_RATIO * best for level in smoothed(losses)[-PATIENCE:])
 
     def equilibrium(self) -> Equilibrium | None:
-        """The best point and what came after it; None if nothing finite was seen."""
+        """Return the best step and its label, or None if no evaluation is finite."""
         if self.best is None:
             return None
         steps = [e.step for e in self.evaluations]
@@ -111,7 +120,7 @@ class Tracker:
         near = [s for s, v in zip(steps, levels, strict=True) if v <= lowest * (1 + TOLERANCE)]
         if len(levels) == 1:
             label = "judged at its end alone"
-        elif not levels[-1] < RISEN * lowest:
+        elif not levels[-1] < DEGRADED_RATIO * lowest:
             label = "degraded after"
         elif steps[levels.index(lowest)] >= 0.9 * steps[-1]:
             label = "still improving"
@@ -122,50 +131,57 @@ class Tracker:
 
 @dataclass(frozen=True)
 class Flag:
-    """What is wrong with a run: `word` in tables, `what` in their legend.
+    """A fault of a run: `word` stands in tables, and `meaning` in their legends.
 
-    severe: whatever its distance, it is no good run.
+    `severe` says whether the fault makes the run useless, however small its distance is.
     """
 
     word: str
-    what: str
+    meaning: str
     severe: bool = True
 
 
 FLAGS = {
-    "diverged": Flag("diverged", "it was far worse at the end than at its best"),
-    "never started": Flag("never started", "its best images are still far from any real ones"),
-    "collapse": Flag("collapsed", "it draws few different images"),
-    "memorised": Flag("memorised", "its images are copies of training images"),
+    "diverged": Flag("diverged", "the run was far worse at its end than at its best"),
+    "never started": Flag(
+        "never started", "the best images of the run are far from all real images"
+    ),
+    "collapse": Flag("collapsed", "the generator draws few different images"),
+    "memorised": Flag("memorised", "the generated images are copies of training images"),
     "discriminator": Flag("D won", "the discriminator's loss was near 0", severe=False),
 }
 
 
-# Of earlier versions, whose results are still read.
-RETIRED = {
-    "collapse?": Flag("perhaps collapsed", "its images are less diverse than the real ones", False),
+# The results of earlier versions may have these flags.
+RETIRED_FLAGS = {
+    "collapse?": Flag(
+        "perhaps collapsed", "the generated images are less diverse than the real ones", False
+    ),
 }
 
 
 def flag_of(name: str) -> Flag:
-    """The flag in a result. One that a newer version has set goes by its own name; as nobody knows
-    what it means here, it is taken for a severe one."""
-    known = FLAGS.get(name) or RETIRED.get(name)
+    """Return the flag `name` of a result.
+
+    A flag of a newer version has its own name as its word, and counts as severe, because its
+    meaning is unknown.
+    """
+    known = FLAGS.get(name) or RETIRED_FLAGS.get(name)
     return known or Flag(name, "a flag that this version of gansweep does not know")
 
 
 def alive(flags: Iterable[str]) -> bool:
-    """Can a run with these flags be the best of anything?"""
+    """Return whether a run with these flags may be the best one, as no flag is severe."""
     return not any(flag_of(flag).severe for flag in flags)
 
 
 def flags(
     evaluations: Sequence[Evaluation], steps: int, score: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """The flags of a run of `steps` steps, in the order of FLAGS.
+    """Return the flags of a run of `steps` steps, in the order of FLAGS.
 
-    The first evaluation is that of the untrained generator, at step 0. score: what is known of the
-    images of the best weights.
+    The first of `evaluations` is that of the untrained generator, at step 0. `score` is the score
+    of the best weights; see `Judge.score`.
     """
     later = _later(evaluations, steps)
     if not later:
@@ -178,59 +194,63 @@ def flags(
         "diverged": tracker.diverged(),
         "never started": _never_started(evaluations, tracker.best, facts),
         "collapse": _collapsed(facts),
-        "memorised": facts.get("copied", 0) > COPIED,
+        "memorised": facts.get("copied", 0) > MAX_COPIED,
         "discriminator": _won(later),
     }
     return [flag for flag in FLAGS if found[flag]]
 
 
 def is_collapsing(evaluations: Sequence[Evaluation], steps: int) -> bool:
-    """Of a run that goes on: has it been collapsed at its last two looks, without recovering?
+    """Return whether an unfinished run was collapsed at its last two evaluations without recovery.
 
-    Nothing is said before a tenth of its budget; the images of every young generator are alike.
+    The result is False in the first tenth of the steps, where all generators draw similar images.
     """
     later = _later(evaluations, steps)
     if len(later) < 2:
         return False
-    one, two = (e.facts for e in later[-2:])
-    return _collapsed(one) and _collapsed(two) and not _recovers(one, two)
+    previous, last = (e.facts for e in later[-2:])
+    return _collapsed(previous) and _collapsed(last) and not _recovers(previous, last)
 
 
 def _later(evaluations: Sequence[Evaluation], steps: int) -> list[Evaluation]:
-    """Those after the first part of the budget, in which nothing is judged."""
-    return [e for e in evaluations if e.step >= START * steps and e.step > 0]
+    """Return the evaluations after the first steps, for which no flag is set."""
+    return [e for e in evaluations if e.step >= FIRST_SHARE * steps and e.step > 0]
 
 
 def _never_started(
     evaluations: Sequence[Evaluation], best: Evaluation | None, facts: Mapping[str, Any]
 ) -> bool:
-    """Are the best images no nearer to the real ones than a good part of the untrained ones'
-    distance, and do they cover none of them?"""
+    """Return whether the best images are far from the real ones and cover almost none of them.
+
+    The measure of far is the distance of the untrained generator's images.
+    """
     untrained = next((e.loss for e in evaluations if e.step == 0), math.nan)
     if best is None or math.isnan(untrained):
         return False
-    return best.loss > STARTED * untrained and facts.get("coverage", 0) < COVERED
+    return best.loss > UNTRAINED_SHARE * untrained and facts.get("coverage", 0) < MIN_COVERAGE
 
 
 def _collapsed(facts: Mapping[str, Any]) -> bool:
-    """Few images, each many times: by their spread, or by what they cover and their neighbours.
+    """Return whether a generator draws few different images, each of them many times.
 
-    Little coverage alone is no collapse: blurred images of a young generator cover nothing either.
+    The signs are the spread of the images, or their coverage together with the distances of nearest
+    images. A small coverage alone is no collapse, because blurred images at the beginning of the
+    training cover no real images either.
     """
     if facts.get("diversity", 1) < 0.3 or facts.get("variety", 1) < 0.6:
         return True
-    # Few images would cover as much, and the images are nearly each other's copies.
+    # A few images would have the same coverage, and the images are nearly copies of each other.
     modes, distinct = facts.get("modes", math.inf), facts.get("distinct", 1)
     return bool((modes <= 10 and distinct < 0.7) or (modes <= 15 and distinct < 0.5))
 
 
-def _recovers(one: dict[str, Any], two: dict[str, Any]) -> bool:
-    """Does the diversity grow, as a young generator's does?"""
-    return any(two.get(name, 1) > 1.1 * one.get(name, 1) for name in ("diversity", "variety"))
+def _recovers(previous: dict[str, Any], last: dict[str, Any]) -> bool:
+    """Return whether the diversity or the variety grows by more than a tenth."""
+    return any(last.get(name, 1) > 1.1 * previous.get(name, 1) for name in ("diversity", "variety"))
 
 
 def _won(later: Sequence[Evaluation]) -> bool:
-    """Has D's loss been near zero without the images getting better?"""
+    """Return whether D's loss was near zero in the last PATIENCE evaluations, without a gain."""
     before, last = later[:-PATIENCE], later[-PATIENCE:]
     if not before or any(e.facts.get("d_saturated", 0) <= 0.9 for e in last):
         return False

@@ -1,4 +1,4 @@
-"""Measuring generated images against the real ones: quick looks on the way, a score at the end."""
+"""Compare generated with real images, in quick evaluations during training and a final score."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ from gansweep.training.metrics.registered import (
 
 Sample = Callable[[Tensor], Tensor]  # z → images in [−1, 1]
 
-RESAMPLED = 20  # times, for the error of a score
+RESAMPLINGS = 20  # The bootstrap for the error of a score draws this many samples.
 PIXELS = "pixels"
 
 
 class Judge:
-    """Judges generators on one data set, on one device.
+    """Evaluates and scores the generators of one data set on one device.
 
-    primary, second: the names of the metric that ranks and of the second opinion; published: the
-    net of those that papers print, if they are asked for.
+    `primary` is the name of the metric that ranks the runs, and `second` that of the second
+    opinion. `published` is the net of judge=inception or judge=dinov2, if one of these is set.
     """
 
     def __init__(
@@ -68,9 +68,9 @@ class Judge:
         self._nets = nets
         self.net = nets[self._judging]
         self._references: dict[tuple[str, Side], Reference] = {}
-        # All that has to be computed of the real images is, now: not in a run's time.
+        # The real images are measured now, so that this does not count as training time.
         for features in {self._judging, self._features(METRICS[self.primary])} - {PIXELS}:
-            self._real(features, "look")
+            self._real(features, "evaluation")
         for features in nets.keys() - {PIXELS}:
             self._real(features, "score")
         self.training = training(data, self.net)
@@ -78,9 +78,11 @@ class Judge:
             net.to(device or torch.device("cpu"))
 
     def _features(self, metric: Entry) -> str:
+        """Return the name of the features of a metric; `judge` means those of the data set."""
         return self._judging if metric.features == "judge" else str(metric.features)
 
     def _real(self, features: str, side: Side) -> Reference:
+        """Return the real images of one side in these features, computed once."""
         if (features, side) not in self._references:
             self._references[features, side] = reference(self.data, self._nets[features], side)
         return self._references[features, side]
@@ -88,14 +90,18 @@ class Judge:
     def _measure(
         self, metric: Entry, side: Side, fakes: dict[str, list[Features]]
     ) -> dict[str, float]:
+        """Return the value of a metric by name, and its error if the metric has one.
+
+        `fakes` has the generated images in each of the features, by the name of the features.
+        """
         features = self._features(metric)
         return self._real(features, side).measure(metric, fakes[features])
 
-    def look(self, sample: Sample, z: Tensor) -> dict[str, Any]:
-        """The primary metric and the diversity of the images of fixed latents, quickly.
+    def evaluate(self, sample: Sample, z: Tensor) -> dict[str, Any]:
+        """Return the primary metric and the diversity of the images of the latents `z`, N × z_dim.
 
-        By the first of the feature nets: values of one run and one sweep can be compared with
-        each other, not with a score.
+        An evaluation uses only the first of the feature nets, to be quick. Its values can be
+        compared with those of other evaluations of the same sweep, but not with a score.
         """
         images = generate(sample, z)
         metric = METRICS[self.primary]
@@ -103,8 +109,8 @@ class Judge:
             features: _extract(self._nets[features], images, 1)
             for features in {self._judging, self._features(metric)}
         }
-        real, fake = self._real(self._judging, "look"), fakes[self._judging][0]
-        value = self._measure(metric, "look", fakes)[self.primary]
+        real, fake = self._real(self._judging, "evaluation"), fakes[self._judging][0]
+        value = self._measure(metric, "evaluation", fakes)[self.primary]
         facts: dict[str, Any] = {"n": len(z), self.primary: value}
         facts |= real.prepared(Neighbourhood.of_first).measure(fake)
         facts["variety"] = _variety(images, real)
@@ -112,14 +118,15 @@ class Judge:
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
 
     def score(self, images: Tensor) -> dict[str, Any]:
-        """All metrics of some generated images, uint8 N×C×H×W, and what else is known of them.
+        """Return all metrics of generated images, uint8 N×C×H×W, and further facts.
 
-        n, reals: numbers of generated and real images; held_out: was no network trained on the
-        real ones? own_test: are they the data set's own test images? shared: did they choose the
-        best weights too? METRIC_error: a standard error. The other facts are those of `_variety`,
-        `classes` and `memorisation`, and the nets' names.
+        "n" and "reals" are the numbers of generated and real images. "held_out" says whether no
+        network was trained on the real images, "own_test" whether these are the data set's own test
+        images, and "shared" whether they also chose the best weights. METRIC_error is a standard
+        error. The other facts are those of `_variety`, `classes` and `memorisation`, and the names
+        of the feature nets.
         """
-        # Only the judging net is asked for all that it has.
+        # Only the judging features are computed by all of their nets.
         fakes = {
             features: _extract(net, images, None if features == self._judging else 1)
             for features, net in self._nets.items()
@@ -133,7 +140,7 @@ class Judge:
             "shared": are_shared(self.data),
         }
         for metric in self.metrics:
-            if metric.name not in result:  # else a function has returned several
+            if metric.name not in result:  # A function may return the values of several metrics.
                 result |= self._measure(metric, "score", fakes)
         if f"{self.primary}_error" not in result:
             metric = METRICS[self.primary]
@@ -152,36 +159,42 @@ class Judge:
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
 
     def nearest_training_images(self, images: Tensor) -> Tensor:
-        """For each image the nearest one that was trained on, in features; uint8 N×C×H×W."""
+        """Return for each image the training image with the nearest features, uint8 N×C×H×W."""
         found = nearest(self.net(images, 1)[0].numpy(), self.training.features)[1]
         return torch.from_numpy(self.data.array()[found])
 
     def _classes(self, real: Reference, fake: Features) -> dict[str, Any]:
+        """Return `classes` of the features `fake`, or {} if the images are no digits."""
         if real.shares is None or not isinstance(self.net, DigitFeatures):
             return {}
         return classes(real.shares, self.net.labels(torch.from_numpy(fake)).numpy())
 
 
 def _extract(net: FeatureNet, images: Tensor, nets: int | None) -> list[Features]:
+    """Return the features of images, N×d, by each of the first `nets` nets (None means all)."""
     return [features.numpy() for features in net(images, nets)]
 
 
 def sampling_error(metric: Entry, real: Reference, fakes: list[Features]) -> float:
-    """The standard deviation of a metric over draws of other latents, by the bootstrap."""
-    dice = np.random.default_rng(0)
+    """Return the standard deviation of a metric over other latents, estimated by the bootstrap."""
+    rng = np.random.default_rng(0)
     n = len(fakes[0])
-    drawn = [dice.integers(0, n, n) for _ in range(RESAMPLED)]
+    drawn = [rng.integers(0, n, n) for _ in range(RESAMPLINGS)]
     values = [real.measure(metric, [f[i] for f in fakes])[metric.name] for i in drawn]
     return float(np.std(values, ddof=1))
 
 
 def _variety(images: Tensor, real: Reference) -> float:
-    """Of the pixels of generated images, over that of the real ones."""
+    """Return the variety of the pixels of generated images, divided by that of real images."""
     return pixel_variety(images.cpu().numpy()) / max(real.variety, 1e-9)
 
 
 def classes(shares: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """How the digits are spread, against the real shares."""
+    """Compare the classes of generated digits, shape (N,), with the real shares, shape (10,).
+
+    "class_distance" is the total variation, and "missing_classes" is the number of classes with
+    less than a tenth of their real share.
+    """
     found = class_shares(labels, len(shares))
     return {
         "class_distance": total_variation(shares, found),
@@ -192,14 +205,14 @@ def classes(shares: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 @torch.no_grad()
 def generate(sample: Sample, z: Tensor) -> Tensor:
-    """Images of latents as bytes, on the generator's device.
+    """Return the images of the latents `z` as uint8 N×C×H×W, on the generator's device.
 
-    Raises Diverged if one is not finite.
+    Raises Diverged if a value is not finite.
     """
     images = []
     for part in z.split(BATCH):
         batch = sample(part)
         if not torch.isfinite(batch).all():
             raise Diverged("diverged: the generated images are not finite")
-        images.append(as_bytes(batch))  # now: as floats they take four times the memory
+        images.append(as_bytes(batch))  # Floats would take four times the memory.
     return torch.cat(images)

@@ -1,4 +1,4 @@
-"""Feature nets: images to vectors in which distances mean something."""
+"""Map images to feature vectors whose distances reflect how similar the images are."""
 
 from __future__ import annotations
 
@@ -13,22 +13,28 @@ from torch.nn import functional as F
 from gansweep.training.data.pixels import normalise
 
 DIMENSIONS = 64
-BATCH = 100  # images at once: on a CPU no slower than more, and all in its cache
-SEEDS = (0, 1, 2)  # of the random-convolution nets: a distance is the mean over them
+BATCH = 100  # This many images fit a CPU's cache, and larger batches are no faster.
+SEEDS = (0, 1, 2)  # Each seed gives a random-convolution net; a distance is the mean over the nets.
 
 
 class FeatureNet(Protocol):
-    """name, hash: which net it is, for captions and caches."""
+    """One or more nets that map images to features.
+
+    `name` stands in captions, and `hash` identifies the weights in captions and caches.
+    """
 
     name: str
     hash: str
 
     def __call__(self, images: Tensor, nets: int | None = None) -> list[Tensor]:
-        """uint8 N×C×H×W → for each of its (first so many) nets N×d float32, on the CPU."""
+        """Map images, uint8 N×C×H×W, to features, float32 N×d on the CPU, by each net.
+
+        `nets` limits the computation to the first nets; None means all nets.
+        """
         ...
 
     def to(self, device: torch.device) -> None:
-        """Compute there from now on."""
+        """Move the nets to `device`."""
         ...
 
 
@@ -45,58 +51,62 @@ class LeNet(nn.Module):
         self.classes = nn.Linear(DIMENSIONS, 10)
 
     def features(self, images: Tensor) -> Tensor:
-        """float N×1×28×28 in [0, 1] → N×64."""
+        """Map images, float N×1×28×28 in [0, 1], to features N×64."""
         return torch.relu(self.penultimate(self.convolutions(images)))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, N×10."""
+        """Map images, float N×1×28×28 in [0, 1], to logits N×10."""
         return self.classes(self.features(images))
 
 
 def grey28(images: Tensor) -> Tensor:
-    """uint8 N×C×H×W → float N×1×28×28 in [0, 1]."""
+    """Map images, uint8 N×C×H×W, to grey images of 28×28, float N×1×28×28 in [0, 1]."""
     grey = images.float().mean(1, keepdim=True) / 255
     return grey if grey.shape[-1] == 28 else F.interpolate(grey, (28, 28), mode="area")
 
 
 class RandomConvolutions(nn.Module):
-    """Four random 3×3 convolutions (stride 2, He normal, leaky ReLU 0.2; 32-64-128-128).
+    """Four random 3×3 convolutions with 32, 64, 128 and 128 channels, for images of any kind.
 
-    Per level the spatial mean and standard deviation; a random orthogonal projection to 64.
-    They see any images, labelled or not (Naeem et al. 2020).
+    Each convolution has stride 2, He-normal weights and a leaky ReLU of slope 0.2. The spatial
+    means and standard deviations of all four maps are projected to 64 features by a random
+    orthogonal matrix. Random features need no labels and no training (Naeem et al. 2020).
     """
 
     def __init__(self, channels: int, seed: int) -> None:
         super().__init__()
-        dice = torch.Generator().manual_seed(1000 + seed)
+        rng = torch.Generator().manual_seed(1000 + seed)
         widths = (32, 64, 128, 128)
         self.weights = nn.ParameterList()
         previous = channels
         gain = math.sqrt(2 / (1 + 0.2**2))
         for width in widths:
-            weight = torch.randn(width, previous, 3, 3, generator=dice)
+            weight = torch.randn(width, previous, 3, 3, generator=rng)
             self.weights.append(
                 nn.Parameter(weight * gain / math.sqrt(previous * 9), requires_grad=False)
             )
             previous = width
-        raw = torch.randn(2 * sum(widths), DIMENSIONS, generator=dice, dtype=torch.float64)
+        raw = torch.randn(2 * sum(widths), DIMENSIONS, generator=rng, dtype=torch.float64)
         orthogonal, _ = torch.linalg.qr(raw)
         self.projection = nn.Parameter(orthogonal.float(), requires_grad=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """float N×C×H×W in [−1, 1] → N×64."""
+        """Map images, float N×C×H×W in [−1, 1], to features N×64."""
         statistics = []
         for weight in self.weights:
             images = F.leaky_relu(F.conv2d(images, weight, stride=2, padding=1), 0.2)
             mean = images.mean((2, 3))
-            # By the squares: half the time of std(), and these are far from cancelling.
+            # This formula takes half the time of std(), and its two terms do not cancel here.
             variance = images.square().mean((2, 3)) - mean.square()
             statistics += [mean, variance.clamp(0).sqrt()]
         return torch.cat(statistics, 1) @ self.projection
 
 
 class DigitFeatures:
-    """LeNet's features of any images, seen as 28×28 grey."""
+    """The features of LeNet, for images of any kind, which are reduced to 28×28 grey pixels.
+
+    `accuracy` is the share of test digits that `net` classifies correctly.
+    """
 
     name = "LeNet"
 
@@ -117,7 +127,7 @@ class DigitFeatures:
 
     @torch.no_grad()
     def labels(self, features: Tensor) -> Tensor:
-        """The digit that the image of each feature vector looks like most."""
+        """Return the most probable digit, int64 of shape (N,), of each feature vector, N×64."""
         return self.net.classes(features.to(self.device)).argmax(1).cpu()
 
 
@@ -143,7 +153,7 @@ class ImageFeatures:
 
 
 class Pixels:
-    """Images as they are, for metrics that need no features."""
+    """Returns the images themselves, uint8 N×C×H×W, for metrics that need no features."""
 
     name = hash = "pixels"
 
@@ -155,6 +165,7 @@ class Pixels:
 
 
 def _hash(*nets: nn.Module) -> str:
+    """Return a hash of all weights of the nets."""
     digest = hashlib.sha256()
     for net in nets:
         for value in net.state_dict().values():

@@ -1,4 +1,4 @@
-"""Tensors in files: written whole or not at all, read without running anything."""
+"""Write tensors to files atomically, and read them without running code from the files."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from gansweep.store.run import write_bytes
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """`torch.save`, whose own writing hides a full disk behind a RuntimeError.
+    """Write `state` to `path` in the format of `torch.save`. Raises OSError on a full disk.
 
-    Given a path it would also put that (temporary) name into the file, and equal weights would
-    not be equal bytes.
+    `torch.save` itself raises RuntimeError on a full disk. It also writes the name of a given path,
+    here a temporary one, into the file, so that files of equal weights would differ.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -25,12 +25,13 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> Any:
-    """The tensors in a file, on the CPU. Raises ValueError if it holds anything else.
+    """Return the tensors in a file, on the CPU.
 
-    torch's own message advises to read such a file all the same, and to let it run what it likes.
+    Raises ValueError if the file is damaged or has other objects. The message of torch for this
+    case is replaced, as it advises to load the file with permission to run any code.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of files that are refused right after
+        warnings.simplefilter("ignore")  # torch warns about files that it then refuses.
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:

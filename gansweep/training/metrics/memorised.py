@@ -1,7 +1,7 @@
-"""Does a generator replay its training images? By distances to the nearest of them, in features.
+"""Find copies of training images, by the distances to the nearest training images in features.
 
-Held-out real images show how near an image comes to the training images without having been seen
-(as in Meehan et al. 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models").
+Held-out real images show how near to a training image an image is that no network has seen (Meehan
+et al. 2020, "A Non-Parametric Test to Detect Data-Copying in Generative Models").
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from gansweep.training.metrics.distances import Features
 
 CHUNK = 2000  # training images that are compared at once
-MOST = 1000  # images whose nearest training image is searched
-CLOSE = 0.05  # share of the unseen real images that are as near as what is called close
+MAX_IMAGES = 1000  # whose nearest training images are searched
+COPY_QUANTILE = 0.05  # A copy is nearer to a training image than all but this share of unseen ones.
 
 
 def nearest(
     images: Features, trained: Features, *, itself: NDArray[np.integer] | None = None
 ) -> tuple[Features, NDArray[np.integer]]:
-    """Distance to, and number of, the nearest training image of each vector.
+    """Return the distance to the nearest training image, and its number, shape (N,) each.
 
-    itself: for each vector a training image that does not count, as it is its own.
+    `images` and `trained` are features, N×d and M×d. `itself` has for each vector the number of a
+    training image to leave out, because it is the same image.
     """
     best = np.full(len(images), np.inf, np.float32)
     number = np.zeros(len(images), np.int64)
@@ -40,24 +41,26 @@ def nearest(
 
 
 def typical_distances(trained: Features, held: Features | None) -> Features:
-    """How far unseen real images are from the nearest training image, sorted.
+    """Return the distances of held-out images to their nearest training images, in ascending order.
 
-    Where none are held out: how far training images are from the nearest other one.
+    `trained` and `held` are features. If no images are held out, the distances are those of
+    training images to their nearest other training images.
     """
     if held is not None:
-        return np.sort(nearest(held[:MOST], trained)[0])
-    chosen = np.random.default_rng(0).permutation(len(trained))[:MOST]
+        return np.sort(nearest(held[:MAX_IMAGES], trained)[0])
+    chosen = np.random.default_rng(0).permutation(len(trained))[:MAX_IMAGES]
     return np.sort(nearest(trained[chosen], trained, itself=chosen)[0])
 
 
 def memorisation(fake: Features, trained: Features, typical: Features) -> dict[str, float]:
-    """How near generated images are to training images.
+    """Return how near generated images are to their nearest training images.
 
-    nearest_ratio: their median distance over that of unseen real images; copied: the share of
-    them that is nearer than all but a twentieth of the unseen real images.
+    `typical` has the distances of `typical_distances`. "nearest_ratio" is the ratio of the median
+    distances of generated and of unseen real images. "copied" is the share of generated images that
+    are nearer than all but a twentieth of the unseen real images.
     """
-    found = nearest(fake[:MOST], trained)[0]
+    found = nearest(fake[:MAX_IMAGES], trained)[0]
     return {
         "nearest_ratio": float(np.median(found) / max(float(np.median(typical)), 1e-9)),
-        "copied": float((found < np.quantile(typical, CLOSE)).mean()),
+        "copied": float((found < np.quantile(typical, COPY_QUANTILE)).mean()),
     }

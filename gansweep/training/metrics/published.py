@@ -1,6 +1,6 @@
-"""The nets in whose features papers print distances: Inception v3 and DINOv2.
+"""Load Inception v3 and DINOv2, in whose features papers publish distances.
 
-Their weights are not gansweep's: they are downloaded once, or given as a file.
+gansweep does not contain the weights of these nets; they are downloaded once, or given as a file.
 """
 
 from __future__ import annotations
@@ -17,19 +17,26 @@ from gansweep.store.errors import UserError
 from gansweep.training.metrics.files import load
 from gansweep.training.metrics.registered import PUBLISHED
 
-IMAGES = 2500  # generated for a score, at least: so many dimensions need more than a few hundred
+# A score generates at least this many images, because features of 1,000 or more dimensions need
+# more than a few hundred.
+MIN_IMAGES = 2500
 BATCH = 50
 DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/dinov2_vitl14_pretrain.pth"
-DINOV2_SIZES = {384: "small", 768: "base", 1024: "large", 1536: "giant"}  # by their dimensions
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean and deviation of its colours
+DINOV2_SIZES = {
+    384: "small",
+    768: "base",
+    1024: "large",
+    1536: "giant",
+}  # by the number of features
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # means and deviations of its colours
 
 
 class PublishedFeatures:
-    """Features of any images, grey ones too.
+    """A published feature net, for images of any size, grey or colour.
 
-    features: what metrics in them declare; metric: the Fréchet distance that is taken in them.
-
-    Raises UserError, when it is made, if `weights` are not those of the net.
+    `features` is the name of the features in the declarations of metrics, and `metric` is the
+    Fréchet distance in these features. The constructor raises UserError if the file `weights` does
+    not have the weights of the net.
     """
 
     name: str
@@ -38,7 +45,7 @@ class PublishedFeatures:
 
     def __init__(self, weights: Path) -> None:
         try:
-            # As data alone: a library would run whatever the file says.
+            # The libraries would run code from the file, so it is first read as plain tensors.
             state = load(weights)
             self.net = self._build(weights, state).eval()
         except Exception as error:
@@ -53,7 +60,7 @@ class PublishedFeatures:
         raise NotImplementedError
 
     def _features(self, images: Tensor) -> Tensor:
-        """uint8 N×3×H×W → N×d."""
+        """Map images, uint8 N×3×H×W, to features N×d."""
         raise NotImplementedError
 
     @property
@@ -72,7 +79,7 @@ class PublishedFeatures:
 
 
 class Inception(PublishedFeatures):
-    """The 2,048 pooled features of Inception v3 (2015-12-05), by torch-fidelity."""
+    """The 2,048 pooled features of Inception v3 (of 2015-12-05), computed by torch-fidelity."""
 
     name = "Inception v3"
     features = "inception"
@@ -89,10 +96,11 @@ class Inception(PublishedFeatures):
 
 
 class Dinov2(PublishedFeatures):
-    """The class token of a DINOv2 transformer, by timm; papers take the large one (1,024).
+    """The class token of a DINOv2 transformer, computed by timm.
 
-    Which one it is, is told by its weights. Images are resized to 224×224 with antialiasing, as by
-    Stein et al. 2023, "Exposing flaws of generative model evaluation metrics".
+    The weights determine the size of the transformer; papers use the large one with 1,024 features.
+    Images are resized to 224×224 with antialiasing, as in Stein et al. 2023, "Exposing flaws of
+    generative model evaluation metrics".
     """
 
     name = "DINOv2"
@@ -116,25 +124,27 @@ class Dinov2(PublishedFeatures):
         return self.net((resized.clamp(0, 255) / 255 - mean) / deviation)
 
 
-NETS = {"inception": Inception, "dinov2": Dinov2}  # by the value of judge=
+NETS = {"inception": Inception, "dinov2": Dinov2}  # The keys are values of judge=.
 _PACKAGES = {"inception": "torch_fidelity", "dinov2": "timm"}
 
 
 def published_features(judge: str, weights: str | None) -> PublishedFeatures:
-    """The net of `judge=inception` or `judge=dinov2`, with weights from a file or downloaded once.
+    """Return the net of `judge=inception` or `judge=dinov2`.
 
-    Raises UserError, with the remedy, if its package or the weights cannot be had.
+    `weights` is the path of a file; None means weights that are downloaded once. Raises UserError,
+    with the remedy, if the package or the weights are missing.
     """
     package = _PACKAGES[judge]
     if find_spec(package) is None:
         pip = package.replace("_", "-")
         raise UserError(f"judge={judge} needs {pip}: pip install 'gansweep[{judge}]'")
     if weights is not None and not Path(weights).is_file():
-        raise UserError(f"judge_weights={weights}: there is no such file")
+        raise UserError(f"judge_weights={weights} does not exist")
     return NETS[judge](Path(weights).resolve() if weights else _downloaded(judge))
 
 
 def _downloaded(judge: str) -> Path:
+    """Return the file of the published weights, and download it if it is missing."""
     if judge == "inception":
         from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3 as URL
 
@@ -148,7 +158,7 @@ def _downloaded(judge: str) -> Path:
             torch.hub.download_url_to_file(url, str(path), hash_prefix=prefix)
         except Exception as error:
             raise UserError(
-                f"judge={judge}: its weights cannot be downloaded ({error}); fetch {url} "
-                "elsewhere and give judge_weights=FILE"
+                f"the weights of judge={judge} cannot be downloaded ({error}); get {url} on "
+                "another machine and set judge_weights=FILE"
             ) from None
     return path

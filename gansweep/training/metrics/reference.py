@@ -1,8 +1,8 @@
-"""The real images that generated ones are compared with; their features are kept in the cache.
+"""Provide the real images with which generated images are compared, and cache their features.
 
-No network was trained on them, where a data set has images enough to hold some out. `look` finds
-the best weights of a run, `score` judges these: different halves of the held-out images, or the
-same ones where a half would be too few.
+The real images are held out, if the data set has enough images. One side of them serves the
+evaluations, which find the best weights of a run, and the other side serves the score of these
+weights. The sides are halves of the held-out images, or the same images if a half is too small.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ from gansweep.training.metrics.features import DigitFeatures, FeatureNet, ImageF
 from gansweep.training.metrics.lenet import digit_features
 from gansweep.training.metrics.memorised import typical_distances
 
-Side = Literal["look", "score"]
-MOST = 10_000  # real images on each side
-PIXEL_IMAGES = 500  # of them that a metric of pixels gets
-FEWEST = 500  # held-out images on each side; where there are fewer the sides share them
+Side = Literal["evaluation", "score"]
+SIDE_FILES = {"evaluation": "look", "score": "score"}  # the names of the sides in cached files
+MAX_IMAGES = 10_000  # real images on each side
+MAX_PIXEL_IMAGES = 500  # real images for the metrics that compare pixels
+MIN_IMAGES = 500  # held-out images on each side; with fewer images, both sides have the same ones
 
 
 @dataclass
 class Reference:
-    """Real images in the features of each of a feature net's nets.
+    """The features of real images, N×d, by each of the nets of `net`.
 
-    variety: of their pixels; shares: of the digits among them, where the net tells them.
+    `variety` is that of the pixels of the images. `shares` has the shares of the ten digits, and is
+    None if the net does not classify digits.
     """
 
     net: FeatureNet
@@ -47,26 +49,27 @@ class Reference:
     _prepared: dict[tuple[Any, int], Any] = field(default_factory=dict)
 
     def prepared(self, prepare: Callable[[Features], Any], net: int = 0) -> Any:
-        """What `prepare` makes of the features of one of the nets; computed once."""
+        """Return `prepare` of the features by the net number `net`, computed once."""
         if (prepare, net) not in self._prepared:
             self._prepared[prepare, net] = prepare(self.features[net])
         return self._prepared[prepare, net]
 
     def measure(self, metric: Entry, fakes: Sequence[Features]) -> dict[str, float]:
-        """What a metric says of generated images: its value, by its name, and its error, if any.
+        """Return the value of a metric by its name, and its error if the metric has one.
 
-        fakes: their features by each of the nets that were asked. Raises ValueError if the
-        metric's function returns no value of it.
+        `fakes` has the features of the generated images by each of the nets. Raises ValueError if
+        the function of the metric does not return its value.
         """
         count = len(fakes) if metric.every_net else 1
-        found = []
+        by_net = []
         for net, fake in enumerate(fakes[:count]):
             real = self.prepared(metric.prepare, net) if metric.prepare else self.features[net]
-            found.append(_by_name(metric.name, metric.build(real, fake)))
-        return {name: fmean(one[name] for one in found) for name in found[0]}
+            by_net.append(_by_name(metric.name, metric.build(real, fake)))
+        return {name: fmean(values[name] for values in by_net) for name in by_net[0]}
 
 
 def _by_name(name: str, measured: Any) -> dict[str, float]:
+    """Return what the function of the metric `name` returned as numbers by name."""
     if isinstance(measured, tuple):
         measured = dict(zip((name, f"{name}_error"), measured, strict=True))
     elif not isinstance(measured, dict):
@@ -78,15 +81,21 @@ def _by_name(name: str, measured: Any) -> dict[str, float]:
 
 @dataclass
 class Training:
-    """What is needed to tell copies of training images: the features of all of them (by the first
-    of the feature nets), and how far a real image typically is from its nearest one."""
+    """The features of all training images, to find copies of them.
+
+    `features` is N×d by the first of the feature nets, and `typical` has the distances of real
+    images to their nearest training images; see `typical_distances`.
+    """
 
     features: Features
     typical: Features
 
 
 def feature_net(features: str, channels: int) -> FeatureNet:
-    """The net of the features that a metric declares, but for those of papers."""
+    """Return the net of the features that a metric declares, except Inception and DINOv2.
+
+    Raises ValueError for any other name.
+    """
     match features:
         case "lenet":
             return digit_features()
@@ -94,56 +103,57 @@ def feature_net(features: str, channels: int) -> FeatureNet:
             return ImageFeatures(channels)
         case "pixels":
             return Pixels()
-    raise ValueError(f"no net for features {features!r}")
+    raise ValueError(f"no net has the features {features!r}")
 
 
 def are_shared(data: Prepared) -> bool:
-    """Do the looks and the score have to use the same real images?"""
-    return data.held < 2 * FEWEST
+    """Return whether the evaluations and the score use the same real images."""
+    return data.held < 2 * MIN_IMAGES
 
 
-def real_images(data: Prepared, side: Side, most: int = MOST) -> Tensor:
-    """Real images of one side, in a random order of its own: uint8 N×C×H×W.
+def real_images(data: Prepared, side: Side, limit: int = MAX_IMAGES) -> Tensor:
+    """Return at most `limit` real images of one side, uint8 N×C×H×W, in a fixed random order.
 
-    Held-out ones; training images where none are held out.
+    The images are held-out ones, or training images if none are held out.
     """
     array = data.held_out() if data.held else data.array()
     order = np.random.default_rng(0).permutation(len(array))
     if not are_shared(data):
         half = len(array) // 2
-        order = order[:half] if side == "look" else order[half:]
-    return torch.from_numpy(np.ascontiguousarray(array[order[:most]]))
+        order = order[:half] if side == "evaluation" else order[half:]
+    return torch.from_numpy(np.ascontiguousarray(array[order[:limit]]))
 
 
 def reference(data: Prepared, net: FeatureNet, side: Side) -> Reference:
-    """The features of one side's real images, from the cache or freshly computed."""
+    """Return the features of the real images of one side, from the cache or newly computed."""
     if isinstance(net, Pixels):
-        return Reference(net, [real_images(data, side, PIXEL_IMAGES).numpy()])
+        return Reference(net, [real_images(data, side, MAX_PIXEL_IMAGES).numpy()])
 
     def compute() -> dict[str, np.ndarray]:
         images = real_images(data, side)
         features = net(images)
-        stored = {f"net{i}": of.numpy() for i, of in enumerate(features)}
+        stored = {f"net{i}": by_net.numpy() for i, by_net in enumerate(features)}
         stored["variety"] = np.array(pixel_variety(images.numpy()))
         if isinstance(net, DigitFeatures):
             stored["shares"] = class_shares(net.labels(features[0]).numpy(), 10)
         return stored
 
-    of = data.held_sha256 if data.held else data.sha256
-    stored = _cached(f"{of[:16]}-{net.hash}-{side}", compute, {"net0", "variety"})
-    features_of = [stored[name] for name in sorted(stored) if name.startswith("net")]
-    return Reference(net, features_of, float(stored["variety"]), stored.get("shares"))
+    checksum = data.held_sha256 if data.held else data.sha256
+    name = f"{checksum[:16]}-{net.hash}-{SIDE_FILES[side]}"
+    stored = _cached(name, compute, {"net0", "variety"})
+    features = [stored[name] for name in sorted(stored) if name.startswith("net")]
+    return Reference(net, features, float(stored["variety"]), stored.get("shares"))
 
 
 def training(data: Prepared, net: FeatureNet) -> Training:
-    """The features of all training images, from the cache or freshly computed."""
+    """Return the features of all training images, from the cache or newly computed."""
 
     def compute() -> dict[str, np.ndarray]:
-        parts = np.array_split(data.array(), max(1, data.images // MOST))
+        parts = np.array_split(data.array(), max(1, data.images // MAX_IMAGES))
         features = [net(torch.from_numpy(part.copy()), 1)[0].numpy() for part in parts]
-        of_all = np.concatenate(features)
+        trained = np.concatenate(features)
         held = net(torch.from_numpy(data.held_out().copy()), 1)[0].numpy() if data.held else None
-        return {"features": of_all, "typical": typical_distances(of_all, held)}
+        return {"features": trained, "typical": typical_distances(trained, held)}
 
     key = f"{data.sha256[:16]}-{data.held_sha256[:8]}-{net.hash}-training"
     return Training(**_cached(key, compute, {"features", "typical"}))
@@ -152,9 +162,9 @@ def training(data: Prepared, net: FeatureNet) -> Training:
 def _cached(
     name: str, compute: Callable[[], dict[str, np.ndarray]], needed: set[str]
 ) -> dict[str, np.ndarray]:
-    """Arrays by name, from a file of the cache, or computed and put there.
+    """Return arrays by name, from a file of the cache, or computed and written to it.
 
-    needed: names that an earlier version may not have known.
+    The arrays are computed again if a name in `needed` is missing, as in files of earlier versions.
     """
     path = cache_folder() / "features" / f"{name}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,8 +177,9 @@ def _cached(
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays in a file by name, or None if the file is missing or damaged."""
     try:
         with np.load(path) as archive:
             return dict(archive)
-    except Exception:  # not there, or damaged: computed again
+    except Exception:
         return None

@@ -1,7 +1,7 @@
-"""The metrics: each is a decorated function, and all of them are computed for every score.
+"""Register the metrics, each as a decorated function; every score has all of them.
 
-`Metrics.register` in plugins.py says what a metric declares. Nothing here imports torch before a
-metric is computed, as tables and plans need the labels and directions too.
+`Metrics.register` in plugins.py describes the declarations. This module imports torch only when a
+metric is computed, because tables and plans need the labels and directions without torch.
 """
 
 from __future__ import annotations
@@ -19,37 +19,43 @@ from gansweep.training.metrics.distances import (
     kernel_distance,
 )
 
-PUBLISHED = {"inception": "fid", "dinov2": "fd_dinov2"}  # what judge= adds at the end of a run
+PUBLISHED = {"inception": "fid", "dinov2": "fd_dinov2"}  # the Fréchet distance that judge= adds
 LENET = "the features of a small digit classifier"
 RANDOM = "random-convolution features, for any images (Naeem et al. 2020)"
-# Only the distances in these features are called FID and KID.
+# Only distances in the features of Inception may be called FID and KID.
 INCEPTION = "Inception's features (Heusel et al. 2017)"
 DINOV2 = "DINOv2's features (Stein et al. 2023)"
 
 
 def primary_and_second(data_set: str) -> tuple[str, str]:
-    """The metric that ranks the runs of a data set, and the second opinion.
+    """Return the metric that ranks the runs of a data set, and that of the second opinion.
 
-    Raises ValueError if the data set declares one that its scores do not have.
+    Raises ValueError if the data set declares a metric that its scores do not have.
     """
     primary, second = DATASETS[data_set].metrics
     valid = [metric.name for metric in metrics_of(data_set)]
     for name in (primary, second):
         if name not in valid:
-            raise ValueError(f"data set {data_set!r}: metric {name!r}; valid: {', '.join(valid)}")
+            raise ValueError(
+                f"the scores of data set {data_set!r} have no metric {name!r}; valid: "
+                f"{', '.join(valid)}"
+            )
     return primary, second
 
 
 def judging_features(data_set: str) -> str:
-    """What `judge` stands for among the features of a metric."""
+    """Return the features that `judge` means in the declaration of a metric, for a data set."""
     return "lenet" if DATASETS[data_set].digits else "random"
 
 
 def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
-    """The metrics that a score of this data set has; published: the features of judge=, if any."""
+    """Return the metrics in the scores of a data set.
+
+    `published` has the features of judge=inception or judge=dinov2, if one of these is set.
+    """
     digits = DATASETS[data_set].digits
-    there = {"judge", "pixels", "random", published} | ({"lenet"} if digits else set())
-    return [m for m in METRICS if m.features in there and (m.for_digits or not digits)]
+    available = {"judge", "pixels", "random", published} | ({"lenet"} if digits else set())
+    return [m for m in METRICS if m.features in available and (m.for_digits or not digits)]
 
 
 @METRICS.register(
@@ -75,6 +81,7 @@ def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
     help=f"Fréchet distance in {DINOV2}", prepare=Moments.of,
 )  # fmt: skip
 def frechet_distance(real: Moments, fake: Features) -> float:
+    """Return the Fréchet distance of features M×d to the moments of the real features."""
     return frechet(real, Moments.of(fake))
 
 
@@ -83,7 +90,7 @@ def frechet_distance(real: Moments, fake: Features) -> float:
     help=f"Fréchet distance in {RANDOM}", prepare=Standardised, every_net=True,
 )  # fmt: skip
 def standardised_frechet_distance(real: Standardised, fake: Features) -> float:
-    """The scale of a random feature means nothing by itself."""
+    """Return the Fréchet distance of standardised features, as random features have any scale."""
     return frechet(real.real, real.moments(fake))
 
 
@@ -117,6 +124,7 @@ def standardised_frechet_distance(real: Standardised, fake: Features) -> float:
     help=f"kernel distance in {DINOV2}",
 )  # fmt: skip
 def kernel_distance_and_error(real: Features, fake: Features) -> tuple[float, float]:
+    """Return the kernel distance of features, N×d and M×d, and its standard error."""
     return kernel_distance(real, fake)
 
 
@@ -138,7 +146,7 @@ def swd(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
     direction="maximize",
     digits=2,
     label="coverage",
-    help="Share of the real images that have a generated one near (k = 5)",
+    help="Share of the real images with a generated image nearer than their 5th real neighbour",
     prepare=Neighbourhood.of_first,
 )
 @METRICS.register(
@@ -147,13 +155,15 @@ def swd(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
     direction="maximize",
     digits=2,
     label="density",
-    help="How crowded the generated images are where the real ones are (k = 5)",
+    help="Mean number of real images whose 5th real neighbour is farther than a generated image, "
+    "divided by 5",
     prepare=Neighbourhood.of_first,
 )
 @METRICS.register(
     "diversity", features="judge", direction="maximize", digits=2, label="diversity",
-    help="Mean distance between two generated images, over that between two real ones",
+    help="Mean distance between two generated images, divided by that between two real images",
     prepare=Neighbourhood.of_first,
 )  # fmt: skip
 def neighbours(real: Neighbourhood, fake: Features) -> dict[str, float]:
-    return real.measure(fake[: Neighbourhood.MOST])
+    """Return coverage, density and diversity by name; see `Neighbourhood.measure`."""
+    return real.measure(fake[: Neighbourhood.MAX_VECTORS])

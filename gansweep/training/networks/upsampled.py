@@ -14,7 +14,7 @@ class UpsampledConv2d(nn.Conv2d):
 
     Upsampling makes a block of factor × factor equal pixels from each input pixel, so the weights
     of a kernel that fall into one block can be added beforehand. Each pixel of a block then has a
-    small kernel of its own on the input map, as in sub-pixel convolutions (Shi et al. 2016). A 5×5
+    separate small kernel on the input map, as in sub-pixel convolutions (Shi et al. 2016). A 5×5
     kernel after an upsampling by 4 becomes 2×2 weights for each pixel, a sixth of the
     multiplications. The output differs from that of an upsampling and a convolution only in the
     order in which numbers are added.

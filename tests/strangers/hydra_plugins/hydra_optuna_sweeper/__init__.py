@@ -1,4 +1,4 @@
-"""A stand-in for hydra-optuna-sweeper: it takes the same names in Hydra's ConfigStore."""
+"""Replace hydra-optuna-sweeper; this stand-in takes the same names in Hydra's ConfigStore."""
 
 from dataclasses import dataclass
 from typing import Any
