@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import Cli, one_line_error
 from PIL import Image
@@ -154,6 +155,110 @@ def test_old_runs_do_not_warm_start_a_search(outputs: Path, cli: Cli) -> None:
     assert done.returncode == 0, done.stderr
     assert "0 finished settings of old" in done.stdout
     assert "1 trials complete" in done.stdout
+
+
+def without(record: Any, *names: str) -> None:
+    """Remove parameters from a record, as from one of a version that did not have them."""
+    for params in (record, *record.values()):
+        for name in names:
+            if isinstance(params, dict):
+                params.pop(name, None)
+
+
+def two_sweeps(tmp_path: Path) -> None:
+    """Write `before`, whose version had neither early_stop nor alpha, and `after`."""
+    for name, out in (("before", tmp_path), ("after", tmp_path / "after")):
+        write_sweep(out, 2, pictures=0, name=name)
+    path = tmp_path / "sweeps/before/manifest.json"
+    manifest: Any = read_json(path)
+    for row in manifest["rows"]:
+        without(row, "early_stop", "alpha")
+    write_json(path, manifest)
+    path = tmp_path / "after/sweeps/after/manifest.json"
+    manifest = read_json(path)
+    for row in manifest["rows"]:
+        row["params"] |= {"early_stop": True, "alpha": 0.1}
+        row["runs"] = {heading: [] for heading in row["runs"]}
+    write_json(tmp_path / "sweeps/after/manifest.json", manifest)
+
+
+def test_a_row_has_the_values_of_its_time_for_later_parameters(tmp_path: Path) -> None:
+    """Such parameters were n/a, lost by --where, last in --sort, and empty in CSV."""
+    two_sweeps(tmp_path)
+
+    def table(*names: str, **selection: Any) -> Any:
+        return write_report(
+            names, out=tmp_path, reports=tmp_path / "reports", formats=("csv", "markdown"),
+            selection=Selection(**selection),
+        )  # fmt: skip
+
+    both = table("before", "after", columns="sweep,early_stop,alpha", sort="alpha")
+    shown = [[c.text(row) for c in both.results.tables[0].columns] for row in both.results.rows]
+    assert shown == [["after", "yes", "0.1"]] * 2 + [["before", "no", "0.2"]] * 2
+    stored = pd.read_csv(both.path)
+    assert list(stored["alpha"]) == [0.1] * 4 + [0.2] * 4
+    assert list(stored["early_stop"]) == [True] * 4 + [False] * 4
+    kept = table("before", "after", where="alpha>0.15").results.rows
+    assert [row.sweep for row in kept] == ["before", "before"]
+    names = [column.name for column in table("before", "after").results.tables[0].columns]
+    assert names == ["sweep", "alpha", "lr", "early_stop"]
+
+
+def test_a_report_of_an_older_sweep_alone_does_not_list_later_parameters(tmp_path: Path) -> None:
+    def texts() -> list[str]:
+        report = write_report(
+            "before", out=tmp_path, reports=tmp_path / "reports", formats=("markdown", "csv")
+        )
+        return [path.read_text() for path in report.paths]
+
+    two_sweeps(tmp_path)
+    markdown, csv = texts()
+    assert "All rows: " in markdown
+    assert "alpha" not in markdown, "which the caption of a newer sweep always lists"
+    assert "alpha" not in csv.split("\n")[0]
+    path = tmp_path / "sweeps/before/manifest.json"
+    manifest: Any = read_json(path)
+    for row, width in zip(manifest["rows"], (1.0, 0.5), strict=True):
+        without(row, "parametrization")
+        row["params"]["width"] = width
+    write_json(path, manifest)
+    rows = write_report("before", out=tmp_path, reports=tmp_path / "reports").results.rows
+    assert [row.params["parametrization"] for row in rows] == [None, "standard"]
+    assert "parametrization" not in texts()[0]
+
+
+def test_a_network_of_a_missing_plugin_does_not_hide_the_values_of_a_row(tmp_path: Path) -> None:
+    two_sweeps(tmp_path)
+    path = tmp_path / "sweeps/before/manifest.json"
+    manifest: Any = read_json(path)
+    for row in manifest["rows"]:
+        row["params"]["gen"] = "of_a_plugin"
+    write_json(path, manifest)
+    rows = write_report("before", out=tmp_path, reports=tmp_path / "reports").results.rows
+    assert [(row.params["gen"], row.params["alpha"]) for row in rows] == [("of_a_plugin", 0.2)] * 2
+
+
+def test_a_difference_in_a_later_parameter(tmp_path: Path, cli: Cli) -> None:
+    """A run without the parameter has the value of its time, which may be that of the other."""
+    out = tmp_path / "outputs"
+    write_sweep(out, 2, pictures=0)
+    path = Run(out, "000000m-s1").config
+    config: Any = read_json(path)
+    without(config, "early_stop", "parametrization", "width")
+    config["params"] |= {"lr": 2e-5, "width": 1.0}
+    write_json(path, config)
+    other: Any = read_json(Run(out, "000001m-s1").config)
+    other["params"]["width"] = 1.0
+    write_json(Run(out, "000001m-s1").config, other)
+    same = cli("diff", "000000m", "000001m")
+    assert "the same parameters" in same.stdout
+    assert same.returncode == 0
+    other["params"] |= {"early_stop": True, "width": 0.5}
+    write_json(Run(out, "000001m-s1").config, other)
+    done = cli("diff", "000000m", "000001m")
+    assert done.returncode == 1
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert {"stopped early no yes", "width 1 0.5", "parametrization n/a mup"} <= set(lines)
 
 
 # Newer runs -------------------------------------------------------------------------------------

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
 from gansweep.commands.show import parameters, provenance, results
-from gansweep.config import DEFAULTS
+from gansweep.config import DEFAULTS, HYPERPARAMETERS
+from gansweep.report.table.older import trained_with
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.store.errors import one_line_errors
 from gansweep.store.find_run import WAYS, find_runs
+from gansweep.store.records import RunConfig
 from gansweep.terminal.console import console
 from gansweep.terminal.pictures import can_draw, draw
 
@@ -47,7 +50,7 @@ def show_differences(one: Outcome, other: Outcome) -> bool:
     view = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", one.run_id, other.run_id):
         view.add_column(Text(heading), overflow="fold")
-    differing = _rows(view, _parameters(one), _parameters(other), "bold")
+    differing = _rows(view, *map(_parameters, _comparable(one, other)), "bold")
     if not differing:
         view.add_row(Text("the same parameters", style="dim"))
     view.add_section()
@@ -59,6 +62,21 @@ def show_differences(one: Outcome, other: Outcome) -> bool:
         if run.note:
             console.print(Text(f"{run.run_id}: {run.note}", style="yellow"))
     return differing
+
+
+def _comparable(one: Outcome, other: Outcome) -> list[Outcome]:
+    """Return both runs with the hyperparameters that the version of one of them did not have."""
+    configs = [run.config for run in (one, other) if run.config is not None]
+    stored = [config.get("params", {}) for config in configs]
+    if len(stored) < 2:
+        return [one, other]
+    later = HYPERPARAMETERS.keys() & (stored[0].keys() ^ stored[1].keys())
+    compared = []
+    for run, config, params in zip((one, other), configs, stored, strict=True):
+        values = trained_with(params)
+        known: RunConfig = {**config, "params": {**params, **{n: values[n] for n in later}}}
+        compared.append(replace(run, config=known))
+    return compared
 
 
 def _parameters(run: Outcome) -> dict[str, str]:

@@ -17,7 +17,7 @@ from gansweep.report.render.real_images import RUNS, write_real_images
 from gansweep.report.table.caption import caption
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.collect import ReportTable
-from gansweep.report.table.columns import RESULTS, Column, ReportRow, find_column
+from gansweep.report.table.columns import RESULTS, Column, ReportRow, find_column, param_names
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param
 from gansweep.store.check import number
@@ -47,11 +47,13 @@ def write_gallery(report: Report) -> Path:
     real = {p: write_real_images(results, p, folder) for p in results.pictures}
     entries: dict[str, PageRun] = {}
     details = Details(folder / RUNS)
+    params = param_names(results.rows)
     for row in results.rows:
         for place, heading in enumerate(results.pictures):
             for run in row.cells[heading].runs:
                 if run.run_id not in entries:
-                    file = details.add(run.run_id, _details(Run(report.out, run.run_id), run, row))
+                    found = _details(Run(report.out, run.run_id), run, row, params)
+                    file = details.add(run.run_id, found)
                     entry = _run(report, row, place, heading, run)
                     entries[run.run_id] = entry | {"details": f"{RUNS}/{file}"}
     details.write()
@@ -182,11 +184,11 @@ def _url(run_id: str) -> str:
     return f"{RUNS}/{quote(run_id)}"
 
 
-def _details(source: Run, run: Outcome, row: ReportRow) -> PageDetails:
+def _details(source: Run, run: Outcome, row: ReportRow, names: list[str]) -> PageDetails:
     params = [
         [param.label, format_param(name, row.params)]
         for name, param in HYPERPARAMETERS.items()
-        if name in row.params
+        if name in row.params and name in names
     ]
     facts = [["run", run.run_id], ["seed", str(run.seed)]]
     for entry in RESULTS:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gansweep.report.render.files import Files
 from gansweep.report.table.collect import Results
-from gansweep.report.table.columns import RESULTS, column_names, find_column
+from gansweep.report.table.columns import RESULTS, find_column, param_names
 from gansweep.report.table.outcome import Outcome
 
 
@@ -18,7 +18,8 @@ def render(results: Results, files: Files) -> str:
     import pandas as pd
 
     rows = results.rows
-    names = [name for name in column_names(rows) if name not in RESULTS]
+    facts = [fact for row in rows for fact in row.facts]
+    names = dict.fromkeys(["row", "sweep", *facts, *param_names(rows)])
     metrics = sorted({metric for row in rows for run in row.runs() for metric in run.score})
     params = [find_column(name, rows) for name in names if name not in metrics]
     records = []

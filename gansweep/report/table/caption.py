@@ -107,6 +107,7 @@ def _shared(results: Results) -> str:
     """Return the parameters that all rows share and no column shows: `alpha 0.2, batch size 32`."""
     columns = [column for table in results.tables for column in table.columns]
     shown = {name for column in columns for name in column.name.split(" / ")}
+    shown |= {name for row in results.rows for name in row.absent}  # parameters of later versions
     rows = [row.params for row in results.rows]
     parts = []
     for name, param in HYPERPARAMETERS.items():

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gansweep.config import PARAMS
 from gansweep.report.table.cell import Cell, mark_best
-from gansweep.report.table.columns import Column, ReportRow, find_column
+from gansweep.report.table.columns import Column, ReportRow, find_column, param_names
+from gansweep.report.table.older import completed
 from gansweep.report.table.outcome import Outcome, read_outcome, single
 from gansweep.report.table.text import format_param
 from gansweep.store.manifest import SINGLES, Manifest, Row, Table
@@ -77,7 +77,9 @@ class Reader:
     def row(self, manifest: Manifest, index: int, singles: Sequence[str] = ()) -> ReportRow:
         """Return a row of a manifest with the outcomes of its runs; singles: see `Table`."""
         planned: Row = manifest.rows[index]
-        found = ReportRow(manifest.name, index, manifest.params(index), dict(planned.facts))
+        params = manifest.params(index)
+        found = ReportRow(manifest.name, index, completed(params), dict(planned.facts))
+        found.absent = frozenset(found.params) - params.keys()
         for picture in manifest.pictures:
             runs = [self.outcome(run_id) for run_id in planned.runs.get(picture, [])]
             for run in runs:
@@ -147,7 +149,7 @@ def _joined(manifests: Sequence[Manifest], reader: Reader) -> Results:
 
 def varying(rows: list[ReportRow]) -> list[str]:
     """Return the names of the parameters that differ between these rows."""
-    names = [name for name in PARAMS if any(name in row.params for row in rows)]
+    names = param_names(rows)
     return [n for n in names if len({format_param(n, row.params) for row in rows}) > 1]
 
 

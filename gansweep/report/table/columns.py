@@ -27,7 +27,8 @@ class ReportRow:
     """One configuration.
 
     number: the index in its sweep; facts: further texts by column; cells: by picture column;
-    singles: the pictures of each column of single pictures.
+    singles: the pictures of each column of single pictures; absent: the parameters that the sweep's
+    file lacks, as its version did not have them: `params` has their values of that time.
     """
 
     sweep: str
@@ -36,6 +37,7 @@ class ReportRow:
     facts: dict[str, str] = field(default_factory=dict)
     cells: dict[str, Cell] = field(default_factory=dict)
     singles: dict[str, list[Outcome]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
 
     def runs(self) -> list[Outcome]:
         return [run for cell in self.cells.values() for run in cell.runs]
@@ -141,6 +143,12 @@ def column_names(rows: list[ReportRow]) -> list[str]:
     computed = {name for row in rows for run in row.runs() for name in run.score}
     metrics = [name for name in _metrics(rows) if name in computed]
     return list(dict.fromkeys(["row", "sweep", *facts, *params, *metrics, *RESULTS.names()]))
+
+
+def param_names(rows: list[ReportRow]) -> list[str]:
+    """Return the names of the parameters in the files of these rows' sweeps, in their order."""
+    names = {name for row in rows for name in row.params if name not in row.absent}
+    return [name for name in PARAMS if name in names]
 
 
 def _metrics(rows: list[ReportRow]) -> list[str]:
