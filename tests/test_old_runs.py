@@ -314,6 +314,53 @@ def test_a_newer_manifest_is_read(tmp_path: Path) -> None:
     assert read_manifest(tmp_path, "synthetic").rows == before.rows
 
 
+def test_a_parameter_of_a_newer_version_has_its_own_name(tmp_path: Path) -> None:
+    """The report of such a sweep ended in an error: no column 'label_noise'."""
+    write_sweep(tmp_path, 3, pictures=0)
+    write_sweep(tmp_path / "more", 1, pictures=0, name="older")
+    older: Any = read_json(tmp_path / "more/sweeps/older/manifest.json")
+    older["rows"][0]["runs"] = {}
+    write_json(tmp_path / "sweeps/older/manifest.json", older)
+    path = tmp_path / "sweeps/synthetic/manifest.json"
+    manifest: Any = read_json(path)
+    for row, noise in zip(manifest["rows"], (0.1, 0.00002, None), strict=True):
+        row["params"] |= {"label_noise": noise, "sharpen": True}
+    manifest["tables"][0]["columns"] = ["lr", "smooth / label_noise", "label_noise"]
+    write_json(path, manifest)
+
+    def table(*names: str, **selection: Any) -> Any:
+        return write_report(
+            names, out=tmp_path, reports=tmp_path / "reports", plots=True,
+            formats=("markdown", "html", "csv", "latex"), selection=Selection(**selection),
+        )  # fmt: skip
+
+    text = table("synthetic").path.read_text()
+    assert "| learning rate | smooth / label\\_noise | label\\_noise | Number Output |" in text
+    assert "| 0.00001 | 0 / 0.1 | 0.1 | ![" in text
+    assert "| 0.00002 | 0 / 0.00002 | 0.00002 | ![" in text
+    assert "| 0.00005 | 0 / n/a | n/a | ![" in text
+    assert "label_noise" in (tmp_path / "reports/synthetic/runs.csv").read_text().split("\n")[0]
+    chosen = table("synthetic", where="label_noise<0.05", columns="label_noise")
+    assert [row.number for row in chosen.results.rows] == [1]
+    both = table("synthetic", "older")
+    (joined,) = both.results.tables
+    assert [column.name for column in joined.columns] == ["sweep", "lr", "label_noise"]
+    assert joined.columns[-1].text(joined.rows[-1]) == "–"
+
+
+def test_a_difference_in_a_parameter_of_a_newer_version(tmp_path: Path, cli: Cli) -> None:
+    """The command said that the parameters are the same."""
+    out = tmp_path / "outputs"
+    write_sweep(out, 2, pictures=0)
+    for run_id, noise in (("000000m-s1", 0.1), ("000001m-s1", 0.2)):
+        config: Any = read_json(Run(out, run_id).config)
+        config["params"] |= {"lr": 1e-4, "label_noise": noise}
+        write_json(Run(out, run_id).config, config)
+    done = cli("diff", "000000m", "000001m")
+    assert done.returncode == 1, done.stderr
+    assert "label_noise 0.1 0.2" in [" ".join(line.split()) for line in done.stdout.splitlines()]
+
+
 def test_flags_of_other_versions() -> None:
     assert flag_of("collapse?").word == "perhaps collapsed"
     assert alive(["collapse?"]), "the flag was not severe"

@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gansweep.commands.show import parameters, provenance, results
-from gansweep.config import DEFAULTS, HYPERPARAMETERS
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, KNOWN, RENAMED
 from gansweep.report.table.older import trained_with
 from gansweep.report.table.outcome import Outcome, read_outcome
+from gansweep.report.table.text import format_value
 from gansweep.store.errors import one_line_errors
 from gansweep.store.find_run import WAYS, find_runs
 from gansweep.store.records import RunConfig
@@ -50,7 +51,8 @@ def show_differences(one: Outcome, other: Outcome) -> bool:
     view = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("", one.run_id, other.run_id):
         view.add_column(Text(heading), overflow="fold")
-    differing = _rows(view, *map(_parameters, _comparable(one, other)), "bold")
+    left, right = map(_parameters, _comparable(one, other))
+    differing = _rows(view, left | _unknown(one, other), right | _unknown(other, one), "bold")
     if not differing:
         view.add_row(Text("the same parameters", style="dim"))
     view.add_section()
@@ -82,6 +84,13 @@ def _comparable(one: Outcome, other: Outcome) -> list[Outcome]:
 def _parameters(run: Outcome) -> dict[str, str]:
     """Return the parameters with the seed, by label."""
     return {**parameters(run), "seed": str(run.seed)}
+
+
+def _unknown(run: Outcome, other: Outcome) -> dict[str, str]:
+    """Return the parameters of a newer version that both runs have, by name."""
+    params, others = (r.config.get("params", {}) if r.config else {} for r in (run, other))
+    names = params.keys() & others.keys() - {*KNOWN, *RENAMED}
+    return {n: format_value(params[n]) for n in sorted(names) if not isinstance(params[n], dict)}
 
 
 def _origin(run: Outcome) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from gansweep.config import HYPERPARAMETERS
+from gansweep.config import HYPERPARAMETERS, PARAMS
 from gansweep.plugins import METRICS
 from gansweep.report.gallery.page import Details, write_page
 from gansweep.report.render.files import link_picture
@@ -19,7 +19,7 @@ from gansweep.report.table.cell import Cell
 from gansweep.report.table.collect import ReportTable
 from gansweep.report.table.columns import RESULTS, Column, ReportRow, find_column, param_names
 from gansweep.report.table.outcome import Outcome
-from gansweep.report.table.text import format_param
+from gansweep.report.table.text import format_param, heading_of
 from gansweep.store.check import number
 from gansweep.store.records import EvaluationLine, MetricsLine
 from gansweep.store.report_records import (
@@ -186,9 +186,9 @@ def _url(run_id: str) -> str:
 
 def _details(source: Run, run: Outcome, row: ReportRow, names: list[str]) -> PageDetails:
     params = [
-        [param.label, format_param(name, row.params)]
-        for name, param in HYPERPARAMETERS.items()
-        if name in row.params and name in names
+        [heading_of(name), format_param(name, row.params)]
+        for name in names
+        if name in row.params and (name in HYPERPARAMETERS or name not in PARAMS)
     ]
     facts = [["run", run.run_id], ["seed", str(run.seed)]]
     for entry in RESULTS:

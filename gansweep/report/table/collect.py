@@ -10,7 +10,7 @@ from gansweep.report.table.cell import Cell, mark_best
 from gansweep.report.table.columns import Column, ReportRow, find_column, param_names
 from gansweep.report.table.older import completed
 from gansweep.report.table.outcome import Outcome, read_outcome, single
-from gansweep.report.table.text import format_param
+from gansweep.report.table.text import UNKNOWN, format_param
 from gansweep.store.manifest import SINGLES, Manifest, Row, Table
 from gansweep.store.run import Run
 
@@ -149,8 +149,8 @@ def _joined(manifests: Sequence[Manifest], reader: Reader) -> Results:
 
 def varying(rows: list[ReportRow]) -> list[str]:
     """Return the names of the parameters that differ between these rows."""
-    names = param_names(rows)
-    return [n for n in names if len({format_param(n, row.params) for row in rows}) > 1]
+    shown = {n: {format_param(n, row.params) for row in rows} for n in param_names(rows)}
+    return [name for name, texts in shown.items() if len(texts - {UNKNOWN}) > 1]
 
 
 def mark_results(results: Results) -> None:

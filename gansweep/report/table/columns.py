@@ -5,12 +5,12 @@ A new result column needs one function of a run's `Outcome`, registered in RESUL
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from gansweep.config import PARAMS
+from gansweep.config import PARAMS, RENAMED
 from gansweep.plugins import METRICS, Registry
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.judged import distance
@@ -118,7 +118,8 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
     if name == "sweep":
         return Column(name, name, lambda row: row.sweep, lambda row: row.sweep)
     parts = name.split(" / ")
-    if all(part in PARAMS for part in parts):
+    stored = {part for row in rows for part in row.params}
+    if all(part in PARAMS or part in stored for part in parts):
         return Column(
             name,
             heading_of(name),
@@ -139,7 +140,7 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
 def column_names(rows: list[ReportRow]) -> list[str]:
     """Return the names of all columns that these rows can be shown, sorted and selected by."""
     facts = dict.fromkeys(fact for row in rows for fact in row.facts)
-    params = [name for name in PARAMS if any(name in row.params for row in rows)]
+    params = _in_order(name for row in rows for name in row.params)
     computed = {name for row in rows for run in row.runs() for name in run.score}
     metrics = [name for name in _metrics(rows) if name in computed]
     return list(dict.fromkeys(["row", "sweep", *facts, *params, *metrics, *RESULTS.names()]))
@@ -147,8 +148,14 @@ def column_names(rows: list[ReportRow]) -> list[str]:
 
 def param_names(rows: list[ReportRow]) -> list[str]:
     """Return the names of the parameters in the files of these rows' sweeps, in their order."""
-    names = {name for row in rows for name in row.params if name not in row.absent}
-    return [name for name in PARAMS if name in names]
+    return _in_order(name for row in rows for name in row.params if name not in row.absent)
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Return parameters in their order; those of a newer version, which are unknown, come last."""
+    given = dict.fromkeys(names)
+    known = [name for name in PARAMS if name in given]
+    return [*known, *(name for name in given if name not in {*known, *RENAMED})]
 
 
 def _metrics(rows: list[ReportRow]) -> list[str]:

@@ -10,10 +10,17 @@ from typing import Any
 from gansweep.config import PARAMS
 from gansweep.store.manifest import NOT_APPLICABLE
 
+UNKNOWN = "–"
+
 
 def format_param(name: str, params: dict[str, Any]) -> str:
-    """Format a parameter: 0.00005 for a number, n/a for a parameter without effect."""
+    """Format a parameter: 0.00005 for a number, n/a for a parameter without effect.
+
+    The result is UNKNOWN if a newer version has added the parameter and the run is older.
+    """
     value = params.get(name)
+    if name not in PARAMS and value is None:
+        return NOT_APPLICABLE if name in params else UNKNOWN
     if value is None:
         return PARAMS[name].null_label or NOT_APPLICABLE
     return format_value(value)
@@ -65,7 +72,10 @@ def heading_of(column: str) -> str:
 
     For example, `gen_drop / disc_drop` has the heading `gen/disc drop`.
     """
-    labels = [PARAMS[name].label for name in column.split(" / ")]
+    names = column.split(" / ")
+    if not all(name in PARAMS for name in names):  # a newer version has added the parameter
+        return column
+    labels = [PARAMS[name].label for name in names]
     if len(labels) == 1:
         return labels[0]
     words = [label.split() for label in labels]
