@@ -108,6 +108,10 @@ class Metrics(Registry):
     features that the metric declares, or pixels. A metric returns a number, or a number and its
     standard error. A function that is registered under several names is called once and returns a
     dictionary by name, in which further names are allowed.
+
+    If a function raises an exception, or returns no finite number, the score has null for the
+    metric, a line names the metric and the reason, and `errors` in result.json keeps the reason.
+    Only the metric that ranks the runs of its data set must have a value: without it the run fails.
     """
 
     def register(  # type: ignore[override]
@@ -130,8 +134,9 @@ class Metrics(Registry):
         first line of the docstring; prepare: a function of the real images that is called once and
         whose result replaces the real images as the metric's argument; every_net: whether the
         metric is the mean over all networks of its features rather than the first network's value;
-        for_digits: whether the metric is computed for digits. Raises ValueError for unknown
-        features, an unknown direction, and an invalid or taken name.
+        for_digits: whether the metric is computed for digits. The function may return NaN or
+        infinity, or raise an exception: the score then has null (see the class). Raises ValueError
+        for unknown features, an unknown direction, and an invalid or taken name.
         """
         if name in FACTS or not name.isidentifier():
             raise ValueError(f"metric {name!r}: choose an identifier that is no field of a score")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,15 +14,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import Cli, one_line_error
+from conftest import Cli, one_line_error, plan_small
 from torch import Tensor
 
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS, FACTS, METRICS
 from gansweep.report.table.cell import BEST, Cell, mark_best
 from gansweep.report.table.judged import opinions
-from gansweep.report.table.outcome import Outcome
+from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.training.data import prepare
+from gansweep.training.job import execute
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.registered import metrics_of
@@ -65,8 +67,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     [
         ("mine", {"features": "vgg"}, "features='vgg'; valid: judge, lenet, random, inception"),
         ("mine", {"direction": "less"}, "direction='less'; valid: minimize, maximize"),
-        ("copied", {}, "metric 'copied': choose another name"),
-        ("my-metric", {}, "metric 'my-metric': choose another name"),
+        ("copied", {}, "metric 'copied': choose an identifier"),
+        ("my-metric", {}, "metric 'my-metric': choose an identifier"),
         ("swd", {}, "metric 'swd' is registered twice"),
     ],
 )
@@ -144,6 +146,97 @@ def test_a_data_set_with_an_unavailable_metric_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setitem(DATASETS["mnist5k"].facts, "metrics", ("fid", "fd_lenet"))
     with pytest.raises(ValueError, match="'mnist5k' have no metric 'fid'; valid: fd_lenet, "):
         Judge(data)
+
+
+# --- A metric without a value ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def glare(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Register a metric `glare` whose function returns a value, or raises it if it is an error."""
+    monkeypatch.setattr(METRICS, "_entries", dict(METRICS._load()))
+
+    def register(value: Any) -> None:
+        def function(real: np.ndarray, fake: np.ndarray) -> Any:
+            if isinstance(value, BaseException):
+                raise value
+            return value
+
+        METRICS.register(
+            "glare", features="pixels", direction="minimize", digits=1, label="Glare"
+        )(function)  # fmt: skip
+
+    return register
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (ValueError("math domain\nerror"), "math domain error"),
+        (KeyError("mean"), "KeyError: 'mean'"),
+        (None, "its function returned None, which is no valid result"),
+        ((1.0, 2.0, 3.0), "its function returned (1.0, 2.0, 3.0), which is no valid result"),
+        ({"other": 1.0}, "its function returned {'other': 1.0}, which is no valid result"),
+        (math.inf, "its value is inf, not a finite number"),
+        ({"glare": math.nan}, "its value is nan, not a finite number"),
+    ],
+)
+def test_a_metric_without_a_value_is_null_with_the_reason(
+    value: Any, reason: str, glare: Any
+) -> None:
+    glare(value)
+    data = prepare(DataConfig("mnist5k"), 28)
+    judge = Judge(data)
+    found = judge.score(torch.from_numpy(data.array()[:100].copy()))
+    assert found["glare"] is None
+    assert judge.errors == {"glare": reason}
+    assert found["fd_lenet"] > 0
+
+
+def test_a_run_is_kept_if_a_metric_fails(
+    tmp_path: Path, glare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One failing metric lost the whole run at its last step, with `failed: math domain error`."""
+    glare(ValueError("math domain error"))
+    monkeypatch.setitem(DATASETS["mnist5k"].facts, "metrics", ("fd_lenet", "glare"))
+    run = plan_small(tmp_path, ema_decay=0.5)
+    said: list[str] = []
+    execute(run, "first", tell=said.append)
+    assert said[0] == "first  metric glare: math domain error"
+    assert sum("glare" in line for line in said) == 1, "although two scores lack it"
+    read = read_outcome(run)
+    assert (read.status, read.note) == ("done", "")
+    assert read.judge is not None
+    assert read.judge["score"]["glare"] is read.judge["ema"]["glare"] is None  # type: ignore
+    assert read.judge["errors"] == {"glare": "math domain error"}
+    assert "second" not in read.judge, "as there is no second opinion"
+
+
+def test_a_collapse_can_be_flagged_without_a_coverage() -> None:
+    score = {"coverage": None, "diversity": None, "variety": 0.1, "copied": None}
+    assert flags(evaluations([0.5, 0.1, 0.05], "fd_lenet"), 20, score) == ["collapse"]
+
+
+@pytest.mark.parametrize("when", ["evaluation", "score"])
+def test_a_run_fails_if_the_metric_that_ranks_it_fails(
+    when: str, tmp_path: Path, glare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glare(ValueError("math domain error") if when == "evaluation" else math.inf)
+    monkeypatch.setitem(DATASETS["mnist5k"].facts, "metrics", ("glare", "fd_lenet"))
+    run = plan_small(tmp_path)
+    with pytest.raises(ValueError, match="metric glare: "):
+        execute(run, "first")
+    reason = {"evaluation": "math domain error", "score": "its value is inf, not a finite number"}
+    assert run.why_failed() == f"failed: metric glare: {reason[when]}"
+
+
+def test_a_shortage_of_memory_is_none_of_the_metric(tmp_path: Path, glare: Any) -> None:
+    """The launcher retries the run alone on its device."""
+    glare(RuntimeError("CUDA out of memory"))
+    run = plan_small(tmp_path)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        execute(run, "first")
+    assert (run.read_failure() or {})["cause"] == "out of memory"  # type: ignore[typeddict-item]
 
 
 # --- More is better -------------------------------------------------------------------------------

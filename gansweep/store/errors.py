@@ -61,6 +61,15 @@ def refused_by_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _REFUSED
 
 
+# These texts come from torch.OutOfMemoryError, cuBLAS, the CPU's allocator and the kernel.
+_OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate", "Cannot allocate memory")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether the error is a shortage of memory, in which case a retry could help."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Print a UserError or an error of the file system as one line, and exit with code 2.

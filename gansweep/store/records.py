@@ -217,6 +217,7 @@ class JudgeRecord(_JudgeRecord, total=False):
     last: float | None
     equilibrium: EquilibriumRecord
     ema: Score
+    errors: dict[str, str]
     judging_seconds: float
 
 

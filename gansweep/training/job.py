@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 from gansweep.config import Config, from_record
 from gansweep.plugins import GENERATORS
 from gansweep.store.check import number
-from gansweep.store.errors import Diverged, FailedInOtherSweep, UserError, refused_by_disk
+from gansweep.store.errors import (
+    Diverged,
+    FailedInOtherSweep,
+    UserError,
+    out_of_memory,
+    refused_by_disk,
+)
 from gansweep.store.records import Failure, Result
 from gansweep.store.run import Run, now, read_json, was_edited, write_json
 from gansweep.terminal.console import console
@@ -104,10 +110,6 @@ def _recorded(run: Run) -> Iterator[None]:
     run.record("ended", cause="done")
 
 
-# These texts come from torch.OutOfMemoryError, cuBLAS, the CPU's allocator and the kernel.
-OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate", "Cannot allocate memory")
-
-
 def cause_of(error: BaseException, run: Run) -> str:
     """Return why a run ended, which decides whether a retry could help.
 
@@ -117,7 +119,7 @@ def cause_of(error: BaseException, run: Run) -> str:
         return "interrupted"
     if isinstance(error, Diverged):
         return "diverged"
-    if isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY):
+    if out_of_memory(error):
         return "out of memory"
     # Only an error below the folder of all runs ends every run; an unreadable picture ends one run.
     place = Path(getattr(error, "filename", None) or run.folder).resolve()
@@ -173,6 +175,7 @@ def _train_or_repair(
     if step and config.judge != "false" and not run.read_evaluations():
         tell(f"{title}  was trained with judge=false until step {step}; later steps are evaluated")
     result = train(run, config, data, title, start)
+    _tell_errors(result, title, tell)
     tell(f"{title}  {summary(result)}")
     return result
 
@@ -208,7 +211,15 @@ def _repair(
     if _unjudged(run):
         result = judge_finished(run, config, data, gan, result)
         tell(f"{title}  was trained with judge=false; its final weights were judged")
+        _tell_errors(result, title, tell)
     return result
+
+
+def _tell_errors(result: Result, title: str, tell: Callable[[str], object]) -> None:
+    """Tell the user for each metric without a value the reason."""
+    judge = result.get("judge")
+    for name, reason in judge.get("errors", {}).items() if judge else ():
+        tell(f"{title}  metric {name}: {reason}")
 
 
 def _checkpoint(

@@ -152,14 +152,17 @@ class Judging(pl.Callback):
         score["step"] = step
         verdict: JudgeRecord = {
             "primary": self.judge.primary,
-            "second": self.judge.second,
             "looks": len(self.tracker.evaluations),
             "last": _finite(self.tracker.evaluations[-1].value),
             "score": score,
             "flags": flags(self.tracker.evaluations, self.total, score),
         }
+        if number(score, self.judge.second) is not None:
+            verdict["second"] = self.judge.second
         if averaged is not None:
             verdict["ema"] = averaged
+        if self.judge.errors:
+            verdict["errors"] = dict(self.judge.errors)
         if best is not None:
             verdict["equilibrium"] = {
                 "step": best.step,

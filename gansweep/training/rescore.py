@@ -11,6 +11,7 @@ from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
+from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, prepare
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import SCORE_SEED, load_best
@@ -77,6 +78,7 @@ def _of_run(
             raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
         images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_SEED))
         scores[path.name] = judge.score(images)
+    _print_errors(judge)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} does not exist")
     return scores
@@ -104,4 +106,13 @@ def _of_folder(
             f"{folder}: {len(images)} pictures are too few for a distance, which needs at least "
             f"{MIN_PICTURES}"
         )
-    return {str(folder): Judge(data, published=published).score(images)}
+    judge = Judge(data, published=published)
+    scores = {str(folder): judge.score(images)}
+    _print_errors(judge)
+    return scores
+
+
+def _print_errors(judge: Judge) -> None:
+    """Print the reason for each metric without a value."""
+    for name, reason in judge.errors.items():
+        console.print(f"metric {name}: {reason}")

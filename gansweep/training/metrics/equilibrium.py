@@ -189,7 +189,7 @@ def flags(
     tracker = Tracker()
     for evaluation in evaluations:
         tracker.add(evaluation)
-    facts = score or {}
+    facts = {name: fact for name, fact in (score or {}).items() if is_number(fact)}
     found = {
         "diverged": tracker.diverged(),
         "never started": _never_started(evaluations, tracker.best, facts),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gansweep.plugins import METRICS, Entry
-from gansweep.store.errors import Diverged
+from gansweep.store.errors import Diverged, out_of_memory
 from gansweep.training.data import Prepared
 from gansweep.training.data.pixels import as_bytes
 from gansweep.training.metrics.distances import (
@@ -48,6 +49,7 @@ class Judge:
 
     `primary` is the name of the metric that ranks the runs, and `second` that of the second
     opinion. `published` is the net of judge=inception or judge=dinov2, if one of these is set.
+    `errors` has, for each metric without a value in a score, the reason.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Judge:
         self.primary, self.second = primary_and_second(data.name)
         self.published = published
         self.metrics = metrics_of(data.name, published.features if published else None)
+        self.errors: dict[str, str] = {}
         self._judging = judging_features(data.name)
         nets: dict[str, FeatureNet] = {} if published is None else {published.features: published}
         for features in (self._judging, *map(self._features, self.metrics)):
@@ -97,6 +100,41 @@ class Judge:
         features = self._features(metric)
         return self._real(features, side).measure(metric, fakes[features])
 
+    def _values(
+        self, metrics: Iterable[Entry], fakes: dict[str, list[Features]]
+    ) -> dict[str, float | None]:
+        """Return the metrics of a score by name; None for one whose function fails.
+
+        Raises ValueError if that is the primary metric, without which a run has no rank.
+        """
+        found: dict[str, float | None] = {}
+        for metric in metrics:
+            try:
+                if metric.name not in found:  # A function may return the values of several metrics.
+                    found |= self._measure(metric, "score", fakes)
+                value = found[metric.name]
+                if value is None or not math.isfinite(value):
+                    raise ValueError(f"its value is {value}, not a finite number")
+            except Exception as error:
+                self.errors[metric.name] = self._reason(metric, error)
+                found[metric.name] = None
+        return found
+
+    def _reason(self, metric: Entry, error: Exception) -> str:
+        """Return why a metric has no value, in one line.
+
+        Raises ValueError with the name if it is the primary metric, and `error` itself if it is a
+        shortage of memory, as the run is then retried.
+        """
+        if out_of_memory(error):
+            raise error
+        text = " ".join(str(error).split())
+        if not isinstance(error, ValueError):
+            text = f"{type(error).__name__}: {text}"
+        if metric.name == self.primary:
+            raise ValueError(f"metric {metric.name}: {text}") from error
+        return text
+
     def evaluate(self, sample: Sample, z: Tensor) -> dict[str, Any]:
         """Return the primary metric and the diversity of the images of the latents `z`, N × z_dim.
 
@@ -110,7 +148,11 @@ class Judge:
             for features in {self._judging, self._features(metric)}
         }
         real, fake = self._real(self._judging, "evaluation"), fakes[self._judging][0]
-        value = self._measure(metric, "evaluation", fakes)[self.primary]
+        try:
+            value = self._measure(metric, "evaluation", fakes)[self.primary]
+        except Exception as error:
+            self._reason(metric, error)  # raises an error that names the metric
+            raise
         facts: dict[str, Any] = {"n": len(z), self.primary: value}
         facts |= real.prepared(Neighbourhood.of_first).measure(fake)
         facts["variety"] = _variety(images, real)
@@ -119,6 +161,8 @@ class Judge:
 
     def score(self, images: Tensor) -> dict[str, Any]:
         """Return all metrics of generated images, uint8 N×C×H×W, and further facts.
+
+        A metric whose function fails is None, with the reason in `errors`; see `_values`.
 
         "n" and "reals" are the numbers of generated and real images. "held_out" says whether no
         network was trained on the real images, "own_test" whether these are the data set's own test
@@ -139,14 +183,16 @@ class Judge:
             "own_test": self.data.own_test,
             "shared": are_shared(self.data),
         }
-        for metric in self.metrics:
-            if metric.name not in result:  # A function may return the values of several metrics.
-                result |= self._measure(metric, "score", fakes)
+        result |= self._values(self.metrics, fakes)
         if f"{self.primary}_error" not in result:
             metric = METRICS[self.primary]
             features = self._features(metric)
-            error = sampling_error(metric, self._real(features, "score"), fakes[features])
-            result[f"{self.primary}_error"] = error
+            try:
+                spread = sampling_error(metric, self._real(features, "score"), fakes[features])
+            except Exception as error:
+                self._reason(metric, error)
+                raise
+            result[f"{self.primary}_error"] = spread
         result["variety"] = _variety(images, real)
         result |= self._classes(real, fake)
         result |= memorisation(fake, self.training.features, self.training.typical)

@@ -58,7 +58,7 @@ class Reference:
         """Return the value of a metric by its name, and its error if the metric has one.
 
         `fakes` has the features of the generated images by each of the nets. Raises ValueError if
-        the function of the metric does not return its value.
+        the function of the metric returns no number.
         """
         count = len(fakes) if metric.every_net else 1
         by_net = []
@@ -70,13 +70,23 @@ class Reference:
 
 def _by_name(name: str, measured: Any) -> dict[str, float]:
     """Return what the function of the metric `name` returned as numbers by name."""
+    values = measured
     if isinstance(measured, tuple):
-        measured = dict(zip((name, f"{name}_error"), measured, strict=True))
+        values = dict(zip((name, f"{name}_error"), measured, strict=False))
     elif not isinstance(measured, dict):
-        measured = {name: measured}
-    if name not in measured:
-        raise ValueError(f"the function of metric {name!r} returns no {name!r}")
-    return {key: float(value) for key, value in measured.items()}
+        values = {name: measured}
+    try:
+        numbers = {key: float(value) for key, value in values.items()}
+    except (TypeError, ValueError):
+        numbers = {}
+    if name not in numbers or (isinstance(measured, tuple) and len(measured) != 2):
+        raise ValueError(f"its function returned {_short(measured)}, which is no valid result")
+    return numbers
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 @dataclass
