@@ -17,16 +17,18 @@ import torch
 from conftest import Cli, one_line_error, plan_small
 from torch import Tensor
 
+from gansweep.launch.task import PlannedRun
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS, FACTS, METRICS
 from gansweep.report.table.cell import BEST, Cell, mark_best
 from gansweep.report.table.judged import opinions
 from gansweep.report.table.outcome import Outcome, read_outcome
+from gansweep.store.errors import UserError
 from gansweep.training.data import prepare
 from gansweep.training.job import execute
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge
-from gansweep.training.metrics.registered import metrics_of
+from gansweep.training.metrics.registered import metrics_of, missing_metrics
 
 OWN = '''
 from gansweep.plugins import METRICS
@@ -153,14 +155,14 @@ def test_a_data_set_with_an_unavailable_metric_is_refused(monkeypatch: pytest.Mo
 
 @pytest.fixture
 def glare(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Register a metric `glare` whose function returns a value, or raises it if it is an error."""
+    """Register a metric `glare` by its function, its value, or the error that it raises."""
     monkeypatch.setattr(METRICS, "_entries", dict(METRICS._load()))
 
     def register(value: Any) -> None:
         def function(real: np.ndarray, fake: np.ndarray) -> Any:
             if isinstance(value, BaseException):
                 raise value
-            return value
+            return value(real, fake) if callable(value) else value
 
         METRICS.register(
             "glare", features="pixels", direction="minimize", digits=1, label="Glare"
@@ -237,6 +239,115 @@ def test_a_shortage_of_memory_is_none_of_the_metric(tmp_path: Path, glare: Any) 
     with pytest.raises(RuntimeError, match="out of memory"):
         execute(run, "first")
     assert (run.read_failure() or {})["cause"] == "out of memory"  # type: ignore[typeddict-item]
+
+
+# --- A metric that is registered after runs have finished -----------------------------------------
+
+
+def brightness(real: np.ndarray, fake: np.ndarray) -> float:
+    return float(real.mean()) - float(fake.mean())
+
+
+@pytest.mark.parametrize("params", [{}, {"ema_decay": 0.5}])
+def test_a_finished_run_gets_a_later_metric_without_training(
+    params: dict[str, Any], tmp_path: Path, glare: Any
+) -> None:
+    """Such a run kept a "–" for ever, and no search by the metric could use it."""
+    run = plan_small(tmp_path / "before", **params)
+    planned = PlannedRun(run, "", judged=True, data="mnist5k")
+    execute(run, "first")
+    before: Any = run.read_result()
+    assert planned.complete()
+    weights = run.final.stat().st_mtime_ns
+    glare(brightness)
+    assert not planned.complete()
+    assert planned.to_measure() == ["glare"]
+    said: list[str] = []
+    after: Any = execute(run, "second", tell=said.append)
+    assert said == ["second  was finished; its best weights were measured by glare"]
+    assert planned.complete()
+    assert run.read_result() == after
+    fresh: Any = execute(plan_small(tmp_path / "after", **params), "fresh")
+    for score in ("score", "ema") if params else ("score",):
+        assert after["judge"][score].pop("glare") == fresh["judge"][score]["glare"]
+    assert after == before, "all else stays as it was"
+    assert run.final.stat().st_mtime_ns == weights
+    execute(run, "third", tell=pytest.fail)
+
+
+def test_a_finished_run_without_its_weights_is_not_trained_again(
+    tmp_path: Path, glare: Any
+) -> None:
+    run = plan_small(tmp_path)
+    execute(run, "first")
+    run.best.unlink()
+    glare(brightness)
+    said: list[str] = []
+    result: Any = execute(run, "second", tell=said.append)
+    step = result["judge"]["score"]["step"]
+    reason = f"the finished run cannot be measured (best.ckpt has no weights of step {step})"
+    assert said == [f"second  metric glare: {reason}"]
+    assert result["judge"]["score"]["glare"] is None
+    assert result["judge"]["errors"] == {"glare": reason}
+    assert PlannedRun(run, "", judged=True, data="mnist5k").complete()
+    assert sum(event["event"] == "started" for event in run.read_history()) == 1
+    assert read_outcome(run).note == ""
+
+
+def test_a_run_that_cannot_be_measured_here_can_be_measured_elsewhere(
+    tmp_path: Path, glare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan_small(tmp_path)
+    execute(run, "first")
+    before = run.read_result()
+
+    def refused(name: str) -> torch.device:
+        raise UserError("PyTorch sees no GPU")
+
+    glare(brightness)
+    said: list[str] = []
+    with monkeypatch.context() as patched:
+        patched.setattr("gansweep.training.train.resolve_device", refused)
+        assert execute(run, "second", tell=said.append) == before
+    assert said == ["second  cannot be measured by glare: PyTorch sees no GPU"]
+    after: Any = execute(run, "third")
+    assert isinstance(after["judge"]["score"]["glare"], float)
+
+
+def test_only_metrics_that_apply_to_the_data_and_to_judge_are_missing(glare: Any) -> None:
+    digits = {m.name: 1.0 for m in metrics_of("mnist5k")}
+    assert missing_metrics({"score": digits}, "mnist5k") == []
+    assert missing_metrics({"score": {**digits, "published": "fid"}}, "mnist5k") == ["fid", "kid"]
+    assert missing_metrics({"score": {**digits, "published": "clip"}}, "mnist5k") == []
+    glare(1.0)
+    assert missing_metrics({"score": digits}, "mnist5k") == ["glare"]
+    assert missing_metrics({"score": {**digits, "glare": None}}, "mnist5k") == []
+    for damaged in (None, {}, {"score": 3}, "x"):
+        assert missing_metrics(damaged, "mnist5k") == []  # type: ignore[arg-type]
+    assert missing_metrics({"score": digits}, "of_a_plugin") == []
+
+
+def test_repeating_a_command_measures_finished_runs(cli: Cli, tmp_path: Path, module: Any) -> None:
+    grid = ("-m", "lr=1e-3,2e-3", *SHORT)
+    assert cli(*grid).returncode == 0
+    module(OWN.replace("return", "return 1 / 0 *"))
+    cli = functools.partial(cli, cold=True)
+    done = cli(*grid)
+    assert done.returncode == 0, done.stderr
+    assert "0 done, 0 to train, 2 to measure by glare" in done.stdout
+    assert done.stdout.count("metric glare: ZeroDivisionError: division by zero") == 2
+    assert "2 done, 0 to train\n" in cli(*grid).stdout
+    (tmp_path / "own/sitecustomize.py").write_text(OWN)
+    plan = cli(*grid, "retry=failed", "plan=true").stdout
+    assert "0 to train, 2 to measure by glare" in plan
+    assert "  lr=0.001 data=mnist5k  to measure by glare" in plan
+    done = cli(*grid, "retry=failed")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("its best weights were measured by glare") == 2
+    judges = [result["judge"] for result in results(tmp_path).values()]
+    assert all(0 < judge["score"]["glare"] < 1 for judge in judges)
+    assert not any("errors" in judge for judge in judges)
+    assert "2 done, 0 to train\n" in cli(*grid).stdout
 
 
 # --- More is better -------------------------------------------------------------------------------

@@ -83,12 +83,11 @@ def task(cfg: DictConfig) -> None:
         validate(config)
         data = Preparer()(config)
         run, record = plan_run(config, data)
-        done = PlannedRun(run, "", judged=config.judge != "false").complete()
+        done = PlannedRun(run, "", config.judge != "false", data.name).complete()
         if config.plan:
             steps = f"{record['identity']['steps']} steps on {data.name}"
-            console.print(
-                f"run {run.id}: {steps}, {'done' if done else f'{run.status()}, to train'}"
-            )
+            left = "to judge" if run.complete() else "to train"
+            console.print(f"run {run.id}: {steps}, {'done' if done else f'{run.status()}, {left}'}")
             return
         if done:
             console.print(f"run {run.id} is done already")

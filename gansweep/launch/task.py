@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from gansweep.store.errors import Diverged
 from gansweep.store.manifest import numbered, read_manifest
@@ -12,6 +12,7 @@ from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.job import execute, one_line
+from gansweep.training.metrics.registered import missing_metrics
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -21,16 +22,50 @@ if TYPE_CHECKING:
 class PlannedRun:
     """A planned run.
 
-    title: what the screen calls the run; judged: whether it must have a distance.
+    title: what the screen calls the run; judged: whether it must have a distance; data: the name of
+    its data set, whose metrics the score of the run must have; again: the metrics whose functions
+    have failed and are to be called again.
     """
 
     run: Run
     title: str
     judged: bool = False
+    data: str = ""
+    again: list[str] = field(default_factory=list)
 
     def complete(self) -> bool:
-        """Return whether nothing is left to train, to draw or to judge."""
-        return self.run.complete() and (self.run.judged() or not self.judged)
+        """Return whether nothing is left to train, to draw, to judge or to measure."""
+        if not self.run.complete():
+            return False
+        judge = self.run.judged() if self.judged else None
+        return not self.judged or (bool(judge) and not missing_metrics(judge, self.data))
+
+    def to_measure(self) -> list[str]:
+        """Return the metrics by which a finished run is to be measured."""
+        missing = missing_metrics(self.run.judged(), self.data) if self.judged else []
+        return [*missing, *self.again]
+
+    def failed_metrics(self) -> list[str]:
+        """Return the metrics of a finished run whose functions have failed."""
+        result = self.run.read_result()
+        judge = result.get("judge") if result else None
+        return list(judge.get("errors", {})) if judge and self.judged else []
+
+    def forget_failures(self) -> None:
+        """Remove the null values of the metrics in `again`, so that they are measured again."""
+        if not self.again:
+            return
+        with self.run.owned(wait=True):
+            result = self.run.read_result()
+            judge = result.get("judge") if result else None
+            if result is None or not judge:
+                return
+            judge.pop("errors", None)
+            scores: list[Any] = [judge["score"], judge.get("ema", {})]
+            for score in scores:
+                for name in self.again:
+                    score.pop(name, None)
+            self.run.finish(result)
 
 
 @dataclass

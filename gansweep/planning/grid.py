@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from dataclasses import replace
@@ -54,6 +55,8 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         _announce(plan, todo)
         verb = "trained or judged" if _finished(todo) else "trained"
         plan.write()
+        for job in todo:
+            job.forget_failures()
         started = time.monotonic()
         interrupted = False
         try:
@@ -82,19 +85,30 @@ def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Pl
 
 
 def _todo(plan: Plan) -> list[PlannedRun]:
-    """Return the runs to train or to judge; with retry=failed also the failed and damaged runs."""
-    retry = plan.settings.retry == "failed"
-    missing = [j for j in plan.jobs if not j.complete() or (retry and j.run.read_result() is None)]
-    return [job for job in missing if retry or not job.run.failed()]
+    """Return the runs to train, to judge or to measure.
+
+    With retry=failed these include the failed and damaged runs, and those with a failed metric.
+    """
+    if plan.settings.retry != "failed":
+        return [job for job in plan.jobs if not job.complete() and not job.run.failed()]
+    for job in plan.jobs:
+        job.again = job.failed_metrics()
+    return [j for j in plan.jobs if not j.complete() or j.run.read_result() is None or j.again]
 
 
 def _finished(todo: list[PlannedRun]) -> list[PlannedRun]:
-    """Return the runs that were trained with judge=false and only need to be judged."""
+    """Return the trained runs that only need to be judged, or to be measured by further metrics."""
     return [job for job in todo if job.run.complete() and job.run.read_result() is not None]
 
 
 def _to_judge(finished: list[PlannedRun]) -> str:
-    return f", {len(finished)} to judge by their final weights" if finished else ""
+    """Describe the runs that were trained with judge=false, and those that lack a metric."""
+    unjudged = sum(not job.run.judged() for job in finished)
+    text = f", {unjudged} to judge by their final weights" if unjudged else ""
+    if missing := [names for job in finished if (names := job.to_measure())]:
+        metrics = ", ".join(dict.fromkeys(itertools.chain(*missing)))
+        text += f", {len(missing)} to measure by {metrics}"
+    return text
 
 
 def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
@@ -163,7 +177,9 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     times = []
     finished = _finished(todo)
     for job in finished:
-        console.print(f"  {job.run.id}  {job.title}  to judge")
+        metrics = ", ".join(job.to_measure())
+        action = f"to measure by {metrics}" if metrics else "to judge"
+        console.print(f"  {job.run.id}  {job.title}  {action}")
     to_train = [job for job in todo if not job.run.complete()]
     for job in to_train:
         record = records[job.run.id]

@@ -169,7 +169,7 @@ def make_plan(
                 records[run.id] = record
                 parts = as_arguments({**values, **cell.shown})
                 judged = cell.config.judge != "false"
-                jobs[run.id] = PlannedRun(run, " ".join(parts), judged)
+                jobs[run.id] = PlannedRun(run, " ".join(parts), judged, data.name)
         rows.append(row)
         sources.append(source)
     if not jobs and refused:

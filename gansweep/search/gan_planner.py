@@ -82,7 +82,7 @@ class GanPlanner:
             keep_record(run, record)
             parts = [f"data={data.name}"] if len(self.bases) > 1 else []
             parts += [f"seed={config.seed}"] if self.seeds > 1 else []
-            runs.append(PlannedRun(run, " ".join(parts), judged=True))
+            runs.append(PlannedRun(run, " ".join(parts), True, data.name))
             if not self._reported & {f"gen={config.gen}", f"disc={config.disc}"} and run.complete():
                 self._reported |= set(report_changed_networks([(run, config)]))
         return runs

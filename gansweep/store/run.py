@@ -266,9 +266,9 @@ class Run:
         """Return whether the run is done and its sample picture is complete."""
         return self.status() == "done" and _whole_png(self.picture)
 
-    def judged(self) -> bool:
-        """Return whether the result contains the judge's measurements."""
-        return bool((read_json(self.result) or {}).get("judge"))
+    def judged(self) -> dict[str, Any] | None:
+        """Return the judge's record in the result, which was not examined, or None."""
+        return cast("dict[str, Any] | None", (read_json(self.result) or {}).get("judge"))
 
     def _owned(self) -> bool:
         """Return whether a process holds the lock. The lock tried here is shared among readers."""

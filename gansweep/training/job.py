@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from gansweep.config import Config, from_record
 from gansweep.plugins import GENERATORS
@@ -25,11 +25,12 @@ from gansweep.store.errors import (
     out_of_memory,
     refused_by_disk,
 )
-from gansweep.store.records import Failure, Result
+from gansweep.store.records import Failure, Result, Score
 from gansweep.store.run import Run, now, read_json, was_edited, write_json
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.data import Prepared, prepare
+from gansweep.training.metrics.registered import missing_metrics
 from gansweep.training.network_source import changed_networks
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def execute(
     """
     with run.owned(wait):
         result = run.read_result()
-        if result is not None and run.complete() and not _unjudged(run):
+        if result is not None and run.complete() and not _unjudged(run) and not _missing(run):
             return result
         failure = run.read_failure()
         if planned and failure is not None and failure.get("time", "") > planned:
@@ -145,6 +146,12 @@ def _unjudged(run: Run) -> bool:
     return record.get("params", {}).get("judge") != "false" and not run.judged()
 
 
+def _missing(run: Run) -> list[str]:
+    """Return the metrics that the score of a finished run lacks."""
+    record = read_json(run.config) or {}
+    return missing_metrics(run.judged(), record.get("data", {}).get("name", ""))
+
+
 def _train_or_repair(
     run: Run,
     title: str,
@@ -159,9 +166,10 @@ def _train_or_repair(
     if config.threads is None:
         config = replace(config, threads=place.get("threads"))
     if result is not None:
-        repaired = _repair(run, config, data, title, result, tell)
+        whole = run.complete() and not _unjudged(run)
+        repaired = result if whole else _repair(run, config, data, title, result, tell)
         if repaired is not None:
-            return repaired
+            return _measure_missing(run, config, data, title, repaired, tell)
     # This import is late because planning and help need no torch.
     from gansweep.training.train import train
 
@@ -213,6 +221,49 @@ def _repair(
         tell(f"{title}  was trained with judge=false; its final weights were judged")
         _tell_errors(result, title, tell)
     return result
+
+
+def _measure_missing(
+    run: Run,
+    config: Config,
+    data: Prepared,
+    title: str,
+    result: Result,
+    tell: Callable[[str], object],
+) -> Result:
+    """Measure the metrics that the score of a finished run lacks, by its best weights.
+
+    Returns the result. The run is never trained again: if its weights cannot be used, the metrics
+    are null, with the reason. If the device or a feature net is missing, nothing is written, so
+    that a later command can measure them.
+    """
+    missing, judge = _missing(run), result.get("judge")
+    if not missing or not judge:
+        return result
+    from gansweep.training.train import measure_finished
+
+    try:
+        if changed := changed_networks(run, config):
+            raise ValueError(f"the code of {changed[0]} has changed")
+        measured = measure_finished(run, config, data, judge, missing)
+        tell(f"{title}  was finished; its best weights were measured by {', '.join(missing)}")
+    except UserError as error:
+        tell(f"{title}  cannot be measured by {', '.join(missing)}: {error}")
+        return result
+    except Exception as error:
+        if cause_of(error, run) in ("out of memory", "disk"):
+            raise
+        reason = f"the finished run cannot be measured ({one_line(error)})"
+        absent = cast("Score", {**dict.fromkeys(missing), **judge["score"]})
+        errors = {**judge.get("errors", {}), **dict.fromkeys(missing, reason)}
+        measured = {**judge, "score": absent, "errors": errors}
+    completed = cast("Result", {**result, "judge": measured})
+    run.finish(completed)
+    errors = measured.get("errors", {})
+    for name in missing:
+        if name in errors:
+            tell(f"{title}  metric {name}: {errors[name]}")
+    return completed
 
 
 def _tell_errors(result: Result, title: str, tell: Callable[[str], object]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytorch_lightning as pl
@@ -193,6 +194,29 @@ class Judging(pl.Callback):
         for path, pixels in ((self.run.dirty, dirty), (self.run.clean, whiten(dirty))):
             picture = Image.fromarray(pixels[0])
             write_file(path, functools.partial(picture.save, format="PNG"))
+
+
+def with_metrics(
+    judge: Judge, run: Run, gan: GAN, record: JudgeRecord, names: Sequence[str]
+) -> JudgeRecord:
+    """Return the judge's record of a finished run with further metrics in its scores.
+
+    The metrics are those of the images that `Judging.verdict` has scored, and all else stays as it
+    is. `gan` has the final weights, and the best weights afterwards. Raises ValueError if the best
+    weights are missing or of another step.
+    """
+    score = record["score"]
+    z = latents(gan.z_dim, score["n"], seed=SCORE_SEED)
+    completed = record.copy()
+    if "ema" in record and gan.averaged is not None:
+        found = judge.further(generate(gan.sample_averaged, z), names)
+        completed["ema"] = cast("Score", {**found, **record["ema"]})
+    if score.get("step") is not None and load_best(run, gan) != score.get("step"):
+        raise ValueError(f"{run.best.name} has no weights of step {score.get('step')}")
+    completed["score"] = cast("Score", {**judge.further(generate(gan.sample, z), names), **score})
+    if judge.errors:
+        completed["errors"] = {**record.get("errors", {}), **judge.errors}
+    return completed
 
 
 def load_best(run: Run, gan: GAN) -> int | None:

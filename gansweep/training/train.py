@@ -15,7 +15,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -26,14 +26,14 @@ from torch import nn
 from gansweep.config import Config, total_steps, widths
 from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
-from gansweep.store.records import Rates, Result
+from gansweep.store.records import JudgeRecord, Rates, Result
 from gansweep.store.run import Run, write_json
 from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
 from gansweep.training.checkpoint import Checkpoint
 from gansweep.training.data import Prepared
 from gansweep.training.data.batches import Batches
 from gansweep.training.gan import GAN
-from gansweep.training.judge_callback import Judging
+from gansweep.training.judge_callback import Judging, with_metrics
 from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.files import load, save
@@ -222,6 +222,20 @@ def judge_finished(run: Run, config: Config, data: Prepared, gan: GAN, result: R
     judged = cast("Result", {**result, "judge": verdict, "seconds": seconds})
     run.finish(judged)
     return judged
+
+
+def measure_finished(
+    run: Run, config: Config, data: Prepared, judged: JudgeRecord, names: Sequence[str]
+) -> JudgeRecord:
+    """Return the judge's record of a finished run with further metrics of its best weights.
+
+    Raises UserError, OSError, ValueError or RuntimeError if the weights cannot be used.
+    """
+    device = resolve_device(config.device)
+    torch.set_num_threads(config.threads or ALL_THREADS)
+    judge = make_judge(config, data, device)
+    assert judge is not None
+    return with_metrics(judge, run, load_finished(run, config, data).to(device), judged, names)
 
 
 def build_gan(config: Config, channels: int) -> GAN:

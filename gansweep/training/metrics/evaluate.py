@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,7 @@ class Judge:
         facts |= real.prepared(Neighbourhood.of_first).measure(fake)
         facts["variety"] = _variety(images, real)
         facts |= self._classes(real, fake)
-        return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
+        return _rounded(facts)
 
     def score(self, images: Tensor) -> dict[str, Any]:
         """Return all metrics of generated images, uint8 N×C×H×W, and further facts.
@@ -170,11 +170,7 @@ class Judge:
         error. The other facts are those of `_variety`, `classes` and `memorisation`, and the names
         of the feature nets.
         """
-        # Only the judging features are computed by all of their nets.
-        fakes = {
-            features: _extract(net, images, None if features == self._judging else 1)
-            for features, net in self._nets.items()
-        }
+        fakes = self._fakes(images, self._nets)
         real, fake = self._real(self._judging, "score"), fakes[self._judging][0]
         result: dict[str, Any] = {
             "n": len(images),
@@ -202,7 +198,24 @@ class Judge:
         if self.published is not None:
             result["published"] = self.published.metric
             result["published_net"] = f"{self.published.name} {self.published.hash}"
-        return {k: round(v, 6) if isinstance(v, float) else v for k, v in result.items()}
+        return _rounded(result)
+
+    def further(self, images: Tensor, names: Sequence[str]) -> dict[str, Any]:
+        """Return these metrics of generated images alone, to complete an earlier score."""
+        metrics = [METRICS[name] for name in names]
+        return _rounded(self._values(metrics, self._fakes(images, map(self._features, metrics))))
+
+    def _fakes(self, images: Tensor, nets: Iterable[str]) -> dict[str, list[Features]]:
+        """Return generated images in the features of these nets, by the name of the features.
+
+        Only the judging features are computed by all of their nets.
+        """
+        return {
+            features: _extract(
+                self._nets[features], images, None if features == self._judging else 1
+            )
+            for features in dict.fromkeys(nets)
+        }
 
     def nearest_training_images(self, images: Tensor) -> Tensor:
         """Return for each image the training image with the nearest features, uint8 N×C×H×W."""
@@ -214,6 +227,10 @@ class Judge:
         if real.shares is None or not isinstance(self.net, DigitFeatures):
             return {}
         return classes(real.shares, self.net.labels(torch.from_numpy(fake)).numpy())
+
+
+def _rounded(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: round(v, 6) if isinstance(v, float) else v for k, v in facts.items()}
 
 
 def _extract(net: FeatureNet, images: Tensor, nets: int | None) -> list[Features]:

@@ -6,6 +6,9 @@ metric is computed, because tables and plans need the labels and directions with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +59,20 @@ def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
     digits = DATASETS[data_set].digits
     available = {"judge", "pixels", "random", published} | ({"lenet"} if digits else set())
     return [m for m in METRICS if m.features in available and (m.for_digits or not digits)]
+
+
+def missing_metrics(judge: Mapping[str, Any] | None, data_set: str) -> list[str]:
+    """Return the metrics that the judge's record of a finished run does not have.
+
+    These were registered after the run was scored. A metric whose function has failed is not among
+    them, as its reason is known; neither are those in features that judge= did not ask for.
+    """
+    score = judge.get("score") if isinstance(judge, dict) else None
+    if not isinstance(score, dict) or data_set not in DATASETS:
+        return []  # a damaged record, or a plugin's data set, which is reported elsewhere
+    published = str(score.get("published"))
+    features = METRICS[published].features if published in METRICS else None
+    return [m.name for m in metrics_of(data_set, features) if m.name not in score]
 
 
 @METRICS.register(
