@@ -121,6 +121,9 @@ class ToyPlanner:
     def measure(self, results: list[dict[str, Any]]) -> list[float]:
         return [results[0]["value"]]
 
+    def why_not_measured(self, results: list[dict[str, Any]]) -> str:
+        return "a toy always has a value"
+
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
         pass
 

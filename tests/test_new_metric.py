@@ -241,6 +241,24 @@ def test_a_shortage_of_memory_is_none_of_the_metric(tmp_path: Path, glare: Any) 
     assert (run.read_failure() or {})["cause"] == "out of memory"  # type: ignore[typeddict-item]
 
 
+def test_a_search_names_its_failed_trials_and_the_reason(
+    cli: Cli, tmp_path: Path, module: Any
+) -> None:
+    """The reason was "another sweep trained the run with judge=false", and the report had none."""
+    module(OWN.replace("return", "return 1e999 +"))
+    words = ("-m", "search=lr", "trials=2", "objective=quality+glare", *SHORT)
+    done = cli(*words, cold=True)
+    assert done.returncode == 1
+    why = "metric glare: its value is inf, not a finite number"
+    assert f"trial 0  lr=0.0001  {why}" in done.stdout
+    assert "0 trials complete, 0 pruned, 2 failed" in done.stdout
+    text = (tmp_path / "reports/s/README.md").read_text()
+    assert "| trial | FD (LeNet) | glare | learning rate |" in text
+    assert "| 0 | failed | – | 0.0001 |" in text
+    assert f"2 trials failed (0, 1): {why}." in text
+    assert "**FD" not in text, "a failed trial is not the best"
+
+
 # --- A metric that is registered after runs have finished -----------------------------------------
 
 

@@ -13,7 +13,7 @@ from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
 from gansweep.planning.plan import keep_record
-from gansweep.plugins import SAMPLERS
+from gansweep.plugins import METRICS, SAMPLERS
 from gansweep.report.stored_study import ERROR
 from gansweep.search.objectives import second_objective
 from gansweep.search.plan import SearchPlan
@@ -40,6 +40,7 @@ class GanPlanner:
         self.seeds = plan.settings.seeds_per_trial
         self.metric = primary_and_second(plan.bases[0].data.name)[0]
         self.second = second_objective(plan.settings.objective)
+        self.second_name = plan.settings.objective.partition("+")[2]
         self.has_model = SAMPLERS[plan.settings.sampler].model
         self._reported: set[str] = set()  # networks whose change was reported
         self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())
@@ -97,6 +98,18 @@ class GanPlanner:
             return measured
         second = self.second.value(results)
         return [] if second is None else [*measured, second]
+
+    def why_not_measured(self, results: list[Result]) -> str:
+        names = [self.second_name] if self.second_name in METRICS else []
+        for result in results:
+            judge = result.get("judge")
+            if not judge:
+                return "a run was not judged"
+            for name in (judge["primary"], *names):
+                if number(judge["score"], name) is None:
+                    absent = "not measured" if name not in judge["score"] else "not a finite number"
+                    return f"metric {name}: {judge.get('errors', {}).get(name, absent)}"
+        return f"a result has no {self.second_name or 'value'}"
 
     def _error(self, results: list[Result]) -> float | None:
         """Return the standard error of the distance over draws of latents.

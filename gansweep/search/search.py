@@ -59,8 +59,12 @@ class Planner(Protocol):
     def measure(self, results: list[Result]) -> list[float]:
         """Return the objectives of a setting from the results of its runs, in the order of `plan`.
 
-        The list is empty if a run was not judged.
+        The list is empty if a run does not have a value.
         """
+        ...
+
+    def why_not_measured(self, results: list[Result]) -> str:
+        """Return why `measure` finds no objectives in these results."""
         ...
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
@@ -286,8 +290,7 @@ class Search:
             active.trial.set_user_attr("flags", flags)
         values = self.planner.measure(results)
         if not values:
-            why = "another sweep trained the run with judge=false, or without the metric"
-            self._finish(active, why)
+            self._finish(active, self.planner.why_not_measured(results))
             return
         set_violation(active.trial, 0.0 if alive(flags) else self._violation(values[0]))
         self.planner.illustrate(active.trial, [planned.run for planned in active.runs])

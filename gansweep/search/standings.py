@@ -56,6 +56,8 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     metric = primary_and_second(plan.bases[0].data.name)[0]
     rows = []
     pruned = {}
+    failed = {}
+    second = second_objective(plan.settings.objective)
     storage = plan.settings.storage
     trials = ranked_trials(study)
     for trial in trials:
@@ -66,14 +68,15 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         facts = {"trial": str(trial.number)}
         values = trial.values or []
         facts[label] = value_text(trial, metric) if values else "–"
-        if len(values) > 1:
-            second = second_objective(plan.settings.objective)
-            assert second is not None
-            facts[second.label] = second.text(values[1])
+        if second is not None:
+            facts[second.label] = second.text(values[1]) if len(values) > 1 else "–"
         why = trial.user_attrs.get(WHY, "")
         if trial.state.name == "PRUNED":
             facts[label] = why
             pruned[run_ids[0]] = why
+        if trial.state.name == "FAIL":
+            facts[label] = "failed"
+            failed[str(trial.number)] = why.removeprefix("failed: ")
         row = Row(_params(record["params"]), facts=facts)
         for index, run_id in enumerate(run_ids):
             picture = plan.labels[index // plan.settings.seeds_per_trial]
@@ -96,6 +99,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
             "storage": storage and without_password(storage),
             "label": label,
             "metric": metric,
+            "failed": failed,
         },
     ).write(plan.settings.out)
 

@@ -9,11 +9,12 @@ from typing import Any, TypedDict
 
 
 class SearchRecord(TypedDict, total=False):
-    """The field `search` of a manifest: the storage of the study, and the first objective."""
+    """The field `search` of a manifest: the storage of the study, the first objective, failures."""
 
     storage: str | None
     label: str
     metric: str
+    failed: dict[str, str]
 
 
 class SearcherRecord(TypedDict):

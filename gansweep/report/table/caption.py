@@ -10,11 +10,11 @@ from typing import Any
 from gansweep.config import DEFAULTS, HYPERPARAMETERS
 from gansweep.plugins import DATASETS, METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
-from gansweep.report.table.collect import Results
+from gansweep.report.table.collect import Results, failed_trials
 from gansweep.report.table.cut_off import cut_off
 from gansweep.report.table.judged import distance, legend
 from gansweep.report.table.outcome import Outcome, warnings_of
-from gansweep.report.table.text import format_param, format_value
+from gansweep.report.table.text import format_count, format_param, format_value
 from gansweep.store.records import steps_per_epoch
 from gansweep.training.metrics.equilibrium import FLAGS
 
@@ -49,6 +49,7 @@ def caption(results: Results) -> list[str]:
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))
+    lines += [f"{line}." for line in _failed(results)]
     lines += [f"{line}." for line in cut_off(results)]
     return lines
 
@@ -101,6 +102,17 @@ def _dead(results: Results, picture: str) -> list[str]:
     late = counts[FLAGS["never started"].word] > len(judged) / 2
     remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
     return [f"{picture}: no run is alive{after} ({found}); try {remedy}"]
+
+
+def _failed(results: Results) -> list[str]:
+    """Name the failed trials of a search by the reason: `2 trials failed (0, 1): …`."""
+    by_reason: dict[str, list[str]] = {}
+    for trial, why in failed_trials(results).items():
+        by_reason.setdefault(why.rstrip("."), []).append(trial)
+    return [
+        f"{format_count(len(trials), 'trial')} failed ({', '.join(trials)}): {why}"
+        for why, trials in by_reason.items()
+    ]
 
 
 def _shared(results: Results) -> str:

@@ -154,6 +154,16 @@ def varying(rows: list[ReportRow]) -> list[str]:
 
 
 def mark_results(results: Results) -> None:
-    """Mark the best cell of each picture column, and the cells that tie with the best."""
+    """Mark the best cell of each picture column, and the cells that tie with the best.
+
+    A trial that failed is never the best of its search.
+    """
+    failed = failed_trials(results)
+    rows = [row for row in results.rows if not (failed and row.facts.get("trial") in failed)]
     for picture in results.pictures:
-        mark_best(row.cells[picture] for row in results.rows if picture in row.cells)
+        mark_best(row.cells[picture] for row in rows if picture in row.cells)
+
+
+def failed_trials(results: Results) -> dict[str, str]:
+    """Return why each failed trial of a search failed, by its number."""
+    return results.search.search.get("failed", {}) if results.search else {}

@@ -52,6 +52,11 @@ def _meaningful_digits(error: float) -> int:
     return (1 if error / 10**exponent < 3.55 else 0) - exponent
 
 
+def format_count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 trial`, `2 trials`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def format_seconds(seconds: float) -> str:
     """Format a duration: 14 s, 3 min 5 s, 18 h 4 min."""
     whole = round(seconds)
