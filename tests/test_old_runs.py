@@ -154,7 +154,8 @@ def test_old_runs_do_not_warm_start_a_search(outputs: Path, cli: Cli) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "0 finished settings of old" in done.stdout
-    assert "1 trials complete" in done.stdout
+    assert "search s: 1 trial, 0 finished or running" in done.stdout
+    assert "1 trial complete, 0 pruned, 0 failed" in done.stdout
 
 
 def without(record: Any, *names: str) -> None:

@@ -430,7 +430,7 @@ def test_a_second_machine_joins_a_finished_study(cli: Cli, tmp_path: Path) -> No
     assert "images/row0" in (tmp_path / "reports/s/README.md").read_text()
     without = cli(*shared, "out=other", "reports=others")
     assert without.returncode == 0, without.stderr
-    assert "the runs of 1 trials are not in other/runs: another machine" in without.stdout
+    assert "the runs of 1 trial are not in other/runs: another machine" in without.stdout
     assert not (tmp_path / "others").exists()
 
 
@@ -450,6 +450,8 @@ def test_seeds_and_two_objectives(cli: Cli, tmp_path: Path) -> None:
     study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
     assert [len(t.user_attrs["runs"]) for t in study.trials] == [2, 2]
     assert len({t.values[1] for t in study.trials}) == 1, "one network, one size"
+    value, size = study.trials[0].values
+    assert f"  FD (LeNet) {value:,.4g}, parameters {size:,.4g}\n" in done.stdout
     text = (tmp_path / "reports/s/README.md").read_text()
     assert "| trial | FD (LeNet) | parameters |" in text
     assert "seed 2" in text

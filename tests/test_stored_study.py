@@ -9,7 +9,7 @@ import optuna
 import pytest
 from conftest import Cli
 
-from gansweep.report.stored_study import open_storage, read_study
+from gansweep.report.stored_study import best_setting, open_storage, read_study
 from gansweep.store.manifest import read_manifest
 from gansweep.store.passwords import without_password
 
@@ -60,6 +60,41 @@ def test_a_journal_with_the_partial_record_of_another_process_can_be_continued(
         stream.write(b'{"op_code":4,"worker_id":"x')
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
     assert count(tmp_path) == 3
+
+
+def front(*points: tuple[float, float], directions: tuple[str, str]) -> list[str]:
+    study = optuna.create_study(directions=list(directions))
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        study.set_metric_names(["FD (LeNet)", "glare"])
+    space = {"lr": optuna.distributions.FloatDistribution(0, 1)}
+    for number, values in enumerate(points):
+        study.add_trial(
+            optuna.trial.create_trial(
+                values=list(values), params={"lr": 0.1}, distributions=space,  # type: ignore
+                user_attrs={"command": f"command {number}", "dead": float(values[0] < 0)},
+            )
+        )  # fmt: skip
+    return best_setting(study, "FD (LeNet)", "fd_lenet")
+
+
+def test_a_search_with_two_objectives_ends_with_its_pareto_front() -> None:
+    points = [(20.04, 0.5), (10.0, 0.9), (30.0, 0.7), (5.0, 0.123456), (-1.0, 0.0)]
+    assert front(*points, directions=("minimize", "minimize")) == [
+        "The Pareto front has 1 point of 4 trials, the best FD (LeNet) first:",
+        "Trial 3: FD (LeNet) 5.0, glare 0.1235 (lr 0.1)",
+        "command 3",
+    ]
+    assert front(*points, directions=("minimize", "maximize")) == [
+        "The Pareto front has 2 points of 4 trials, the best FD (LeNet) first:",
+        "Trial 3: FD (LeNet) 5.0, glare 0.1235 (lr 0.1)",
+        "Trial 1: FD (LeNet) 10.0, glare 0.9 (lr 0.1)",
+        "command 3\ncommand 1",
+    ]
+    many = front(*((x, 10.0 - x) for x in range(8)), directions=("minimize", "minimize"))
+    assert many[0] == "The Pareto front has 8 points of 8 trials, the best FD (LeNet) first:"
+    assert many[-2] == "The table has the other 3 points."
+    assert len(many) == 8
+    assert front((-1.0, 1.0), directions=("minimize", "minimize")) == []
 
 
 @pytest.mark.parametrize(

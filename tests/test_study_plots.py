@@ -265,6 +265,21 @@ def test_two_objectives_are_drawn(tmp_path: Path, directions: list[Any]) -> None
     assert pictures[1][0].startswith("FD (LeNet) by")
 
 
+@pytest.mark.parametrize(
+    ("violation", "says"),
+    [
+        (-1.0, "the Pareto front has 1 point"),
+        (1.0, "the Pareto front has no point, as no trial is alive"),
+    ],
+)
+def test_the_size_of_a_small_pareto_front_is_in_words(
+    violation: float, says: str, tmp_path: Path
+) -> None:
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    add(study, [1.0, 2.0], {"beta1": 0.1}, violation=violation)
+    assert write_plots(study, tmp_path, "FD (LeNet) / minutes")[0][0].endswith(says)
+
+
 def test_three_objectives_are_drawn(tmp_path: Path) -> None:
     study = optuna.create_study(directions=["minimize"] * 3)
     add(study, [1.0, 2.0, 3.0], {"beta1": 0.1})

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.plugins import METRICS
-from gansweep.report.table.text import format_measured
+from gansweep.report.table.pareto import pareto_front
+from gansweep.report.table.text import format_count, format_measured
 from gansweep.store.errors import UserError
 from gansweep.store.passwords import without_password
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+MAX_FRONT = 5  # points of a Pareto front that the summary of a search names
 GRACE = 10  # seconds; an older lock of a journal belongs to a process that has ended
 # User attributes of trials: run ids; why a trial failed or was pruned; the process that runs the
 # trial, and the time of its last sign of life; whether the trial is not counted; by how much it
@@ -49,19 +51,44 @@ def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
 def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]:
     """Return a sentence on the best setting, and the command that trains it.
 
-    Returns an empty list without a feasible trial, for several objectives, or if the best trial has
-    no command. label, metric: the first objective's label and the name of its metric.
+    For two objectives, the sentences and commands are those of the Pareto front. Returns an empty
+    list without a feasible trial, for more objectives, or if the best trial has no command. label,
+    metric: the first objective's label and the name of its metric.
     """
     good = [t for t in study.get_trials(deepcopy=False) if feasible(t)]
-    if not good or len(study.directions) > 1:
+    if not good or len(study.directions) > 2:
         return []
+    if len(study.directions) == 2:
+        return _front(study, good, label, metric)
     best = best_of(study, good)
-    shown = ", ".join(f"{n} {_shown(v)}" for n, v in best.params.items())
+    shown = _settings(best)
     if not best.user_attrs.get("command"):
         return []
     value = value_text(best, metric)
     sentence = f"Trial {best.number} is the best of {len(good)}: {label} {value} ({shown})."
     return [sentence, best.user_attrs["command"]]
+
+
+def _settings(trial: FrozenTrial) -> str:
+    return ", ".join(f"{name} {_shown(value)}" for name, value in trial.params.items())
+
+
+def _front(study: optuna.Study, good: list[FrozenTrial], label: str, metric: str) -> list[str]:
+    """Return sentences on the first MAX_FRONT points of the Pareto front, and their commands."""
+    front = pareto_front(study, good)
+    labels = study.metric_names or [label, "second value"]
+    lines = [
+        f"The Pareto front has {format_count(len(front), 'point')} of "
+        f"{format_count(len(good), 'trial')}, the best {labels[0]} first:"
+    ]
+    for trial in front[:MAX_FRONT]:
+        values = f"{labels[0]} {value_text(trial, metric)}, {labels[1]} {trial.values[1]:,.4g}"
+        lines.append(f"Trial {trial.number}: {values} ({_settings(trial)})")
+    if len(front) > MAX_FRONT:
+        lines.append(f"The table has the other {format_count(len(front) - MAX_FRONT, 'point')}.")
+    commands = [trial.user_attrs.get("command") for trial in front[:MAX_FRONT]]
+    found = [command for command in commands if command]
+    return [*lines, "\n".join(found)] if found else []
 
 
 def sign_of(study: optuna.Study) -> int:

@@ -10,7 +10,7 @@ from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import SweepTask
 from gansweep.planning.overrides import items
 from gansweep.report.stored_study import RUNS, counted
-from gansweep.report.table.text import format_value
+from gansweep.report.table.text import format_count, format_value
 from gansweep.search.gan_planner import GanPlanner
 from gansweep.search.objectives import quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
@@ -83,17 +83,24 @@ def _run(plan: SearchPlan) -> bool:
     if settings.warm_start:
         names = items(settings.warm_start)
         added = warm_start(study, planner, names, settings.out)
-        console.print(f"warm start: {added} finished settings of {', '.join(names)} were added")
+        console.print(
+            f"warm start: {format_count(added, 'finished setting')} of {', '.join(names)} "
+            f"{'was' if added == 1 else 'were'} added"
+        )
     abandoned = fail_abandoned_trials(study)
     trials = study.get_trials(deepcopy=False)
     done = sum(counted(t) for t in trials)
     console.print(
-        f"search {plan.name}: {settings.trials} trials, {done} finished or running, "
-        f"over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
+        f"search {plan.name}: {format_count(settings.trials, 'trial')}, {done} finished or "
+        f"running, over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
         f"{settings.pruner if second is None else 'none, as there are two objectives'}"
     )
     if abandoned:
-        console.print(f"  {abandoned} unfinished trials of a killed search are retried")
+        console.print(
+            "  1 unfinished trial of a killed search is retried"
+            if abandoned == 1
+            else f"  {abandoned} unfinished trials of a killed search are retried"
+        )
     write_manifest(plan, study, label)  # another machine may have run all the trials
     if done >= settings.trials:
         return False
@@ -121,8 +128,9 @@ def _run(plan: SearchPlan) -> bool:
 
     process = SearchProcess(plan.folder)
     search = Search(
-        study, planner, process, trials=settings.trials, label=label, on_result=on_result
-    )
+        study, planner, process, trials=settings.trials, label=label,
+        second=second.label if second else "", on_result=on_result,
+    )  # fmt: skip
 
     def start() -> LocalSweep:
         sweep = LocalSweep(task, [], feed=search)
@@ -155,7 +163,7 @@ def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
 
 def _preview(plan: SearchPlan) -> None:
     """Print the space (`plan=true`) without training anything."""
-    console.print(f"search {plan.name}: {plan.settings.trials} trials")
+    console.print(f"search {plan.name}: {format_count(plan.settings.trials, 'trial')}")
     for dimension in plan.space.dimensions:
         if dimension.choices:
             text = ", ".join(format_value(choice) for choice in dimension.choices)
@@ -178,7 +186,8 @@ def _report(plan: SearchPlan) -> None:
     absent = sum(not Run(out, t.user_attrs[RUNS][0]).config.exists() for t in shown)
     if absent:  # machines may share a study without sharing a folder
         console.print(
-            f"the runs of {absent} trials are not in {out}/runs: another machine trained them"
+            f"the runs of {format_count(absent, 'trial')} are not in {out}/runs: another machine "
+            "trained them"
         )
     if absent == len(shown):
         return
@@ -192,7 +201,8 @@ def _report(plan: SearchPlan) -> None:
     trials = plan.study.get_trials(deepcopy=False)
     states = [t.state.name for t in trials if counted(t)]
     console.print(
-        f"{states.count('COMPLETE')} trials complete, {states.count('PRUNED')} pruned, "
+        f"{format_count(states.count('COMPLETE'), 'trial')} complete, "
+        f"{states.count('PRUNED')} pruned, "
         f"{states.count('FAIL')} failed"
     )
     for line in report.best:

@@ -105,9 +105,11 @@ class Search:
         *,
         trials: int,
         label: str = "value",
+        second: str = "",
         on_result: Callable[[], None] = lambda: None,
     ) -> None:
-        """trials: the number of trials of the study; on_result: called after each trial."""
+        """trials: the number of trials of the study; label, second: the names of the objectives;
+        on_result: called after each trial."""
         from optuna.pruners import NopPruner
 
         self.study = study
@@ -115,6 +117,7 @@ class Search:
         self.process = process
         self.trials = trials
         self.label = label
+        self.second = second
         self.on_result = on_result
         self.exhausted = False
         self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
@@ -318,7 +321,8 @@ class Search:
         if why == "pruned":
             state = TrialState.PRUNED
         finished = self.study.tell(trial, values if values else None, state)
-        result = why or f"{self.label} {', '.join(f'{v:,.4g}' for v in finished.values or [])}"
+        objectives = zip((self.label, self.second), finished.values or [], strict=False)
+        result = why or ", ".join(f"{label} {value:,.4g}" for label, value in objectives)
         if finished.state == TrialState.PRUNED:
             result = finished.user_attrs[WHY]
         best = self.best()

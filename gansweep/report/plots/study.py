@@ -29,6 +29,8 @@ from gansweep.report.plots.style import (
     spanned_scale,
     with_legend,
 )
+from gansweep.report.table.pareto import pareto_front
+from gansweep.report.table.text import format_count
 from gansweep.store.run import write_file
 
 if TYPE_CHECKING:
@@ -286,7 +288,8 @@ def _parallel(search: _Search) -> tuple[Any, str] | None:
     axes.set(yticks=[], xlim=(-0.1, len(shown) + 0.1), ylim=(0, 1))
     axes.spines[:].set_visible(False)
     label = search.labels[0]
-    return figure, f"The parameters of {len(trials)} trials; the darker, the better the {label}"
+    trials_shown = format_count(len(trials), "trial")
+    return figure, f"The parameters of {trials_shown}; the darker, the better the {label}"
 
 
 def _budget(search: _Search) -> tuple[Any, str] | None:
@@ -304,7 +307,8 @@ def _budget(search: _Search) -> tuple[Any, str] | None:
         counts, optimistic, safe, color=BLUE, alpha=0.18, lw=0, label="10 to 90 % of draws"
     )
     axes.plot(counts, mean, ".-", color=BLUE, label="expected")
-    alt = f"The best {search.labels[0]} to expect of k of these {len(values)} trials"
+    trials = "this 1 trial" if len(values) == 1 else f"these {len(values)} trials"
+    alt = f"The best {search.labels[0]} to expect of k of {trials}"
     return with_legend(figure), alt
 
 
@@ -317,15 +321,12 @@ def _pareto(search: _Search) -> tuple[Any, str] | None:
         fit(axes, axis, spanned_scale(label, values))
     faces = [BLUE if _feasible(trial) else "white" for trial in search.trials]
     axes.scatter(*points, 24, faces, edgecolors=BLUE, label="complete (hollow: infeasible)")
-    sx, sy = search.signs
-    front: list[Sequence[float]] = []
-    for trial in sorted(search.feasible, key=lambda t: (sx * t.values[0], sy * t.values[1])):
-        if not front or sy * trial.values[1] < sy * front[-1][1]:
-            front.append(trial.values)
+    front = [trial.values for trial in pareto_front(search.study, search.feasible)]
     if front:
         line = {"drawstyle": "steps-post", "color": RED, "markersize": 6, "label": "Pareto front"}
         axes.plot(*zip(*front, strict=True), "o-", **line)
-    alt = f"{' and '.join(search.labels)} of every trial; the Pareto front has {len(front)} points"
+    size = format_count(len(front), "point") if front else "no point, as no trial is alive"
+    alt = f"{' and '.join(search.labels)} of every trial; the Pareto front has {size}"
     return with_legend(figure), alt
 
 
