@@ -10,6 +10,7 @@ import pytest
 from gansweep.report import Report, write_report
 from gansweep.report.table.cut_off import longer_command
 from gansweep.report.table.outcome import Outcome
+from gansweep.report.table.select import Selection
 from gansweep.store.run import Run, read_json, write_json
 from testing.synthetic import write_sweep
 
@@ -42,6 +43,22 @@ def test_the_caption_gives_the_least_significant_difference(tmp_path: Path) -> N
     )
     assert "differences between seeds are larger" in text
     assert "1,000.0" not in text
+
+
+def test_each_metric_in_a_column_is_explained_once(tmp_path: Path) -> None:
+    """`help` is the description of a metric in captions, which had only that of the primary one."""
+    write_sweep(tmp_path / "out", 2, pictures=0)
+    report = write_report(
+        "synthetic", out=tmp_path / "out", reports=tmp_path / "r",
+        selection=Selection(columns="lr,fd_lenet,coverage,swd,status"),
+    )  # fmt: skip
+    text = report.path.read_text()
+    assert "* coverage: Share of the real images with a generated image nearer than their" in text
+    assert "neighbour, more is better.\n" in text
+    assert "(Karras et al. 2018), less is better.\n" in text
+    for label in ("coverage", "SWD", "FD (LeNet)"):
+        assert text.count(f"\n* {label}: ") == 1
+    assert "* density: " not in text
 
 
 def test_runs_that_ended_while_improving_are_counted_with_a_remedy(tmp_path: Path) -> None:

@@ -432,6 +432,8 @@ def test_one_decorated_function_adds_a_metric(cli: Cli, tmp_path: Path, module: 
     assert reported.returncode == 0, reported.stderr
     table = (tmp_path / "reports/s/README.md").read_text()
     assert "| learning rate | glare | Number Output |" in table
+    says = "glare: Difference of the mean brightness of real and generated images, less is better."
+    assert f"* {says}" in table
     shown = [line.split(" | ")[1] for line in table.split("\n") if line.startswith("| 0.00")]
     assert shown == [f"{value:.3f}" for value in sorted(values, reverse=True)]
     gallery = "".join(p.read_text() for p in (tmp_path / "reports/s/runs").glob("*.js"))
@@ -446,6 +448,7 @@ def test_one_decorated_function_adds_a_metric(cli: Cli, tmp_path: Path, module: 
     table = (tmp_path / "reports/q/README.md").read_text()
     assert "| trial | FD (LeNet) | glare | learning rate |" in table
     assert "FD (LeNet) and glare of every trial" in table
+    assert f"* {says}" in table
     refused = one_line_error(cli("-m", "search=lr", "objective=quality+glair", *SHORT))
     assert "did you mean 'quality+glare'?" in refused
 

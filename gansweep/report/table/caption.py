@@ -44,7 +44,8 @@ def caption(results: Results) -> list[str]:
             "derived from it (parametrization=mup)."
         )
     judged = [o.judge for o in everything if o.judge]
-    lines += [f"{line}." for line in (*legend(judged), *_marks(results))]
+    lines += [f"{line}." for line in legend(judged)]
+    lines += [f"{line}." for line in (*_metric_columns(results), *_marks(results))]
     lines += [f"{line}." for picture in results.pictures for line in _dead(results, picture)]
     if place := _place(everything):
         lines.append(place)
@@ -52,6 +53,20 @@ def caption(results: Results) -> list[str]:
     lines += [f"{line}." for line in _failed(results)]
     lines += [f"{line}." for line in cut_off(results)]
     return lines
+
+
+def _metric_columns(results: Results) -> list[str]:
+    """Explain the metrics in columns of their own, apart from those that `legend` explains."""
+    columns = {column.name for table in results.tables for column in table.columns}
+    if results.search:  # the columns of the objectives have the labels of the metrics
+        columns |= {m.name for m in METRICS if m.label in columns}
+    judged = [run.judge for run in results.outcomes() if run.judge]
+    explained = {name for j in judged for name in (j["primary"], j["score"].get("published"))}
+    return [
+        f"{m.label}: {', '.join(filter(None, (m.help.rstrip('.'), METRICS.better(m.name))))}"
+        for m in METRICS
+        if m.name in columns and m.name not in explained
+    ]
 
 
 def _marks(results: Results) -> list[str]:
