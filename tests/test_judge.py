@@ -150,6 +150,17 @@ def test_impossible_judgements_are_refused(cli: Cli, tmp_path: Path) -> None:
     assert "--images 5 are too few" in refused("few", "--images", "5")
 
 
+def test_the_runs_of_a_row_are_scored(cli: Cli, tmp_path: Path) -> None:
+    grid = ("-m", "lr=1e-3", "seed=1,2", "data=mnist5k", "steps=2", "width=0.0625", "threads=1")
+    assert cli(*grid, "name=j").returncode == 0
+    done = cli("judge", "j/0", "--images", "100", "--json")
+    assert done.returncode == 0, done.stderr
+    files = [f"{run.id}/{file}" for run in runs(tmp_path) for file in ("best.ckpt", "final.ckpt")]
+    assert sorted(json.loads(done.stdout)) == sorted(files)
+    assert "the rows of j are 0 to 0" in one_line_error(cli("judge", "j/1"))
+    assert "no run 'nothing/1'" in one_line_error(cli("judge", "nothing/1"))
+
+
 def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) -> None:
     done = cli("-m", "sweep=equilibrium_cases", "rows=0", "steps=1", "width=0.0625")
     assert done.returncode == 0, done.stderr

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from gansweep.config import DEFAULTS
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError, one_line_errors
+from gansweep.store.find_run import find_runs
 from gansweep.store.json_files import finite
 from gansweep.terminal.console import console
 
@@ -19,7 +21,9 @@ def main(argv: list[str] | None = None) -> None:
         prog="python -m gansweep judge",
         description="Score a finished run, one of its checkpoints, or any folder of pictures.",
     )
-    parser.add_argument("what", help="a run's id or folder, a .ckpt file in it, or a folder")
+    parser.add_argument(
+        "what", help="a run's id or folder, SWEEP/ROW, a .ckpt file in a run's folder, or a folder"
+    )
     parser.add_argument(
         "--images", type=int, default=2000, help="number of generated images (default %(default)s)"
     )
@@ -52,20 +56,33 @@ def main(argv: list[str] | None = None) -> None:
         requested = {name: getattr(args, name) for name in NETS if getattr(args, name) is not None}
         if len(requested) > 1:
             raise UserError(f"choose one of --{' and --'.join(requested)}")
-        scores = score_existing(
-            args.what,
-            args.out,
-            count=args.images,
-            published=next((published_features(n, w or None) for n, w in requested.items()), None),
-            real=DataConfig(args.data, root=args.root) if args.data else None,
-            size=args.size,
-        )
+        published = next((published_features(n, w or None) for n, w in requested.items()), None)
+        scores: dict[str, dict[str, Any]] = {}
+        targets = _targets(args.what, args.out)
+        for target in targets:
+            found = score_existing(
+                target,
+                args.out,
+                count=args.images,
+                published=published,
+                real=DataConfig(args.data, root=args.root) if args.data else None,
+                size=args.size,
+            )
+            run = f"{Path(target).name}/" if len(targets) > 1 else ""
+            scores |= {f"{run}{file}": score for file, score in found.items()}
     if args.json:
         print(json.dumps(finite(scores), indent=2))
         return
     for name, score in scores.items():
         shown = {k: v for k, v in score.items() if k not in ("class_shares", "modes", "distinct")}
         console.print(f"{name}: " + "  ".join(f"{k} {_short(v)}" for k, v in shown.items()))
+
+
+def _targets(what: str, out: str) -> list[str]:
+    """Return the folders of the runs of SWEEP/ROW, or `what` itself."""
+    if not Path(what).exists() and what.rpartition("/")[2].isdigit() and "/" in what:
+        return [str(run.folder) for run in find_runs(what, out)]
+    return [what]
 
 
 def _short(value: Any) -> str:
