@@ -13,14 +13,17 @@ import pytest
 from commands import Command
 from conftest import Cli, one_line_error, wait_for
 
+from gansweep.plugins import METRICS
 from gansweep.report import Report, write_report
 from gansweep.report.table.cell import BEST, TIE, Cell, mark_best
+from gansweep.report.table.columns import find_column
 from gansweep.report.table.judged import distance
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.select import Selection, values
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run, read_json, write_json
+from gansweep.training.metrics.registered import metrics_of
 from testing.synthetic import write_sweep
 
 
@@ -68,6 +71,8 @@ def test_where_accepts_parameters_metrics_and_results(tmp_path: Path, sweep: Man
         ("sort", "speed", "no column 'speed'"),
         ("sort", "lr:down", "write lr:asc or lr:desc"),
         ("columns", "lr,bta1", "did you mean 'beta1'?"),
+        ("columns", "lr,kid", "no column 'kid': valid: row, sweep, gen, "),
+        ("where", "fid<9", "--where fid<9: "),
         ("on", "Numbers", "valid: Number Output, Drawn Face Output"),
     ],
 )
@@ -78,6 +83,24 @@ def test_unknown_names_are_refused(
         report(tmp_path, **{option: text})
     assert says in str(refused.value)
     assert not (tmp_path / "reports").exists(), "no partial report is written"
+
+
+def test_every_listed_column_is_accepted_and_no_other_metric(
+    tmp_path: Path, sweep: Manifest
+) -> None:
+    """`kid` was accepted although no run has it, and the list of valid names lacked it."""
+    rows = report(tmp_path).results.rows
+    with pytest.raises(UserError) as refused:
+        find_column("nothing", rows)
+    listed = str(refused.value).split("valid: ")[1].split(", ")
+    for name in listed:
+        assert find_column(name, rows).name == name
+    assert {name for name in METRICS.names() if name in listed} == {
+        m.name for data in ("mnist5k", "toyfaces") for m in metrics_of(data)
+    }
+    assert numbers(report(tmp_path, sort="density", columns="lr,density")) == list(range(20))
+    with pytest.raises(UserError, match="none of the 20 rows meets the condition"):
+        report(tmp_path, where="density<1")  # no synthetic run has it
 
 
 def test_sorting_by_several_columns(tmp_path: Path, sweep: Manifest) -> None:

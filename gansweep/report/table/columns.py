@@ -11,13 +11,14 @@ from statistics import fmean
 from typing import Any
 
 from gansweep.config import PARAMS, RENAMED
-from gansweep.plugins import METRICS, Registry
+from gansweep.plugins import DATASETS, METRICS, Registry
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.judged import distance
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param, format_seconds, format_value, heading_of
 from gansweep.store.check import number
 from gansweep.store.errors import UserError, choices_hint
+from gansweep.training.metrics.registered import metrics_of
 
 RESULTS = Registry("result")
 
@@ -118,8 +119,7 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
     if name == "sweep":
         return Column(name, name, lambda row: row.sweep, lambda row: row.sweep)
     parts = name.split(" / ")
-    stored = {part for row in rows for part in row.params}
-    if all(part in PARAMS or part in stored for part in parts):
+    if all(part in PARAMS or any(part in row.params for row in rows) for part in parts):
         return Column(
             name,
             heading_of(name),
@@ -129,7 +129,8 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
     if name in RESULTS:
         entry = RESULTS[name]
         return _of_runs(name, entry.heading, entry.build, entry.text, on)
-    if name in _metrics(rows):
+    scored = name in METRICS and any(name in run.score for row in rows for run in row.runs())
+    if scored or name in _metrics(rows):
         label = METRICS.entry(name).label
         return _of_runs(
             name, label, lambda run: number(run.score, name), lambda v: distance(name, v), on
@@ -141,9 +142,7 @@ def column_names(rows: list[ReportRow]) -> list[str]:
     """Return the names of all columns that these rows can be shown, sorted and selected by."""
     facts = dict.fromkeys(fact for row in rows for fact in row.facts)
     params = _in_order(name for row in rows for name in row.params)
-    computed = {name for row in rows for run in row.runs() for name in run.score}
-    metrics = [name for name in _metrics(rows) if name in computed]
-    return list(dict.fromkeys(["row", "sweep", *facts, *params, *metrics, *RESULTS.names()]))
+    return list(dict.fromkeys(["row", "sweep", *facts, *params, *_metrics(rows), *RESULTS.names()]))
 
 
 def param_names(rows: list[ReportRow]) -> list[str]:
@@ -159,9 +158,20 @@ def _in_order(names: Iterable[str]) -> list[str]:
 
 
 def _metrics(rows: list[ReportRow]) -> list[str]:
-    """Return the registered metrics, and metrics of other versions that rank these runs."""
-    primaries = dict.fromkeys(run.primary for row in rows for run in row.runs() if run.primary)
-    return list(dict.fromkeys([*METRICS.names(), *primaries]))
+    """Return the metrics of these runs, also if the runs are not scored yet.
+
+    They are those of the runs' data sets and judge=, all others that a run has, and the metrics of
+    other versions that rank a run.
+    """
+    runs = [run for row in rows for run in row.runs()]
+    found: set[str] = set().union(*(run.score for run in runs))
+    configs = [run.config for run in runs if run.config]
+    judges = {(c["data"]["name"], str(c.get("params", {}).get("judge"))) for c in configs}
+    for data_set, judge in judges:
+        if data_set in DATASETS and judge != "false":
+            found |= {metric.name for metric in metrics_of(data_set, judge)}
+    primaries = [run.primary for run in runs if run.primary]
+    return list(dict.fromkeys([*(n for n in METRICS.names() if n in found), *primaries]))
 
 
 def _fact(row: ReportRow, name: str) -> Any:
