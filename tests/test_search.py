@@ -8,6 +8,7 @@ import math
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,7 @@ from gansweep.search.search import mean_distance
 from gansweep.search.space import Space, read_space, with_sweeper
 from gansweep.search.study import SearchProcess, fail_abandoned_trials, open_study
 from gansweep.store.errors import UserError
+from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run
 from testing.toys import branin, branin_space, search
 
@@ -401,7 +403,10 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     assert "is done already" in cli(*command.split()[3:]).stdout
     # The search is continued, then repeated, and then given another space.
     assert "6 trials complete" in cli(*search, "trials=6").stdout
-    again = cli(*search, "trials=6")
+    # The recorded command is the typed one, and repeats the search.
+    recorded = read_manifest(tmp_path / "outputs", "s").command
+    assert "hydra/sweeper" not in recorded
+    again = cli(*shlex.split(recorded)[3:])
     assert "6 trials, 6 finished or running" in again.stdout
     assert again.returncode == 0
     other = one_line_error(cli(*search[:2], "steps=6", "name=s"))
@@ -585,9 +590,11 @@ def test_a_search_completes_its_trials_after_another_search_dies(tmp_path: Path)
     assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: 1}
 
 
-def test_a_search_judges_finished_runs_of_judge_false(cli: Cli) -> None:
+def test_a_search_judges_finished_runs_of_judge_false(cli: Cli, tmp_path: Path) -> None:
     run = ("lr=0.0002", "steps=2", "width=0.0625", "threads=1", "data=mnist5k", "batch_size=8")
     assert cli(*run, "judge=false").returncode == 0
     done = cli("-m", "lr=choice(0.0002,0.0003)", "hydra/sweeper=gansweep_search", *TINY, "trials=2")
     assert done.returncode == 0, done.stderr
+    recorded = read_manifest(tmp_path / "outputs", "q").command
+    assert "hydra/sweeper=gansweep_search" in recorded, "as nothing else says that it is a search"
     assert "2 trials complete, 0 pruned, 0 failed" in done.stdout

@@ -19,7 +19,14 @@ from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
 from gansweep.report.stored_study import counted
 from gansweep.search.objectives import check_objective, quality
-from gansweep.search.space import DECIDING, Space, has_effect, is_searched, read_space
+from gansweep.search.space import (
+    DECIDING,
+    Space,
+    has_effect,
+    is_searched,
+    read_space,
+    with_sweeper,
+)
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import manifest_path
 
@@ -103,6 +110,9 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     _check_effects(space, bases)
     _check_bounds(space, bases, prepared)
     command = command_of(arguments, master)
+    sweeper = f"hydra/sweeper={SEARCH}"
+    if sweeper in with_sweeper(arguments):  # the other arguments imply it
+        command = command.replace(f" {sweeper}", "", 1)
     digest = hashlib.sha256(json.dumps(shared_by_trials(space, bases, prepared, settings)).encode())
     default = recipe.name if recipe else "search-" + "-".join(space.names()[:4])
     # A parameter that may change from call to call does not change the name.
