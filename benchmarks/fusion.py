@@ -20,6 +20,7 @@ from benchmarks.roofline import Place, places, seconds_a_call, suffix
 from gansweep.config import Config
 from gansweep.training.gan import GAN
 from gansweep.training.networks.stack import MEMORY_FORMATS, Reshape
+from gansweep.training.recipe.objective import make_objective
 from gansweep.training.train import build_gan, make_optimizer
 
 PAIRS = (("5", "4"), ("1", "1"))  # Each network has its demo width.
@@ -63,7 +64,7 @@ def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], No
     gan = GAN(
         fuse(single.generator, count, memory_format),  # type: ignore[arg-type]
         fuse(single.discriminator, count, memory_format),  # type: ignore[arg-type]
-        z_dim=count * config.z_dim, smooth=config.smooth, joint_d=False, fresh_z=False,
+        z_dim=count * config.z_dim, objective=make_objective(config), joint_d=False, fresh_z=False,
         reuse_fake=True, memory_format=memory_format,
         gen_optimizer=lambda net: make_optimizer("adam", config.lr, config, net),
         disc_optimizer=lambda net: make_optimizer("adam", config.lr, config, net),

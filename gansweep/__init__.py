@@ -16,6 +16,23 @@ best step   the step of a run's best evaluation; document 000 calls it the equil
 flag        a warning that the judge attaches to a run: collapsed, never started, diverged
 trial       one setting that a search tries, with one or several runs
 report      the table of one or several sweeps with its pictures: reports/NAME
+component   a network, loss or penalty, chosen by name or import path (gansweep/components.py)
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gansweep.register import discriminator, generator, loss, metric, option, penalty
+
 __version__ = "0.1.0"
+__all__ = ["discriminator", "generator", "loss", "metric", "option", "penalty"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the decorators of plugins when they are first used: `--help` needs none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("gansweep.register"), name)

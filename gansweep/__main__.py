@@ -47,7 +47,7 @@ def _main(arguments: list[str]) -> None:
     elif HELP & set(arguments):
         from gansweep.commands.help import print_help
 
-        print_help()
+        print_help(arguments)
     elif "--version" in arguments:
         print(f"gansweep {__version__}")
     else:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
-import types
 import typing
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gansweep.params import DataConfig, Hyperparameters, Param
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS
+from gansweep.components import chosen_options, is_option, label_of, takes, values_of
+from gansweep.declare import Param, checked, split_optional
+from gansweep.params import DataConfig, Hyperparameters
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS, PENALTIES
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
-from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.errors import UserError
 
 
 @dataclass
@@ -25,6 +26,8 @@ class Config(SearchSettings, SweepSettings, OutputSettings, RunSettings, Hyperpa
     """
 
     data: DataConfig = field(default_factory=DataConfig)
+    # Changed parameters of the components, by full name: {"gen.n_blocks": 3}; see components.py.
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 def _declared(cls: type, prefix: str = "") -> dict[str, Param]:
@@ -41,6 +44,7 @@ SEARCH_SETTINGS = _declared(SearchSettings)
 SHARED = {*SWEEP_SETTINGS, *SEARCH_SETTINGS, *_declared(OutputSettings)}
 DATA_PARAMS = _declared(DataConfig, "data.")
 DEFAULTS: dict[str, Any] = {f.name: f.default for f in dataclasses.fields(Config)}
+_PLACES = {name: place for place, name in enumerate(PARAMS)}
 DATA_DEFAULTS: dict[str, Any] = {
     f"data.{f.name}": f.default for f in dataclasses.fields(DataConfig)
 }
@@ -53,14 +57,13 @@ _HINTS: dict[str, Any] = {
     **{f"data.{name}": hint for name, hint in typing.get_type_hints(DataConfig).items()},
 }
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-
 
 def as_record(config: Config) -> dict[str, Any]:
     """Return the configuration that a run's folder stores: `out`, and no settings of the sweep."""
     # dataclasses.asdict copies deeply, which took half of the time of planning many rows.
     values = {n: v for n, v in vars(config).items() if n not in SHARED}
-    return values | {"data": dict(vars(config.data)), "out": config.out}
+    data, options = dict(vars(config.data)), dict(config.options)
+    return values | {"data": data, "options": options, "out": config.out}
 
 
 def from_record(params: dict[str, Any]) -> Config:
@@ -69,51 +72,37 @@ def from_record(params: dict[str, Any]) -> Config:
     A missing parameter gets its value in LEGACY_VALUES, or else its default. Unknown parameters are
     ignored. Raises UserError for a value that this version does not accept.
     """
-    given = {RENAMED.get(k, k): v for k, v in params.items() if k != "data"}
+    given = {RENAMED.get(k, k): v for k, v in params.items() if k not in ("data", "options")}
     nested = params.get("data")
     if isinstance(nested, dict):
         given |= {f"data.{name}": value for name, value in nested.items()}
     values = {k: check(k, v) for k, v in {**LEGACY_VALUES, **given}.items() if k in KNOWN}
     data = {k[5:]: v for k, v in values.items() if k in DATA_PARAMS}
     flat = {k: v for k, v in values.items() if k in PARAMS}
-    return Config(**flat, data=DataConfig(**data))
-
-
-def _split_optional(hint: Any) -> tuple[type, bool]:
-    """Return a type without None, and whether it had None: (int, True) for `int | None`."""
-    if isinstance(hint, types.UnionType):
-        inner = [t for t in typing.get_args(hint) if t is not type(None)]
-        return inner[0], True
-    return hint, False
-
-
-def _typed(name: str, value: Any, hint: Any, valid: str) -> Any:
-    """Return `value` in the type `hint`. Raises UserError if it has another type."""
-    kind, optional = _split_optional(hint)
-    if value is None and optional:
-        return None
-    if str(value) in ("True", "False") and name in PARAMS and PARAMS[name].names():
-        value = str(value).lower()  # YAML has read the choice `true` or `false` as a bool
-    if kind is int and isinstance(value, float) and value.is_integer():
-        value = int(value)  # YAML reads 1e3 as a float
-    good = {
-        bool: isinstance(value, bool),
-        int: isinstance(value, int) and not isinstance(value, bool),
-        float: isinstance(value, int | float) and not isinstance(value, bool),
-        str: isinstance(value, str | int | float) and not isinstance(value, bool),
-    }[kind]
-    if good and kind is float:
-        good = math.isfinite(value)
-    if not good:
-        shown = "null" if value is None else value
-        rest = f"; valid: {valid}" if valid else ""
-        raise UserError(f"{name}={shown} is not {_WORDS[kind]}{rest}")
-    return kind(value)
+    config = Config(**flat, data=DataConfig(**data))
+    config.options = chosen_options(config, params.get("options") or {})
+    return config
 
 
 def kind_of(name: str) -> type:
     """Return the declared type of a parameter, without None. `data.root` and the like are valid."""
-    return _split_optional(_HINTS[name])[0]
+    kind: type = split_optional(_HINTS[name])[0]
+    return kind
+
+
+def parameter(name: str) -> Param:
+    """Return the declaration of a parameter; one with a label alone for options of components."""
+    return PARAMS.get(name) or DATA_PARAMS.get(name) or Param("", label_of(name))
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Return the known parameters among `names` in their order, each component's options after it.
+
+    Options are `gen.n_blocks` and the like.
+    """
+    places = {name: _PLACES.get(name.partition(".")[0]) for name in dict.fromkeys(names)}
+    known = [(place, "." in name, name) for name, place in places.items() if place is not None]
+    return [name for _, _, name in sorted(known, key=lambda item: item[:2])]
 
 
 def check(name: str, value: Any) -> Any:
@@ -121,33 +110,17 @@ def check(name: str, value: Any) -> Any:
 
     Raises UserError, with the valid values, for an unknown name or an invalid value.
     """
-    param = PARAMS.get(name) or DATA_PARAMS.get(name)
-    if param is None:
+    declared = PARAMS.get(name) or DATA_PARAMS.get(name)
+    if declared is None:
         raise unknown_parameter(name)
-    valid = param.valid(name)
-    value = _typed(name, value, _HINTS[name], valid)
-    if value is None:
-        return None
-    if param.choices is not None:
-        if str(value) not in param.names():
-            raise UserError(f"{name}={value}: {choices_hint(str(value), param.names())}")
-    else:
-        low = param.low is not None and (
-            value <= param.low if param.open_low else value < param.low
-        )
-        high = param.high is not None and (
-            value >= param.high if param.open_high else value > param.high
-        )
-        if low or high:
-            raise UserError(f"{name}={value} is out of range; valid: {valid}")
-    return value
+    kind, optional = split_optional(_HINTS[name])
+    return checked(name, value, kind, optional, declared)
 
 
 def is_text(name: str) -> bool:
     """Return whether the parameter accepts any text."""
     param = PARAMS.get(name) or DATA_PARAMS.get(name)
-    text = param is not None and _split_optional(_HINTS[name])[0] is str
-    return text and param is not None and param.choices is None
+    return param is not None and kind_of(name) is str and param.choices is None
 
 
 def unknown_parameter(name: str) -> UserError:
@@ -164,16 +137,53 @@ def unknown_parameter(name: str) -> UserError:
     return UserError(f"unknown parameter {name!r}: {hint} --help lists all parameters")
 
 
+def with_values(config: Config, values: dict[str, Any]) -> Config:
+    """Return `config` with other values; names may be `data.root` or `gen.n_blocks` too.
+
+    Options that the chosen components do not have are left out. Raises UserError for an option
+    whose value is not valid.
+    """
+    nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
+    flat = {k: v for k, v in values.items() if k in PARAMS}
+    if nested:
+        flat["data"] = dataclasses.replace(config.data, **nested)
+    changed = dataclasses.replace(config, **flat)
+    options = config.options | {k: v for k, v in values.items() if is_option(k)}
+    changed.options = chosen_options(changed, options) if options else {}
+    return changed
+
+
+def value_of(config: Config, name: str) -> Any:
+    """Return the value of a hyperparameter or of an option, `gen.n_blocks`.
+
+    It is None for an option that the chosen components do not have.
+    """
+    return values_of(config).get(name) if is_option(name) else getattr(config, name)
+
+
+# The hyperparameters that have an effect on a user's LightningModule; see training/hosted.py.
+OF_MODELS = {
+    "model", "batch_size", "z_dim", "epochs", "steps", "limit", "shuffle", "seed", "precision",
+    "early_stop",
+}  # fmt: skip
+
+
 def effective(config: Config) -> dict[str, Any]:
     """Return all parameters by name, with None (n/a) for those without effect beside the others.
 
     A nonzero dropout of a network without dropout layers is kept, and `validate` refuses it.
     """
     values = {name: getattr(config, name) for name in PARAMS}
+    if config.model is not None:
+        unused = HYPERPARAMETERS.keys() - OF_MODELS
+        return {name: None if name in unused else value for name, value in values.items()}
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
     chosen = (OPTIMIZERS[config.gen_opt], OPTIMIZERS[config.disc_opt])
     used = {name for optimizer in chosen for name in optimizer.parameters}
     own_rates = config.gen_lr is not None and config.disc_lr is not None
+    own_betas = config.gen_beta1 is not None and config.disc_beta1 is not None
+    no_penalty = config.penalty == "none"
+    scaled = [n for n, w in zip((generator, discriminator), widths(config), strict=True) if w != 1]
     without_effect = {
         "lr": own_rates,
         "gen_lr": config.gen_lr == config.lr and not own_rates,
@@ -181,10 +191,20 @@ def effective(config: Config) -> dict[str, Any]:
         "gen_drop": not generator.dropout and not config.gen_drop,
         "disc_drop": not discriminator.dropout and not config.disc_drop,
         "alpha": not generator.lrelu and not discriminator.lrelu,
+        "smooth": not takes("loss", config.loss, "smooth"),
+        "gen_norm": not generator.norm and config.gen_norm == "batch",
+        "disc_norm": not discriminator.norm and config.disc_norm == "batch",
+        "penalty_every": no_penalty,
+        "penalty_end": no_penalty,
+        "schedule": config.lr_end == 1 and (no_penalty or config.penalty_end == 1),
         **{name: name not in used for optimizer in OPTIMIZERS for name in optimizer.parameters},
-        "parametrization": set(widths(config)) == {1.0},
+        "parametrization": not any(network.builder for network in scaled),
     }
     without_effect["nesterov"] = without_effect["nesterov"] or config.momentum == 0
+    for which, optimizer in (("gen_beta1", chosen[0]), ("disc_beta1", chosen[1])):
+        same = getattr(config, which) == config.beta1 and not own_betas
+        without_effect[which] = same or "beta1" not in optimizer.parameters
+    without_effect["beta1"] = without_effect["beta1"] or own_betas
     return {k: None if without_effect.get(k) else v for k, v in values.items()}
 
 
@@ -192,8 +212,19 @@ def validate(config: Config) -> None:
     """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":
         raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
+    if config.model is not None:
+        return
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
-    if generator.image_size != discriminator.image_size:
+    size = config.data.image_size
+    for which, network in (("gen", generator), ("disc", discriminator)):
+        if size is not None and network.image_size not in (None, size):
+            pixels = network.image_size
+            raise UserError(
+                f"data.image_size={size}, but the images of {which}={network.name} have "
+                f"{pixels}x{pixels} pixels"
+            )
+    sizes = {generator.image_size, discriminator.image_size} - {None}
+    if len(sizes) > 1:
         fitting = [d.name for d in DISCRIMINATORS if d.image_size == generator.image_size]
         raise UserError(
             f"gen={config.gen} makes {generator.image_size}x{generator.image_size} images and "
@@ -211,13 +242,35 @@ def validate(config: Config) -> None:
                 f"{which}={drop:g}, but {registry.kind} {chosen} has no dropout layer (n/a); "
                 f"{registry.kind}s with dropout: {having}"
             )
+    for which, network in (("gen_norm", generator), ("disc_norm", discriminator)):
+        norm = getattr(config, which)
+        if norm != "batch" and not network.norm:
+            raise UserError(
+                f"{which}={norm}, but {network.name} has no normalisation that gansweep sets (n/a)"
+            )
+    if discriminator.builder and discriminator.norm and config.disc_norm == "batch":
+        refuse_batch_norm(config)
+
+
+def refuse_batch_norm(config: Config) -> None:
+    """Raise UserError if the penalty is not defined for a discriminator with batch norm."""
+    if PENALTIES[config.penalty].facts.get("each_image"):
+        raise UserError(
+            f"penalty={config.penalty} needs D's gradient at each image, and the batch norm of "
+            f"disc={config.disc} mixes the images of a batch: add disc_norm=group or disc_norm=none"
+        )
 
 
 def widths(config: Config) -> tuple[float, float]:
     """Return the width multipliers of the generator and of the discriminator."""
-    if config.width is not None:
-        return config.width, config.width
-    return GENERATORS[config.gen].demo_width, DISCRIMINATORS[config.disc].demo_width
+    if config.model is not None:
+        return 1.0, 1.0
+    networks = (GENERATORS[config.gen], DISCRIMINATORS[config.disc])
+    gen, disc = (
+        (network.demo_width if config.width is None else config.width) if network.width else 1.0
+        for network in networks
+    )
+    return gen, disc
 
 
 def total_steps(config: Config, images: int) -> int:

@@ -7,62 +7,25 @@ are not part of a run's id are declared in settings.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+import itertools
+from dataclasses import dataclass
 
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS, Registry
+from gansweep.declare import param
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, MODELS, OPTIMIZERS, PENALTIES
 
 PRECISIONS = ("fp32", "bf16", "auto")
 MEMORY_FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # in torch
 PARAMETRIZATIONS = ("mup", "standard")
+NORMS = ("batch", "group", "none")
+SCHEDULES = ("cosine", "linear")
+_AUGMENTATIONS = ("color", "translation", "cutout")
+AUGMENTATIONS = (
+    "none",
+    *("+".join(names) for n in (1, 2, 3) for names in itertools.combinations(_AUGMENTATIONS, n)),
+)
 
 
-@dataclass(frozen=True)
-class Param:
-    """The declaration of a parameter, apart from its type and default."""
-
-    help: str
-    label: str
-    choices: tuple[Any, ...] | Registry | Callable[[], list[str]] | None = None
-    low: float | None = None
-    high: float | None = None
-    open_low: bool = False  # whether `low` itself is invalid
-    open_high: bool = False  # whether `high` itself is invalid
-    null: str = ""  # the meaning of null; empty if null is invalid
-    null_label: str = ""  # the text of null in a table's cell
-    group: str = "hyperparameters"
-    resolved: bool = False  # whether the identity has another form, such as steps for epochs
-    search: tuple[float, float] | None = None  # the range of search=, both ends included
-    log: bool = False  # whether search= samples on a logarithmic scale
-
-    def names(self) -> list[str]:
-        """Return the choices as they are typed; empty if there are none."""
-        if isinstance(self.choices, Registry):
-            return self.choices.names()
-        if callable(self.choices):
-            return self.choices()
-        return [str(choice) for choice in self.choices or ()]
-
-    def valid(self, name: str) -> str:
-        """Return the valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
-        if self.choices is not None:
-            words = f"one of {', '.join(self.names())}"
-        elif self.low is None and self.high is None:
-            words = ""
-        elif self.high is None:
-            words = f"{name} {'>' if self.open_low else '>='} {self.low}"
-        else:
-            low, high = "<" if self.open_low else "<=", "<" if self.open_high else "<="
-            words = f"{self.low} {low} {name} {high} {self.high}"
-        null = f"null: {self.null}" if self.null else ""
-        return ", or ".join(part for part in (words, null) if part)
-
-
-def param(default: Any, help: str, label: str = "", **facts: Any) -> Any:
-    """Declare a dataclass field as a parameter. facts: the other fields of `Param`."""
-    metadata = {"param": Param(help, label, **facts)}
-    return field(default=default, metadata=metadata)
+RECIPE = "losses and regularisation"
 
 
 @dataclass
@@ -78,6 +41,14 @@ class DataConfig:
     )
     channels: int | None = param(
         None, "grey or colour", choices=(1, 3), null="as the pictures are", group="data"
+    )
+    image_size: int | None = param(
+        None,
+        "height and width of the images in pixels, for networks that take any",
+        low=4,
+        high=1024,
+        null="what the generator makes",
+        group="data",
     )
     download: bool = param(False, "download missing files", group="data")
     holdout: float = param(
@@ -99,6 +70,14 @@ class Hyperparameters:
 
     gen: str = param("1", "generator implementation", "gen impl", choices=GENERATORS)
     disc: str = param("1", "discriminator implementation", "disc impl", choices=DISCRIMINATORS)
+    model: str | None = param(
+        None,
+        "a LightningModule of yours, package.module:Name, in the place of gansweep's own training",
+        "model",
+        choices=MODELS,
+        null="gansweep's own",
+        null_label="–",
+    )
     gen_drop: float = param(
         0.0,
         "drop probability in the generator's dropout layers",
@@ -188,6 +167,28 @@ class Hyperparameters:
     beta2: float = param(
         0.999, "Adam's decay of the second moment", "beta 2", low=0, high=1, open_high=True
     )
+    gen_beta1: float | None = param(
+        None,
+        "the generator's own beta1",
+        "G beta 1",
+        low=0,
+        high=1,
+        open_high=True,
+        null="beta1",
+        null_label="beta 1",
+        search=(0, 0.9),
+    )
+    disc_beta1: float | None = param(
+        None,
+        "the discriminator's own beta1",
+        "D beta 1",
+        low=0,
+        high=1,
+        open_high=True,
+        null="beta1",
+        null_label="beta 1",
+        search=(0, 0.9),
+    )
     gen_opt: str = param("adam", "the generator's optimizer", "G optimizer", choices=OPTIMIZERS)
     disc_opt: str = param(
         "adam", "the discriminator's optimizer", "D optimizer", choices=OPTIMIZERS
@@ -204,6 +205,68 @@ class Hyperparameters:
         True,
         "use one generator forward pass for the D and the G step if they share z",
         "reused forward",
+    )
+    loss: str = param("ns", "loss of both networks", "loss", choices=LOSSES, group=RECIPE)
+    penalty: str = param(
+        "none", "penalty of D's gradient, added to its loss", "penalty", choices=PENALTIES,
+        group=RECIPE,
+    )  # fmt: skip
+    penalty_every: int = param(
+        1,
+        "steps between two penalties, each of which then counts as often",
+        "penalty every",
+        low=1,
+        high=1000,
+        group=RECIPE,
+    )
+    penalty_end: float = param(
+        1.0,
+        "share of the penalty that is left at the last step",
+        "penalty at the end",
+        low=0,
+        high=100,
+        group=RECIPE,
+    )
+    d_steps: int = param(
+        1,
+        "batches of D for each step of G",
+        "D steps",
+        low=1,
+        high=100,
+        search=(1, 5),
+        group=RECIPE,
+    )
+    augment: str = param(
+        "none",
+        "differentiable augmentation of the images that D reads (DiffAugment)",
+        "augmentation",
+        choices=AUGMENTATIONS,
+        group=RECIPE,
+    )
+    lr_end: float = param(
+        1.0,
+        "share of the learning rates that is left at the last step",
+        "learning rate at the end",
+        low=0,
+        high=1,
+        search=(0, 1),
+        group=RECIPE,
+    )
+    schedule: str = param(
+        "cosine",
+        "the way from the first step to lr_end and penalty_end",
+        "schedule",
+        choices=SCHEDULES,
+        group=RECIPE,
+    )
+    gen_norm: str = param(
+        "batch", "normalisation layers of G", "G norm", choices=NORMS, group=RECIPE
+    )
+    disc_norm: str = param(
+        "batch", "normalisation layers of D", "D norm", choices=NORMS, group=RECIPE
+    )
+    disc_spectral: bool = param(
+        False, "spectral normalisation of D's weights", "D spectral norm", group=RECIPE
     )
     width: float | None = param(
         None,

@@ -8,11 +8,13 @@ without heavy imports.
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
+from gansweep.loading import import_object, is_import_path
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.records import OLD_DISTANCES, Score
 
@@ -42,13 +44,25 @@ class Registry:
     """Entries of one kind, in the order in which they were registered.
 
     home: the module whose import registers gansweep's own entries. The registry imports it when it
-    is first read, so that declarations can use the registry without that import.
+    is first read, so that declarations can use the registry without that import. by_path: whether
+    an import path, `package.module:name`, is a name too. facts_of: a function of the registered
+    object that returns the facts that its registration does not declare.
     """
 
-    def __init__(self, kind: str, home: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        home: str | None = None,
+        *,
+        by_path: bool = False,
+        facts_of: Callable[[Callable[..., Any]], dict[str, Any]] | None = None,
+    ) -> None:
         self.kind = kind
+        self.by_path = by_path
+        self._facts_of = facts_of or (lambda _: {})
         self._home = home
         self._entries: dict[str, Entry] = {}
+        self._by_path: dict[str, Entry] = {}
 
     def _load(self) -> dict[str, Entry]:
         """Import the home module once. Returns all entries by name."""
@@ -65,7 +79,7 @@ class Registry:
         def add(build: Callable[..., Any]) -> Callable[..., Any]:
             if name in self._entries:
                 raise ValueError(f"{self.kind} {name!r} is registered twice")
-            self._entries[name] = Entry(name, build, facts)
+            self._entries[name] = Entry(name, build, {**self._facts_of(build), **facts})
             return build
 
         return add
@@ -75,12 +89,43 @@ class Registry:
         return list(self._load())
 
     def __getitem__(self, name: str) -> Entry:
-        """Return the entry `name`. Raises UserError, with the valid choices, if there is none."""
-        try:
-            return self._load()[name]
-        except KeyError:
-            hint = choices_hint(str(name), self._entries)
-            raise UserError(f"no {self.kind} {str(name)!r}: {hint}") from None
+        """Return the entry `name`, which may be an import path.
+
+        Raises UserError, with the valid choices, if there is none or if its import fails.
+        """
+        entry = self._find(name)
+        if entry is None:
+            raise UserError(f"no {self.kind} {str(name)!r}: {self._hint(str(name))}")
+        return entry
+
+    def check(self, parameter: str, name: str) -> None:
+        """Raise UserError, with the valid choices, if `parameter` cannot be `name`."""
+        if self._find(name) is None:
+            raise UserError(f"{parameter}={name}: {self._hint(name)}")
+
+    def _find(self, name: str) -> Entry | None:
+        """Return the entry; None if there is none. Raises UserError if its import fails."""
+        entries = self._load()
+        if name in entries:
+            return entries[name]
+        if not self.by_path or not is_import_path(str(name)):
+            return None
+        if name not in self._by_path:
+            build = import_object(name, f"{self.kind} {name}")
+            self._by_path[name] = Entry(name, build, self._facts_of(build))
+        return self._by_path[name]
+
+    def valid(self) -> str:
+        """Return the valid names in words."""
+        names = f"one of {', '.join(self.names())}" if self.names() else ""
+        path = "an import path, package.module:Name" if self.by_path else ""
+        return ", or ".join(part for part in (names, path) if part)
+
+    def _hint(self, name: str) -> str:
+        if not self.names():
+            return f"valid: {self.valid()}"
+        path = ", or an import path, package.module:Name" if self.by_path else ""
+        return choices_hint(name, self.names()) + path
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._load().values())
@@ -191,8 +236,39 @@ def as_loss(value: float, *, more_is_better: bool) -> float:
     return 1 / value if value > 0 else math.inf
 
 
-GENERATORS = Registry("generator", "gansweep.training.networks")
-DISCRIMINATORS = Registry("discriminator", "gansweep.training.networks")
+def _network_facts(build: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a network's signature says: which of gansweep's parameters it has."""
+    names = _parameter_names(build)
+    facts = {"dropout": "drop", "lrelu": "alpha", "norm": "norm", "width": "width"}
+    return {
+        "image_size": None,
+        "demo_width": 1.0,
+        "builder": False,
+        **{fact: parameter in names for fact, parameter in facts.items()},
+    }
+
+
+def _parameter_names(build: Callable[..., Any]) -> set[str]:
+    try:
+        return {*inspect.signature(build).parameters}
+    except (TypeError, ValueError):  # `components` raises the error for the user
+        return set()
+
+
+GENERATORS = Registry(
+    "generator", "gansweep.training.networks", by_path=True, facts_of=_network_facts
+)
+DISCRIMINATORS = Registry(
+    "discriminator", "gansweep.training.networks", by_path=True, facts_of=_network_facts
+)
+LOSSES = Registry(
+    "loss",
+    "gansweep.training.recipe",
+    by_path=True,
+    facts_of=lambda _: {"probability": False, "saturates_below": None},
+)
+MODELS = Registry("model", by_path=True)  # LightningModules of users; gansweep has none
+PENALTIES = Registry("penalty", "gansweep.training.recipe", by_path=True)
 OPTIMIZERS = Registry("optimizer", "gansweep.training.optimizers")
 DATASETS = Registry("data set", "gansweep.training.data")
 SAMPLERS = Registry("sampler", "gansweep.search.samplers")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gansweep.params import param
+from gansweep.declare import param
 from gansweep.plugins import METRICS, PRUNERS, SAMPLERS
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -26,6 +26,12 @@ def objectives() -> list[str]:
 class RunSettings:
     """The settings with which a run is trained and judged on this machine."""
 
+    plugins: str | None = param(
+        None,
+        "modules to import first, which register networks, losses or metrics: plugins=mypkg.gans,…",
+        null="those of $GANSWEEP_PLUGINS and of installed packages",
+        group="machine",
+    )
     judge: str = param(
         "true",
         "measure the distance to the real images during training and keep the best weights; "

@@ -19,7 +19,9 @@ from gansweep.store.run import Run
 from gansweep.training.data import prepare
 from gansweep.training.data.batches import Batches
 from gansweep.training.data.pixels import normalise
-from gansweep.training.gan import GAN, cross_entropy
+from gansweep.training.gan import GAN
+from gansweep.training.recipe.losses import NonSaturating, cross_entropy
+from gansweep.training.recipe.objective import Objective
 from gansweep.training.samples import fixed_latents, stretched_grid
 from gansweep.training.train import build_gan, learning_rates, make_optimizer, train
 
@@ -28,9 +30,12 @@ def softplus(x: float) -> float:
     return math.log1p(math.exp(x))
 
 
-def make_gan(generator: nn.Module, discriminator: nn.Module, **options: Any) -> GAN:
+def make_gan(
+    generator: nn.Module, discriminator: nn.Module, smooth: float = 0.0, **options: Any
+) -> GAN:
     settings: dict[str, Any] = {
-        "z_dim": 3, "smooth": 0.0, "joint_d": False, "fresh_z": False, "reuse_fake": True,
+        "z_dim": 3, "joint_d": False, "fresh_z": False, "reuse_fake": True,
+        "objective": Objective(NonSaturating(smooth)),
     }  # fmt: skip
     sgd = functools.partial(make_optimizer, "sgd", 0.1, Config(momentum=0.0))
     gan = GAN(
@@ -96,8 +101,8 @@ def test_discriminator_losses_of_both_documents_by_hand() -> None:
     fixed.add_module("unused", parameters)
     separate = make_gan(generator, fixed, smooth=0.1)
     joint = make_gan(generator, fixed, smooth=0.1, joint_d=True)
-    assert separate.disc_loss(real, fake).item() == pytest.approx(on_real + on_fake)
-    assert joint.disc_loss(real, fake).item() == pytest.approx((on_real + on_fake) / 2)
+    assert separate.disc_loss(real, fake)[0].item() == pytest.approx(on_real + on_fake)
+    assert joint.disc_loss(real, fake)[0].item() == pytest.approx((on_real + on_fake) / 2)
 
 
 @pytest.mark.parametrize("reuse_fake", [True, False])

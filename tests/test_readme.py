@@ -21,7 +21,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 LINE = re.compile(r"^python -m gansweep(?: .*)?$", re.MULTILINE)
 TRAINING, OTHERS = [], []
 for page in PAGES:
-    for line in LINE.findall(page.read_text(encoding="utf-8")):
+    for line in LINE.findall(page.read_text(encoding="utf-8").replace("\\\n", "")):
         command = shlex.split(line, comments=True)[3:4]
         if command and command[0] in COMMANDS:
             OTHERS.append(line)

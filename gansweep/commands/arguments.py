@@ -9,7 +9,8 @@ from gansweep.commands import COMMANDS
 from gansweep.commands.completion import extend_hydra_completion
 from gansweep.commands.hydra_errors import missing_extra
 from gansweep.launch.names import ALIASES, LAUNCHER, SEARCH
-from gansweep.planning.overrides import Axis, as_arguments, as_typed, read_axes
+from gansweep.loading import load_plugins, plugin_names
+from gansweep.planning.overrides import Axis, as_arguments, as_typed, for_hydra, read_axes
 from gansweep.planning.search_path import Choices, choices_for
 from gansweep.store.errors import UserError, choices_hint, nearest
 
@@ -51,6 +52,8 @@ def checked(arguments: list[str]) -> list[str]:
     given: list[str] = options.overrides
     # The overrides must be adjacent, because argparse accepts positional arguments only together.
     rest = [a for a in arguments if a not in given]
+    named = [o.partition("=")[2] for o in given if _name(o) == "plugins"]
+    load_plugins(plugin_names(",".join(named)))
     choices = choices_for(options.config_name, options.config_dir, given)
     _check_plugins(given, choices)
     if options.multirun:
@@ -61,11 +64,11 @@ def checked(arguments: list[str]) -> list[str]:
         if f"hydra/sweeper={SEARCH}" in overrides:  # the search reads its ranges itself
             read = [o for o in overrides if not is_searched(o)]
         axes = {axis.name: axis for axis in read_axes(read, multirun=True, choices=choices)}
-        return [*rest, *(_whole(o, axes) for o in overrides)]
+        return [*rest, *(for_hydra(_whole(o, axes)) for o in overrides)]
     axes = {axis.name: axis for axis in read_axes(given, multirun=False, choices=choices)}
     # A sweep reads its axes itself. For a single run, Hydra needs the implied values too.
     implied = {name: a.values[0] for name, a in axes.items() if name not in map(_name, given)}
-    return [*rest, *(_whole(o, axes) for o in given), *as_arguments(implied)]
+    return [*rest, *(for_hydra(_whole(o, axes)) for o in given), *as_arguments(implied)]
 
 
 def _plain(word: str) -> str:

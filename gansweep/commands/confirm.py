@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
-from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record
+from gansweep.components import is_option
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record, with_values
 from gansweep.launch.task import PlannedRun, SweepTask
-from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
 from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common
@@ -100,7 +100,7 @@ def _values(overrides: list[str]) -> dict[str, Any]:
     """Return the typed overrides. Raises UserError for any that is no single hyperparameter."""
     values = {axis.name: axis.values[0] for axis in read_axes(overrides, multirun=False)}
     for name in values:
-        if name not in HYPERPARAMETERS or name == "seed":
+        if (name not in HYPERPARAMETERS and not is_option(name)) or name == "seed":
             raise UserError(
                 f"{name} cannot be changed here: give hyperparameters, as in width=1 or epochs=4"
             )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from gansweep.commands import COMMANDS
+from gansweep.components import KINDS, is_foreign, options_of
 from gansweep.config import DATA_DEFAULTS, DATA_PARAMS, DEFAULTS, PARAMS
+from gansweep.loading import load_plugins, plugin_names
 from gansweep.planning.overrides import as_arguments
 from gansweep.planning.resources import conf_folder, packaged_choices
 from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS
+from gansweep.store.errors import one_line_errors
 
 USAGE = """\
 usage: python -m gansweep [-m] [name=value ...]
@@ -54,7 +57,34 @@ def _demo() -> dict[str, object]:
     return {name: value for name, value in yaml.safe_load(text).items() if name in PARAMS}
 
 
-def print_help() -> None:
+def _print_options(kind: str, component: str) -> None:
+    """Print the parameters of a component, one in a line."""
+    for name, found in options_of(kind, component).items():
+        valid = found.param.valid(name)
+        words = " ".join(part for part in (found.param.help, f"({valid})" if valid else "") if part)
+        print(f"    {as_arguments({name: found.default})[0]:<20}  {words}".rstrip())
+
+
+def _print_foreign(arguments: list[str]) -> None:
+    """Print the components from outside gansweep that the command line names or that plugins have.
+
+    Raises UserError if one of them cannot be imported.
+    """
+    given = dict(a.split("=", 1) for a in arguments if "=" in a)
+    load_plugins(plugin_names(given.get("plugins")))
+    for kind, known in KINDS.items():
+        named = [n for n in given.get(kind, "").split(",") if n and n not in known.registry]
+        registered = [n for n in known.registry.names() if is_foreign(kind, n)]
+        for name in (*registered, *named):
+            print(f"\n{kind}={name}: {known.registry[name].help}")
+            _print_options(kind, name)
+
+
+def print_help(arguments: list[str]) -> None:
+    """Print the usage, all parameters, and the components that `arguments` name.
+
+    Ends the program with a message if a component cannot be imported.
+    """
     """Print the help text of `gansweep --help`."""
     print(USAGE.format(commands=_commands()))
     group = ""
@@ -72,7 +102,17 @@ def print_help() -> None:
     for registry in (GENERATORS, DISCRIMINATORS):
         for entry in registry:
             key = "gen" if registry is GENERATORS else "disc"
-            print(f"  {f'{key}={entry.name}':<22}  {entry.image_size} px: {entry.help}")
+            if entry.builder:
+                text = f"{entry.image_size} px: {entry.help}"
+                print(f"  {f'{key}={entry.name}':<22}  {text}")
+    print("\nlosses and penalties, with their own parameters:")
+    for kind in ("loss", "penalty"):
+        for entry in KINDS[kind].registry:
+            if not is_foreign(kind, entry.name):
+                print(f"  {f'{kind}={entry.name}':<22}  {entry.help}")
+                _print_options(kind, entry.name)
+    with one_line_errors():
+        _print_foreign(arguments)
     print("\ndata sets:")
     for entry in DATASETS:
         print(f"  {f'data={entry.name}':<22}  {entry.help}")

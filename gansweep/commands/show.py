@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, ordered, parameter
 from gansweep.report.table.columns import RESULTS
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.text import format_param, format_value
@@ -93,7 +93,9 @@ def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
     }
     if not everything:
         chosen = {name: v for name, v in chosen.items() if v != DEFAULTS[name]}
-    found = {PARAMS[name].label or name: format_param(name, chosen) for name in chosen}
+    chosen |= params.get("options", {})
+    labels = {name: parameter(name).label or name for name in ordered(chosen)}
+    found = {label: format_param(name, chosen) for name, label in labels.items()}
     if outcome.config:
         data = outcome.config["data"]
         found["data"] = (

@@ -56,16 +56,18 @@ def task(cfg: DictConfig) -> None:
     """Plan one run (without -m), train it unless it is done, and print the path of its picture."""
     from omegaconf import OmegaConf
 
+    from gansweep.components import check_options
     from gansweep.config import validate
     from gansweep.launch.task import PlannedRun, SweepTask
     from gansweep.planning.changed import report_changed_networks
-    from gansweep.planning.compose import make_config
+    from gansweep.planning.compose import flat_options, make_config
     from gansweep.planning.identity import check_root, plan_run
     from gansweep.planning.plan import Preparer, keep_record
     from gansweep.report.table.outcome import read_outcome
     from gansweep.store.run import check_planned
     from gansweep.terminal.console import console
     from gansweep.training import stop
+    from gansweep.training.dry_run import check_components
     from gansweep.training.job import execute
 
     with one_line_errors():
@@ -79,9 +81,11 @@ def task(cfg: DictConfig) -> None:
         composed = OmegaConf.to_container(cfg, resolve=True)
         assert isinstance(composed, dict)
         config = make_config(composed)  # type: ignore[arg-type]
+        check_options(flat_options(composed["options"]), [config])
         check_root([config])
         validate(config)
         data = Preparer()(config)
+        check_components(config, (data.channels, data.size, data.size))
         run, record = plan_run(config, data)
         done = PlannedRun(run, "", config.judge != "false", data.name).complete()
         if config.plan:

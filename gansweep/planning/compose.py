@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
-from gansweep.config import PARAMS, Config, check
+from gansweep.components import chosen_options
+from gansweep.config import PARAMS, Config, check, with_values
+from gansweep.loading import load_plugins, plugin_names
 from gansweep.params import DataConfig
 from gansweep.planning.search_path import PRIMARY
 from gansweep.plugins import DATASETS
@@ -45,6 +46,7 @@ def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) 
     Keys of `values` may name parameters of the data set, for example `data.root`. Raises UserError
     for an invalid value, whichever file contains the value, and for a missing data set name.
     """
+    load_plugins(plugin_names(composed["plugins"]))
     merged = {name: check(name, composed[name]) for name in PARAMS}
     if composed["data"]["name"] == MISSING:
         raise UserError(
@@ -53,16 +55,19 @@ def make_config(composed: dict[str, Any], values: dict[str, Any] | None = None) 
         )
     data = {key: check(f"data.{key}", value) for key, value in composed["data"].items()}
     config = Config(**merged, data=DataConfig(**data))
+    config.options = chosen_options(config, flat_options(composed["options"]))
     return with_values(config, values) if values else config
 
 
-def with_values(config: Config, values: dict[str, Any]) -> Config:
-    """Return `config` with some typed values replaced; `data.NAME` is a data parameter."""
-    nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
-    flat = {k: v for k, v in values.items() if k in PARAMS}
-    if nested:
-        flat["data"] = dataclasses.replace(config.data, **nested)
-    return dataclasses.replace(config, **flat)
+def flat_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Return {"gen.n_blocks": 3} of {"gen": {"n_blocks": 3}}, as Hydra composes it."""
+    flat: dict[str, Any] = {}
+    for kind, values in options.items():
+        if isinstance(values, dict):
+            flat |= {f"{kind}.{name}": value for name, value in values.items()}
+        else:
+            flat[kind] = values
+    return flat
 
 
 def command_of(arguments: list[str], master: DictConfig) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.config import HYPERPARAMETERS, PARAMS, SHARED, Config
-from gansweep.planning.compose import Compose, make_config, with_values
+from gansweep.config import HYPERPARAMETERS, PARAMS, SHARED, Config, with_values
+from gansweep.planning.compose import Compose, make_config
 from gansweep.planning.overrides import Axis
 from gansweep.planning.row_list import ROLES, Recipe
 from gansweep.terminal.console import console

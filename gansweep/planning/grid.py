@@ -14,7 +14,7 @@ from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import command_of, composer
-from gansweep.planning.overrides import as_arguments, read_axes
+from gansweep.planning.overrides import as_arguments, as_given, read_axes
 from gansweep.planning.plan import Plan, make_plan
 from gansweep.planning.search_path import choices_of
 from gansweep.plugins import METRICS
@@ -77,6 +77,7 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
 
 
 def _plan(arguments: list[str], master: DictConfig, context: HydraContext) -> Plan:
+    arguments = as_given(arguments)
     compose, command = composer(master, context), command_of(arguments, master)
     profile = master.hydra.runtime.choices["profile"]
     choices = choices_of(master, context)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from gansweep import __version__
+from gansweep.components import identity_of
 from gansweep.config import (
     DEFAULTS,
     HYPERPARAMETERS,
@@ -24,6 +25,7 @@ from gansweep.store.errors import UserError
 from gansweep.store.records import Identity, RunConfig
 from gansweep.store.run import Run
 from gansweep.training.data import Prepared
+from gansweep.training.dry_run import check_components
 from gansweep.training.metrics.distances import Neighbourhood
 
 # The parameters of the first version with run ids are hashed whatever their value. A later
@@ -43,6 +45,7 @@ def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
         if data is not None:
             total_steps(config, data.images)
             _check_judge(config, data)
+            check_components(config, (data.channels, data.size, data.size))
     except UserError as error:
         return error
     return None
@@ -84,7 +87,9 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
         and not PARAMS[name].resolved
         and (name in HASHED or value not in (None, DEFAULTS[name]))
     }
-    values["reuse_fake"] = config.reuse_fake and not config.fresh_z
+    values |= identity_of(config)
+    if config.model is None:
+        values["reuse_fake"] = config.reuse_fake and not config.fresh_z
     values["gen_width"], values["disc_width"] = widths(config)
     values["steps"] = total_steps(config, data.images)
     values["data"] = {"name": data.name, "sha256": data.sha256, "images": data.images}

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from gansweep.components import is_option
 from gansweep.config import (
     DATA_DEFAULTS,
     DEFAULTS,
     HYPERPARAMETERS,
+    OF_MODELS,
     PARAMS,
     SEARCH_SETTINGS,
     SWEEP_SETTINGS,
@@ -32,7 +34,8 @@ GROUPS = ("data", "profile")
 CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "profile"}
 
 MAX_VALUES = 100_000  # the limit for one parameter of a grid
-LISTS = ("rows", "search", "warm_start")  # commas separate items of a list, not values to sweep
+# Commas separate the items of these lists, not values to sweep.
+LISTS = ("rows", "search", "warm_start", "plugins")
 REPLICATED = ("data", "seed")  # values become columns and replicates of a row, not further rows
 
 
@@ -79,7 +82,35 @@ def read_axes(
     for one, other in (("epochs", "steps"), ("steps", "epochs")):
         if one in axes and other not in axes:
             axes[other] = Axis(other, (None,))
+    _check_model(axes)
     return list(axes.values())
+
+
+def _check_model(axes: dict[str, Axis]) -> None:
+    """Raise UserError for a parameter of gansweep's training beside a module of the user."""
+    models = axes["model"].values if "model" in axes else (None,)
+    if None in models:
+        return
+    unused = [name for name in axes if name in HYPERPARAMETERS and name not in OF_MODELS]
+    unused += [n for n in axes if is_option(n) and not n.startswith("model.")]
+    if unused:
+        raise UserError(
+            f"{unused[0]} has no effect on model={models[0]}, whose own parameters are model.NAME=…"
+        )
+
+
+IN_HYDRA = "+options."  # where Hydra's configuration has the options of components
+
+
+def for_hydra(override: str) -> str:
+    """Return the override of a component's option, `gen.n_blocks=3`, as Hydra's configuration
+    takes it; every other override as it is."""
+    return IN_HYDRA + override if is_option(override.partition("=")[0]) else override
+
+
+def as_given(arguments: list[str]) -> list[str]:
+    """Return the overrides as the user typed them: the inverse of `for_hydra`."""
+    return [argument.removeprefix(IN_HYDRA) for argument in arguments]
 
 
 def parse(argument: str) -> Override:
@@ -136,6 +167,8 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
             if value not in valid:
                 raise UserError(f"{name}={value}: {choices_hint(str(value), valid)}")
         return Axis(name, tuple(str(value) for value in values))
+    if is_option(name):  # its component knows its type: see `components.chosen_options`
+        return Axis(name, tuple(values))
     if name not in PARAMS and not name.startswith("data."):
         raise unknown_parameter(name)
     return Axis(name, tuple(check(name, value) for value in values))
@@ -238,8 +271,13 @@ def command(config: Config, steps: int) -> str:
     for name in PARAMS:
         value = getattr(config, name)
         reproduced = name in HYPERPARAMETERS or name == "threads"
+        if config.model is not None and name in HYPERPARAMETERS and name not in OF_MODELS:
+            continue
         # A profile may set shuffle, width and batch_size, so their defaults must be written too.
         if reproduced and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
             values[name] = value
+    if config.plugins is not None:
+        values["plugins"] = config.plugins
+    values |= config.options
     values |= {"steps": steps, "epochs": None}
     return shlex.join(["python", "-m", "gansweep", *as_arguments(values)])

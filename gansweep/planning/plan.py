@@ -7,14 +7,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.config import (
-    DEFAULTS,
-    PARAMS,
-    SEARCH_SETTINGS,
-    SHARED,
-    Config,
-    effective,
-)
+from gansweep.components import check_options, is_option, values_of
+from gansweep.config import DEFAULTS, SEARCH_SETTINGS, SHARED, Config, effective, ordered
 from gansweep.launch.names import SEARCH
 from gansweep.launch.task import PlannedRun
 from gansweep.planning.compose import Compose, make_config
@@ -24,13 +18,13 @@ from gansweep.planning.overrides import Axis, as_arguments
 from gansweep.planning.resources import packaged_choices
 from gansweep.planning.row_list import Recipe, read_recipe, select_rows
 from gansweep.planning.search_path import Choices
-from gansweep.plugins import GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.records import RunConfig
 from gansweep.store.run import Run, was_edited
 from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, find_source, prepare
+from gansweep.training.dry_run import image_size
 from gansweep.training.metrics.registered import PUBLISHED
 
 MANY_ROWS = 2_000  # planning more rows takes seconds, and a message announces it
@@ -93,7 +87,7 @@ class Preparer:
 
             published_features(*wanted)  # missing weights must fail now, not after training
             self._weights.add(wanted)
-        size = GENERATORS[config.gen].image_size
+        size = image_size(config)
         key = (dataclasses.astuple(config.data), size, config.limit)
         if key not in self._ready:
             self._ready[key] = prepare(config.data, size, config.limit)
@@ -103,7 +97,7 @@ class Preparer:
         """Return the heading of the data set's pictures, without preparing the data set."""
         key = dataclasses.astuple(config.data)
         if key not in self._labels:
-            size = GENERATORS[config.gen].image_size
+            size = image_size(config)
             self._labels[key] = find_source(config.data, size).label
         return self._labels[key]
 
@@ -139,6 +133,8 @@ def make_plan(
     _announce_size(expander.count())
     expanded = list(expander.rows())
     check_root(cell.config for _, _, cells in expanded for cell in cells)
+    options = [axis.name for axis in axes if is_option(axis.name)]
+    check_options(options, (cell.config for _, _, cells in expanded for cell in cells))
 
     rows: list[Row] = []
     sources: list[int] = []  # each row's position in the row list
@@ -248,7 +244,8 @@ def settings_of(axes: list[Axis]) -> dict[str, Any]:
 def shown_params(config: Config) -> dict[str, Any]:
     """Return the parameters that a table may show, with their effective values."""
     hidden = {*SHARED, "seed"}
-    return {name: value for name, value in effective(config).items() if name not in hidden}
+    values = {**effective(config), **values_of(config)}
+    return {name: value for name, value in values.items() if name not in hidden}
 
 
 def take_common(rows: list[Row]) -> dict[str, Any]:
@@ -262,7 +259,7 @@ def take_common(rows: list[Row]) -> dict[str, Any]:
 
 def _tables(recipe: Recipe | None, expander: Expander, sources: list[int]) -> list[Table]:
     """Return the row list's tables with expanded rows, or one table of varying parameters."""
-    varying = [name for name in PARAMS if name in expander.varying()]
+    varying = ordered(expander.varying())
     if "profile" in expander.varying():
         varying.insert(0, "width")
     if recipe is None:

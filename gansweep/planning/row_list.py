@@ -25,6 +25,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gansweep.components import is_option
 from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, check, kind_of
 from gansweep.planning.resources import packaged_choices, sweeps_folder
 from gansweep.planning.search_path import Choices
@@ -187,8 +188,14 @@ def _roles(roles: Any) -> list[str]:
 
 
 def _checked(values: Any, what: str) -> dict[str, Any]:
-    mapping = _mapping(values, what, {*COLUMNS, *DATA_PARAMS})
-    return {name: check(name, _number(name, value)) for name, value in mapping.items()}
+    options = filter(is_option, values) if isinstance(values, dict) else ()
+    mapping = _mapping(values, what, {*COLUMNS, *DATA_PARAMS, *options})
+    return {name: _checked_value(name, value) for name, value in mapping.items()}
+
+
+def _checked_value(name: str, value: Any) -> Any:
+    """Return a value in its type; that of a component's option is converted with its row."""
+    return value if is_option(name) else check(name, _number(name, value))
 
 
 def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
@@ -203,7 +210,7 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             raise UserError(f"singles: no {single!r}: {choices_hint(single, SINGLES)}")
     for column in columns:
         for name in column.split(" / "):
-            if name not in COLUMNS:
+            if name not in COLUMNS and not is_option(name):
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
     names = [name for column in columns for name in column.split(" / ")]
     if repeated := [name for name in names if names.count(name) > 1]:
@@ -245,7 +252,7 @@ def _row(columns: list[str], cells: list[Any]) -> dict[str, Any]:
             raise UserError(f"{column}: {cell!r} does not have {len(names)} parts")
         for name, part in zip(names, parts, strict=True):
             if part != NOT_APPLICABLE:
-                values[name] = check(name, _number(name, _part(column, part) if merged else part))
+                values[name] = _checked_value(name, _part(column, part) if merged else part)
     return values
 
 

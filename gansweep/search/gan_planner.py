@@ -7,10 +7,9 @@ import zlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import Config
+from gansweep.config import Config, with_values
 from gansweep.launch.task import PlannedRun
 from gansweep.planning.changed import report_changed_networks
-from gansweep.planning.compose import with_values
 from gansweep.planning.identity import plan_run
 from gansweep.planning.plan import keep_record
 from gansweep.plugins import METRICS, SAMPLERS

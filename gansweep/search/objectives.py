@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import cast
 
 from gansweep.config import Config
 from gansweep.plugins import METRICS, Direction
@@ -39,7 +40,7 @@ def _seconds(results: Sequence[Result]) -> float:
 
 def _parameters(results: Sequence[Result]) -> float | None:
     sizes = results[0].get("parameters")
-    return float(sizes["generator"] + sizes["discriminator"]) if sizes else None
+    return float(sum(cast("dict[str, int]", sizes).values())) if sizes else None
 
 
 SECOND_OBJECTIVES = {

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import DEFAULTS, HYPERPARAMETERS, SHARED, Config
+from gansweep.components import values_of
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, SHARED, Config, with_values
 from gansweep.launch.names import SEARCH
-from gansweep.planning.compose import command_of, composer, make_config, with_values
+from gansweep.planning.compose import command_of, composer, make_config
 from gansweep.planning.expand import Expander
 from gansweep.planning.identity import fault_of
-from gansweep.planning.overrides import items, read_axes
+from gansweep.planning.overrides import as_given, items, read_axes
 from gansweep.planning.plan import Preparer, profile_of, settings_of
 from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
@@ -69,6 +70,7 @@ class SearchPlan:
 
 def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -> SearchPlan:
     """Read the search that `arguments` describe. Raises UserError for what cannot be searched."""
+    arguments = as_given(arguments)
     searched = [a for a in arguments if is_searched(a)]
     choices = choices_of(master, context)
     axes = read_axes([a for a in arguments if a not in searched], multirun=True, choices=choices)
@@ -136,6 +138,7 @@ def shared_by_trials(
     searched = space.names()
     fixed = [
         {n: getattr(base, n) for n in HYPERPARAMETERS if n not in searched}
+        | {n: v for n, v in values_of(base).items() if n not in searched}
         | {"data": prepared(base).sha256}
         for base in bases
     ]

@@ -6,15 +6,31 @@ before b. `a,b,c` are choices without an order. `tag(log,…)` makes an interval
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, Config, check, effective, validate
+from gansweep.components import is_option, options_of
+from gansweep.config import (
+    HYPERPARAMETERS,
+    PARAMS,
+    Config,
+    check,
+    effective,
+    kind_of,
+    ordered,
+    validate,
+    value_of,
+    with_values,
+)
+from gansweep.declare import Param
 from gansweep.launch.names import SEARCH
 from gansweep.planning.overrides import LISTS, parse, values_of
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError, choices_hint
+from gansweep.training.dry_run import image_size
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
@@ -22,7 +38,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 # These parameters decide which others have an effect, and are proposed first.
-DECIDING = ("gen", "disc", "gen_opt", "disc_opt", "momentum")
+DECIDING = ("gen", "disc", "loss", "penalty", "gen_opt", "disc_opt", "momentum")
 SIGNIFICANT_DIGITS = 4  # Proposed numbers are rounded, so that people can read and type them.
 
 
@@ -100,6 +116,8 @@ class Dimension:
             return dict(zip(names, proposed.split(" / "), strict=True))
         if isinstance(proposed, float) and not self.choices:
             proposed = min(max(float(f"{proposed:.{SIGNIFICANT_DIGITS}g}"), self.low), self.high)
+        if is_option(self.name):  # `with_values` checks it: only its component knows its type
+            return {self.name: proposed}
         return {self.name: check(self.name, proposed)}
 
 
@@ -112,7 +130,7 @@ class Space:
     def names(self) -> list[str]:
         """Return the searched parameters in the order of their declarations."""
         searched = {name for d in self.dimensions for name in d.name.split(" / ")}
-        return [name for name in PARAMS if name in searched]
+        return ordered(searched)
 
     def propose(self, trial: Trial, base: Config) -> dict[str, Any]:
         """Return the parameters of a trial: those that have an effect given the others' values.
@@ -121,13 +139,13 @@ class Space:
         """
         values: dict[str, Any] = {}
         for dimension in self.dimensions:
-            if has_effect(dimension, replace(base, **values)):
+            if has_effect(dimension, with_values(base, values)):
                 values |= dimension.values(dimension.suggest(trial))
         return values
 
     def distributions(self, values: dict[str, Any], base: Config) -> dict[str, BaseDistribution]:
         """Return the distributions of the dimensions that have an effect given these values."""
-        config = replace(base, **values)
+        config = with_values(base, values)
         return {d.name: d.distribution() for d in self.dimensions if has_effect(d, config)}
 
     def proposed(self, values: dict[str, Any], base: Config) -> dict[str, Any]:
@@ -135,7 +153,7 @@ class Space:
 
         This is the inverse of `Dimension.values`, by the names of dimensions.
         """
-        config = replace(base, **values)
+        config = with_values(base, values)
         return {
             d.name: " / ".join(str(values[name]) for name in d.name.split(" / "))
             if " / " in d.name
@@ -146,7 +164,7 @@ class Space:
 
     def defaults(self, base: Config) -> dict[str, Any] | None:
         """Return the values of `base` as proposals, or None if one lies outside the space."""
-        proposed = self.proposed({name: getattr(base, name) for name in self.names()}, base)
+        proposed = self.proposed({name: value_of(base, name) for name in self.names()}, base)
         dimensions = [d for d in self.dimensions if d.name in proposed]
         return proposed if all(d.contains(proposed[d.name]) for d in dimensions) else None
 
@@ -172,6 +190,9 @@ def has_effect(dimension: Dimension, config: Config) -> bool:
     if any(name in ("gen_drop", "disc_drop") for name in names):
         net = GENERATORS[config.gen] if names == ["gen_drop"] else DISCRIMINATORS[config.disc]
         return bool(net.dropout)
+    if is_option(names[0]):
+        kind = names[0].partition(".")[0]
+        return names[0] in options_of(kind, getattr(config, kind))
     effect = effective(config)
     # None in `config` itself is a value (as of width) and does not mean that there is no effect.
     return any(effect[name] is not None or getattr(config, name) is None for name in names)
@@ -185,16 +206,18 @@ def read_space(arguments: list[str], names: list[str], base: Config) -> Space:
     cannot be searched.
     """
     dimensions: dict[str, Dimension] = {}
-    for argument in arguments:
+    # Components come first: the type of an option depends on them.
+    for argument in sorted(arguments, key=lambda a: is_option(a.partition("=")[0])):
         override = parse(argument)
-        dimension = _dimension(override, argument)
+        declared = _declaration(override.get_key_element(), base, dimensions)
+        dimension = _dimension(override, argument, declared)
         dimensions[dimension.name] = dimension
-    for name in names:
+    for name in sorted(names, key=is_option):
         if name in dimensions:
             raise UserError(
                 f"search={name}, and {name} has values on the command line: leave out one of them"
             )
-        dimensions[name] = _declared(name, base)
+        dimensions[name] = _declared(name, base, _declaration(name, base, dimensions))
     return Space(tuple(_ordered(_joined(dimensions, base))))
 
 
@@ -202,7 +225,8 @@ def is_searched(argument: str) -> bool:
     """Return whether an override gives a parameter several values or an interval."""
     override = parse(argument)
     name = override.get_key_element()
-    return override.is_sweep_override() and name in PARAMS and name not in (*LISTS, "seed")
+    known = name in PARAMS or is_option(name)
+    return override.is_sweep_override() and known and name not in (*LISTS, "seed")
 
 
 def with_sweeper(overrides: list[str]) -> list[str]:
@@ -227,11 +251,39 @@ def with_sweeper(overrides: list[str]) -> list[str]:
     return overrides
 
 
-def _dimension(override: Override, argument: str) -> Dimension:
+@dataclass(frozen=True)
+class _Declaration:
+    """What is known of a searched parameter. check: converts a value, or raises UserError."""
+
+    param: Param
+    kind: type
+    check: Callable[[Any], Any]
+
+
+def _declaration(name: str, base: Config, dimensions: dict[str, Dimension]) -> _Declaration:
+    """Return the declaration of a hyperparameter, or of an option of a component of the search.
+
+    Raises UserError if there is none.
+    """
+    if not is_option(name):
+        searchable = [n for n in HYPERPARAMETERS if n != "seed"]
+        if name not in searchable:
+            raise UserError(f"{name} cannot be searched; {choices_hint(name, searchable)}")
+        return _Declaration(PARAMS[name], kind_of(name), functools.partial(check, name))
+    kind = name.partition(".")[0]
+    chosen = dimensions[kind].choices if kind in dimensions else (getattr(base, kind),)
+    found = {n: o for c in chosen for n, o in options_of(kind, str(c)).items()}
+    if name not in found:
+        which = ", ".join(f"{kind}={component}" for component in chosen)
+        hint = choices_hint(name, found) if found else "it has no parameters of its own"
+        raise UserError(f"{name}: {which} has no such parameter; {hint}")
+    return _Declaration(found[name].param, found[name].type, found[name].check)
+
+
+def _dimension(override: Override, argument: str, declared: _Declaration) -> Dimension:
     from hydra.core.override_parser.types import IntervalSweep, RangeSweep
 
-    name = override.get_key_element()
-    _searchable(name)
+    name, check = override.get_key_element(), declared.check
     value = override.value()
     tags = set(getattr(value, "tags", None) or ())
     if unknown := sorted(tags - {"log"}):
@@ -240,26 +292,27 @@ def _dimension(override: Override, argument: str) -> Dimension:
     if isinstance(value, IntervalSweep):
         if value.start is None or value.end is None:
             raise UserError(f"{argument}: an interval needs two bounds")
-        return _numeric(name, value.start, value.end, log, argument)
-    if isinstance(value, RangeSweep) and not PARAMS[name].names():
-        values = sorted(check(name, v) for v in values_of(override, argument))
+        return _numeric(name, declared, value.start, value.end, log, argument)
+    if isinstance(value, RangeSweep) and not declared.param.names():
+        values = sorted(check(v) for v in values_of(override, argument))
         if len(values) < 2:
             raise UserError(f"{argument} has fewer than two values")
         step = float(f"{values[1] - values[0]:.12g}")
-        return replace(_numeric(name, values[0], values[-1], log, argument), step=step)
-    choices = tuple(dict.fromkeys(check(name, v) for v in values_of(override, argument)))
+        return replace(_numeric(name, declared, values[0], values[-1], log, argument), step=step)
+    choices = tuple(dict.fromkeys(check(v) for v in values_of(override, argument)))
     if log:
         raise UserError(f"{argument}: choices have no scale; write tag(log,interval(a,b))")
     return Dimension(name, choices)
 
 
-def _numeric(name: str, low: Any, high: Any, log: bool, argument: str) -> Dimension:
-    if PARAMS[name].names() or isinstance(DEFAULTS[name], bool):
+def _numeric(
+    name: str, declared: _Declaration, low: Any, high: Any, log: bool, argument: str
+) -> Dimension:
+    if declared.param.names() or declared.kind in (bool, str):
         raise UserError(f"{argument}: {name} takes choices, not an interval: write {name}=a,b")
     # Hydra reads the bounds of an interval as floats.
     low, high = (
-        check(name, int(v) if isinstance(DEFAULTS[name], int) and v == int(v) else v)
-        for v in (low, high)
+        declared.check(int(v) if declared.kind is int and v == int(v) else v) for v in (low, high)
     )
     if not low < high:
         raise UserError(f"{argument}: the first bound must be less than the second")
@@ -268,29 +321,22 @@ def _numeric(name: str, low: Any, high: Any, log: bool, argument: str) -> Dimens
     return Dimension(name, low=low, high=high, log=log)
 
 
-def _declared(name: str, base: Config) -> Dimension:
+def _declared(name: str, base: Config, declared: _Declaration) -> Dimension:
     """Return the dimension with the declared range or choices of a parameter."""
-    _searchable(name)
-    param = PARAMS[name]
+    param = declared.param
     if param.search is not None:
-        low, high = (check(name, bound) for bound in param.search)
+        low, high = (declared.check(bound) for bound in param.search)
         return Dimension(name, low=low, high=high, log=param.log)
     choices = param.names()
     if name in ("gen", "disc"):  # of the image size of the base
         registry = GENERATORS if name == "gen" else DISCRIMINATORS
-        size = GENERATORS[base.gen].image_size
+        size = image_size(base)
         choices = [entry.name for entry in registry if entry.image_size == size]
     if not choices:
-        if isinstance(getattr(base, name), bool):
+        if declared.kind is bool:
             return Dimension(name, (False, True))
         raise UserError(f"search={name} has no declared range: write {name}=interval(a,b)")
     return Dimension(name, tuple(choices))
-
-
-def _searchable(name: str) -> None:
-    searchable = [n for n in HYPERPARAMETERS if n != "seed"]
-    if name not in searchable:
-        raise UserError(f"{name} cannot be searched; {choices_hint(name, searchable)}")
 
 
 def _joined(dimensions: dict[str, Dimension], base: Config) -> list[Dimension]:
@@ -320,5 +366,6 @@ def _fits(config: Config) -> bool:
 
 
 def _ordered(dimensions: list[Dimension]) -> list[Dimension]:
-    order = [*DECIDING, *(name for name in PARAMS if name not in DECIDING)]
+    names = ordered(d.name.split(" / ")[0] for d in dimensions)
+    order = [*DECIDING, *(name for name in names if name not in DECIDING)]
     return sorted(dimensions, key=lambda d: order.index(d.name.split(" / ")[0]))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from gansweep.config import Config
+    from gansweep.config import DEFAULTS, Config
 
 HEARTBEAT_INTERVAL = 30.0  # seconds between two signs of life for searches on other machines
 HEARTBEAT_TIMEOUT = 300.0  # seconds without a sign of life after which a search counts as killed
@@ -81,13 +81,25 @@ def open_study(
             reason = without_password(" ".join(str(error).split())[:200])
             where = without_password(settings.storage or str(folder))
             raise UserError(f"storage={where} cannot be used: {reason}") from None
-    if stored is not None and stored != shared:
+    if stored is not None and _without_defaults(stored) != _without_defaults(shared):
         differing = [key for key in shared if stored.get(key) != shared[key]]
         raise UserError(
             f"study {name} was created with another {' and '.join(differing)}; "
             "choose another name=…, or type the same space again"
         )
     return study
+
+
+def _without_defaults(shared: dict[str, Any]) -> dict[str, Any]:
+    """Return what trials share without the parameters that have their default values.
+
+    A study of an older version does not know the parameters that were declared later.
+    """
+    settings = [
+        {name: value for name, value in base.items() if value != DEFAULTS.get(name, base)}
+        for base in shared.get("settings", [])
+    ]
+    return {**shared, "settings": settings}
 
 
 def check_study(settings: Config, two_objectives: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gansweep.config import from_record
+from gansweep.config import from_record, value_of
 from gansweep.report.stored_study import RUNS, UNCOUNTED
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import read_manifest
@@ -51,7 +51,7 @@ def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
     except UserError:  # this version does not know a value
         return None
     space, base = planner.space, planner.bases[0]
-    values = {name: getattr(config, name) for name in space.names()}
+    values = {name: value_of(config, name) for name in space.names()}
     proposed, distributions = space.proposed(values, base), space.distributions(values, base)
     if not all(_contains(distributions[name], proposed[name]) for name in proposed):
         return None

@@ -120,8 +120,11 @@ class MetricsLine(_Line, total=False):
     memory_mib: int
     loss_d: float | None
     loss_g: float | None
+    penalty: float | None
     d_real: float | None
     d_fake: float | None
+    output_real: float | None
+    output_fake: float | None
     grad_d: float | None
     grad_g: float | None
 
@@ -221,11 +224,12 @@ class JudgeRecord(_JudgeRecord, total=False):
     judging_seconds: float
 
 
-class NetworkSizes(TypedDict):
-    """The numbers of trained parameters."""
+class NetworkSizes(TypedDict, total=False):
+    """The numbers of trained parameters: of both networks, or of a user's module."""
 
     generator: int
     discriminator: int
+    model: int
 
 
 class _Result(TypedDict):

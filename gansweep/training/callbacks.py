@@ -15,9 +15,9 @@ from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.checkpoint import Checkpoint, save_checkpoint
-from gansweep.training.gan import GAN
 from gansweep.training.memory import peak_memory
 from gansweep.training.samples import fixed_latents, save_grid
+from gansweep.training.trainee import Trainee, trainee_of
 
 
 class _Writer(pl.Callback):
@@ -30,14 +30,14 @@ class _Writer(pl.Callback):
         self.written = -1  # the step of the last write
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        assert isinstance(gan, GAN)
+        gan = trainee_of(module)
         if self.due(gan.steps_done):
             self.write(gan)
             self.written = gan.steps_done
 
-    def finish(self, gan: GAN) -> None:
+    def finish(self, gan: Trainee) -> None:
         """Write at the end of a run, which early stopping may put between two due steps."""
         if self.written != gan.steps_done:
             self.write(gan)
@@ -47,7 +47,7 @@ class _Writer(pl.Callback):
         """Return whether the callback writes after `step`."""
         return step % self.every == 0 or step == self.total
 
-    def write(self, gan: GAN) -> None:
+    def write(self, gan: Trainee) -> None:
         """Write what the subclass is for, as it is after step `gan.steps_done`."""
         raise NotImplementedError
 
@@ -58,8 +58,8 @@ class Restore(pl.Callback):
     def __init__(self, start: Checkpoint | None) -> None:
         self.start = start
 
-    def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
-        assert isinstance(gan, GAN)
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        gan = trainee_of(module)
         if self.start is not None:
             self.start.restore(gan)
 
@@ -87,7 +87,7 @@ class Metrics(_Writer):
         """Return the seconds this run has trained so far, earlier attempts included."""
         return self._earlier_seconds + time.perf_counter() - self._started_at
 
-    def write(self, gan: GAN) -> None:
+    def write(self, gan: Trainee) -> None:
         step = gan.steps_done
         self.latest = {name: value.item() for name, value in gan.losses.items()}
         line: MetricsLine = {"step": step, "epoch": round(step / self.steps_per_epoch, 4)}
@@ -102,7 +102,7 @@ class Metrics(_Writer):
 class Samples(_Writer):
     """This callback draws the images of the fixed latents as a picture."""
 
-    def write(self, gan: GAN) -> None:
+    def write(self, gan: Trainee) -> None:
         images = gan.sample(fixed_latents(gan.z_dim))
         save_grid(images, self.run.sample(gan.steps_done))
         save_grid(images, self.run.picture)
@@ -123,18 +123,18 @@ class Checkpoints(_Writer):
         self._saved_at = time.monotonic()
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        assert isinstance(gan, GAN)
+        gan = trainee_of(module)
         stopped = stop.requested() and gan.steps_done < self.total
         if stopped or time.monotonic() - self._saved_at > self.SAVE_SECONDS:
             self.write(gan)
         else:
-            super().on_train_batch_end(trainer, gan, outputs, batch, batch_idx)
+            super().on_train_batch_end(trainer, module, outputs, batch, index)
         if stopped:
             raise stop.Stopped(f"stopped at step {gan.steps_done} of {self.total}")
 
-    def write(self, gan: GAN) -> None:
+    def write(self, gan: Trainee) -> None:
         save_checkpoint(self.run, gan, self.metrics.seconds())
         self._saved_at = time.monotonic()
 
@@ -151,7 +151,7 @@ class Bar(pl.Callback):
         self.metrics = metrics
         self.bar: Progress | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if not console.is_terminal:
             return
         self.bar = Progress(
@@ -166,13 +166,13 @@ class Bar(pl.Callback):
         self.bar.start()
         self.task = self.bar.add_task(self.title, total=self.total, status="")
         self._drawn_at = 0.0
-        assert isinstance(gan, GAN)
+        gan = trainee_of(module)
         self._started_at, self._first_step = time.monotonic(), gan.steps_done
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        assert isinstance(gan, GAN)
+        gan = trainee_of(module)
         now = time.monotonic()
         if self.bar is None or now - self._drawn_at < self.REDRAW_SECONDS:
             return

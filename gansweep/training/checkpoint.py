@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from gansweep.store.run import Run, write_bytes
-from gansweep.training.gan import GAN
 from gansweep.training.metrics.files import load, save
+from gansweep.training.trainee import Trainee
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Checkpoint:
     `watched` has the number of steps since the last evaluation, and of saturated steps among these.
     `dice` has the states of the random generators: "cpu" and, on a GPU, "cuda". `best` has the
     bytes of the run's `best.ckpt` and `best.png` by name, and is None in files of earlier versions.
+    `progress` is what else the model needs; see `Trainee.progress`.
     """
 
     step: int
@@ -40,32 +41,28 @@ class Checkpoint:
     watched: list[int]
     dice: dict[str, torch.Tensor]
     best: dict[str, torch.Tensor] | None = None
+    progress: dict[str, Any] | None = None
 
     def put_back_best(self, run: Run) -> None:
         """Write the best weights and their picture again, as they were at this checkpoint."""
         for name, data in (self.best or {}).items():
             write_bytes(run.folder / name, data.numpy().tobytes())
 
-    def restore(self, gan: GAN) -> None:
+    def restore(self, gan: Trainee) -> None:
         """Set `gan`, its optimizers and the random generators to the state of this checkpoint."""
         gan.load_state_dict(self.weights)
         gan.steps_done = self.step
         gan.losses = {name: torch.tensor(value) for name, value in self.losses.items()}
         gan.watched, gan.saturated = self.watched
-        for optimizer, state in zip(_optimizers(gan), self.optimizers, strict=True):
+        for optimizer, state in zip(gan.optimizers_in_use(), self.optimizers, strict=True):
             optimizer.load_state_dict(state)
+        gan.resume(self.progress or {})
         torch.set_rng_state(self.dice["cpu"])
         if gan.device.type == "cuda" and "cuda" in self.dice:
             torch.cuda.set_rng_state(self.dice["cuda"], gan.device)
 
 
-def _optimizers(gan: GAN) -> list[torch.optim.Optimizer]:
-    optimizers = gan.optimizers(use_pl_optimizer=False)
-    assert isinstance(optimizers, list)
-    return optimizers
-
-
-def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
+def save_checkpoint(run: Run, gan: Trainee, seconds: float) -> None:
     """Write `run.last`; the previous file stays until the new one is complete on the disk.
 
     `seconds` is the training time of the run so far.
@@ -79,10 +76,11 @@ def save_checkpoint(run: Run, gan: GAN, seconds: float) -> None:
         "losses": {name: value.item() for name, value in gan.losses.items()},
         "threads": torch.get_num_threads(),
         "weights": gan.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in _optimizers(gan)],
+        "optimizers": [optimizer.state_dict() for optimizer in gan.optimizers_in_use()],
         "watched": [gan.watched, int(gan.saturated)],
         "dice": random_states,
         "best": _best_files(run),
+        "progress": gan.progress(),
     }
     save(run.last, state)
 

@@ -7,25 +7,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gansweep.training import stop
 from gansweep.training.data.pixels import normalise
 from gansweep.training.latents import latents
-
-SATURATED_LOSS = 0.01  # A discriminator with a smaller loss teaches the generator nothing.
+from gansweep.training.recipe.objective import Objective
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
-
-
-def cross_entropy(logits: Tensor, label: float) -> Tensor:
-    """Return the mean sigmoid cross entropy of `logits` against one label for all, in float32."""
-    logits = logits.float()
-    return binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
 
 
 def _gradient_norm(net: nn.Module) -> float:
@@ -35,13 +28,12 @@ def _gradient_norm(net: nn.Module) -> float:
 
 
 class GAN(pl.LightningModule):
-    """This module trains a generator G and a discriminator D with the non-saturating loss.
+    """This module trains a generator G and a discriminator D on an `Objective`.
 
-    The loss is that of Goodfellow et al. 2014, section 3. A step takes one batch, uint8 B×C×H×W,
-    and trains first D, then G. In document 004 (the default), D's loss is the mean over the real
-    images (label 1 − `smooth`) plus the mean over the fake ones (label 0), computed in two passes,
-    and G is trained on the same z. In document 000, D makes one pass over both with the mean over
-    2B (`joint_d`), and G is trained on a new z (`fresh_z`).
+    A step takes one batch, uint8 B×C×H×W, and trains first D, then G. In document 004 (the
+    default), D's loss is the mean over the real images plus the mean over the fake ones, computed
+    in two passes, and G is trained on the same z. In document 000, D makes one pass over both with
+    the mean over 2B (`joint_d`), and G is trained on a new z (`fresh_z`).
 
     With `reuse_fake`, one generator forward pass serves both D and G where they share z. G does not
     change between the two uses. The result therefore differs from two passes only in the dropout
@@ -54,7 +46,7 @@ class GAN(pl.LightningModule):
         discriminator: nn.Module,
         *,
         z_dim: int,
-        smooth: float,
+        objective: Objective,
         joint_d: bool,
         fresh_z: bool,
         reuse_fake: bool,
@@ -68,7 +60,7 @@ class GAN(pl.LightningModule):
         self.generator = generator
         self.discriminator = discriminator
         self.z_dim = z_dim
-        self.smooth = smooth
+        self.objective = objective
         self.joint_d = joint_d
         self.fresh_z = fresh_z
         self.reuse_fake = reuse_fake and not fresh_z
@@ -84,13 +76,15 @@ class GAN(pl.LightningModule):
         self.losses: dict[str, Tensor] = {}
         self._logits: tuple[Tensor, Tensor] | None = None
         # These count the steps since the last evaluation, and those among them in which D's loss
-        # was below SATURATED_LOSS.
+        # was below `objective.saturates_below`.
         self.watched = 0
         self.saturated: Tensor | int = 0
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         make_gen, make_disc = self._make_optimizers
-        return [make_gen(self.generator), make_disc(self.discriminator)]
+        optimizers = [make_gen(self.generator), make_disc(self.discriminator)]
+        self._rates = [[group["lr"] for group in o.param_groups] for o in optimizers]
+        return optimizers
 
     def latents(self, n: int) -> Tensor:
         """Return `n` random latents, n × z_dim, on the device; see `latents.latents`."""
@@ -112,47 +106,69 @@ class GAN(pl.LightningModule):
     ) -> None:
         """Train D, then G, on one batch of images, uint8 B×C×H×W. The step needs no trainer.
 
-        The step updates both networks and the averaged generator, sets `losses` ("loss_d" and
-        "loss_g", scalars on the device), and advances `steps_done`, `watched` and `saturated`.
+        The step updates both networks and the averaged generator, sets `losses` ("loss_d", "loss_g"
+        and "penalty", scalars on the device), and advances `steps_done`, `watched` and `saturated`.
+        With `objective.d_steps` above 1, most steps train D only.
         """
+        if self.objective.lr_end != 1:
+            self._set_rates(gen_optimizer, disc_optimizer)
         real = normalise(batch).contiguous(memory_format=self.memory_format)
         z = self.latents(len(real))
+        trains_g = self.objective.trains_g(self.steps_done)
 
         # The graph of this forward pass is kept only if G's own step will use it.
-        with torch.set_grad_enabled(self.reuse_fake):
+        with torch.set_grad_enabled(self.reuse_fake and trains_g):
             fake = self.generator(z)
-        disc_loss = self.disc_loss(real, fake.detach())
+        disc_loss, penalty = self.disc_loss(real, fake.detach())
         disc_optimizer.zero_grad()
-        disc_loss.backward()
+        (disc_loss if penalty is None else disc_loss + penalty).backward()
         disc_optimizer.step()
         # Autocast may have cached low-precision copies of the weights: D's copies are older than
         # its step, and G's copies may have no graph.
         torch.clear_autocast_cache()
+        self.losses["loss_d"] = disc_loss.detach()
+        if penalty is not None:
+            self.losses["penalty"] = penalty.detach()
 
-        if not self.reuse_fake:
-            fake = self.generator(self.latents(len(real)) if self.fresh_z else z)
-        gen_loss = cross_entropy(self.discriminator(fake), 1.0)
-        gen_optimizer.zero_grad()
-        # Only G's weights get gradients here; D only passes them on.
-        gen_loss.backward(inputs=list(self.generator.parameters()))
-        gen_optimizer.step()
-        torch.clear_autocast_cache()  # The copies of G's weights are outdated too.
+        if trains_g:
+            if not self.reuse_fake:
+                fake = self.generator(self.latents(len(real)) if self.fresh_z else z)
+            gen_loss = self.objective.gen_loss(self.discriminator, real, fake)
+            gen_optimizer.zero_grad()
+            # Only G's weights get gradients here; D only passes them on.
+            gen_loss.backward(inputs=list(self.generator.parameters()))
+            gen_optimizer.step()
+            torch.clear_autocast_cache()  # The copies of G's weights are outdated too.
+            self.losses["loss_g"] = gen_loss.detach()
+            self._average()
 
-        self._average()
         self.steps_done += 1
-        self.losses = {"loss_d": disc_loss.detach(), "loss_g": gen_loss.detach()}
         self.watched += 1
-        self.saturated = self.saturated + (disc_loss.detach() < SATURATED_LOSS)
+        if self.objective.saturates_below is not None:
+            is_saturated = disc_loss.detach() < self.objective.saturates_below
+            self.saturated = self.saturated + is_saturated
 
-    def disc_loss(self, real: Tensor, fake: Tensor) -> Tensor:
-        """Return D's loss, a scalar, on real and fake images, B×C×H×W in [−1, 1] each."""
+    def disc_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return D's loss and penalty (None if this step has none), two scalars.
+
+        real and fake: images, B×C×H×W in [−1, 1] each.
+        """
+        real, fake = self.objective.augment(real), self.objective.augment(fake)
         if self.joint_d:
             real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).chunk(2)
         else:
             real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
         self._logits = real_logits.detach(), fake_logits.detach()
-        loss = cross_entropy(real_logits, 1 - self.smooth) + cross_entropy(fake_logits, 0.0)
-        return loss / 2 if self.joint_d else loss
+        loss = self.objective.loss.disc_loss(real_logits, fake_logits)
+        penalty = self.objective.penalise(self.discriminator, real, fake, self.steps_done)
+        return (loss / 2 if self.joint_d else loss), penalty
+
+    def _set_rates(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Set the learning rates that the schedule gives this step."""
+        factor = self.objective.rate_factor(self.steps_done)
+        for optimizer, rates in zip(optimizers, self._rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -169,17 +185,44 @@ class GAN(pl.LightningModule):
     def health(self) -> dict[str, float]:
         """Return the balance of D and G after the last step, or {} before the first step.
 
-        d_real and d_fake are the means of D(x) and D(G(z)) over the batch, in [0, 1]; grad_d and
-        grad_g are the L2 norms of the gradients of D and G.
+        d_real and d_fake are the means of D(x) and D(G(z)) over the batch, in [0, 1] if the loss
+        makes D's output a probability; else output_real and output_fake are the means of D's
+        outputs. grad_d and grad_g are the L2 norms of the gradients of D and G.
         """
         if self._logits is None:
             return {}
-        real, fake = (torch.sigmoid(logits.float()).mean().item() for logits in self._logits)
+        real, fake = (logits.float() for logits in self._logits)
+        if self.objective.probability:
+            balance = {
+                "d_real": real.sigmoid().mean().item(),
+                "d_fake": fake.sigmoid().mean().item(),
+            }
+        else:
+            balance = {"output_real": real.mean().item(), "output_fake": fake.mean().item()}
         return {
-            "d_real": real,
-            "d_fake": fake,
+            **balance,
             "grad_d": _gradient_norm(self.discriminator),
             "grad_g": _gradient_norm(self.generator),
+        }
+
+    def optimizers_in_use(self) -> list[torch.optim.Optimizer]:
+        """Return the optimizers of the generator and of the discriminator."""
+        optimizers = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizers, list)
+        return optimizers
+
+    def progress(self) -> dict[str, Any]:
+        """Return {}: the weights, the optimizers and the step are the whole state."""
+        return {}
+
+    def resume(self, progress: dict[str, Any]) -> None:
+        """Do nothing, as `progress` is empty."""
+
+    def sizes(self) -> dict[str, int]:
+        """Return the numbers of weights of the generator and of the discriminator."""
+        return {
+            "generator": sum(p.numel() for p in self.generator.parameters()),
+            "discriminator": sum(p.numel() for p in self.discriminator.parameters()),
         }
 
     def take_saturation(self) -> float:

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from gansweep.components import identity_of
 from gansweep.config import Config, from_record
-from gansweep.plugins import GENERATORS
+from gansweep.loading import load_plugins, plugin_names
 from gansweep.store.check import number
 from gansweep.store.errors import (
     Diverged,
@@ -311,16 +312,28 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
             "sweep's command again, which writes the file again"
         )
     try:
+        load_plugins(plugin_names(record["params"].get("plugins")))
         config = from_record(record["params"])
         planned = Prepared.from_description(record["data"])
     except (UserError, TypeError, KeyError) as error:
         raise UserError(f"{run.config} cannot be used: {one_line(error)}") from None
+    check_code(run.id, config, record["identity"])
     if planned.ready():  # In this usual case, the source of the data is not read again.
         return config, planned
-    size = GENERATORS[config.gen].image_size
-    data = prepare(config.data, size, config.limit)
+    data = prepare(config.data, planned.size, config.limit)
     if data.sha256 != planned.sha256:
         raise UserError(
             f"data={data.name} has changed since run {run.id} was planned; type the command again"
         )
     return config, data
+
+
+def check_code(run_id: str, config: Config, identity: Mapping[str, Any]) -> None:
+    """Raise UserError if a component's code has changed since the run was planned."""
+    for name, code in identity_of(config).items():
+        if name.endswith(".code") and identity.get(name, code) != code:
+            kind = name.partition(".")[0]
+            raise UserError(
+                f"the code of {kind}={getattr(config, kind)} has changed since run {run_id} was "
+                "planned; type the command again"
+            )

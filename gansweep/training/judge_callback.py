@@ -20,13 +20,13 @@ from gansweep.store.check import number
 from gansweep.store.records import EvaluationLine, JudgeRecord, Score
 from gansweep.store.run import Run, write_file
 from gansweep.training.data.pixels import normalise
-from gansweep.training.gan import GAN
 from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import MIN_IMAGES
 from gansweep.training.samples import fixed_latents, save_grid
+from gansweep.training.trainee import Trainee, trainee_of
 from gansweep.training.whitening import whiten
 
 EVALUATION_SEED = 17  # This seed gives the latents of the evaluations of every run.
@@ -93,21 +93,21 @@ class Judging(pl.Callback):
             self.seconds = number(line, "judging_seconds") or 0.0
         self.scoring_seconds = 0.0
 
-    def on_train_start(self, trainer: pl.Trainer, gan: pl.LightningModule) -> None:
-        assert isinstance(gan, GAN)
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        gan = trainee_of(module)
         self.evaluate_if_never(gan)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
-        assert isinstance(gan, GAN)
+        gan = trainee_of(module)
         if not self.due(gan.steps_done):
             return
         self._evaluate(gan)
         if self.ended_early():
             trainer.should_stop = True
 
-    def evaluate_if_never(self, gan: GAN) -> None:
+    def evaluate_if_never(self, gan: Trainee) -> None:
         """Evaluate a run that has no evaluation: a new run, or one begun with judge=false."""
         if not self.tracker.evaluations:
             self._evaluate(gan)
@@ -120,7 +120,7 @@ class Judging(pl.Callback):
         """Return whether the distance has diverged and `early_stop` is set."""
         return self.early_stop and self.tracker.diverged()
 
-    def _evaluate(self, gan: GAN) -> None:
+    def _evaluate(self, gan: Trainee) -> None:
         """Evaluate the generator, append the line, and save the weights if they are the best."""
         started = time.perf_counter()
         facts = self.judge.evaluate(gan.sample, self.z)
@@ -137,7 +137,7 @@ class Judging(pl.Callback):
         line["judging_seconds"] = round(self.seconds, 3)
         self.run.append_evaluation(cast("EvaluationLine", line))
 
-    def verdict(self, gan: GAN, per_epoch: int) -> JudgeRecord:
+    def verdict(self, gan: Trainee, per_epoch: int) -> JudgeRecord:
         """Return the best step (equilibrium), the score of its weights, and the flags of the run.
 
         `per_epoch` is the number of steps in an epoch. The score uses other latents and, if enough
@@ -181,13 +181,13 @@ class Judging(pl.Callback):
     def _score(self, sample: Sample, z: Tensor) -> Score:
         return cast("Score", self.judge.score(generate(sample, z)))
 
-    def _draw_nearest(self, gan: GAN) -> None:
+    def _draw_nearest(self, gan: Trainee) -> None:
         """Draw for each image of the sample picture the nearest training image, in its place."""
         images = generate(gan.sample, fixed_latents(gan.z_dim))
         nearest = self.judge.nearest_training_images(images)
         save_grid(normalise(nearest), self.run.nearest)
 
-    def _draw_single(self, gan: GAN) -> None:
+    def _draw_single(self, gan: Trainee) -> None:
         """Draw the two pictures of document 000, which show one image raw and whitened."""
         single = generate(gan.sample, fixed_latents(gan.z_dim, 1)).float().mean(1)
         dirty = single.byte().cpu().numpy()
@@ -197,7 +197,7 @@ class Judging(pl.Callback):
 
 
 def with_metrics(
-    judge: Judge, run: Run, gan: GAN, record: JudgeRecord, names: Sequence[str]
+    judge: Judge, run: Run, gan: Trainee, record: JudgeRecord, names: Sequence[str]
 ) -> JudgeRecord:
     """Return the judge's record of a finished run with further metrics in its scores.
 
@@ -219,7 +219,7 @@ def with_metrics(
     return completed
 
 
-def load_best(run: Run, gan: GAN) -> int | None:
+def load_best(run: Run, gan: Trainee) -> int | None:
     """Load the best weights of `run` into the generator of `gan`, and return their step.
 
     Returns None if the run has no best weights. Raises ValueError if the file is damaged.

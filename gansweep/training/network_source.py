@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import inspect
 import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from gansweep.config import Config
-from gansweep.plugins import DISCRIMINATORS, GENERATORS
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, MODELS
+from gansweep.source_code import digest
 from gansweep.store.run import Run, read_json
-
-DOCUMENTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @functools.cache
@@ -33,25 +31,15 @@ def hash_of(build: Callable[..., Any]) -> str:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(build))).body
     except (OSError, TypeError, ValueError, SyntaxError):
         return ""
-    if isinstance(tree, DOCUMENTED):
+    if isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         tree.decorator_list = []  # The declarations of a network are not its layers.
-    return hashlib.sha256(_plain(tree).encode()).hexdigest()[:12]
-
-
-def _plain(node: Any) -> str:
-    """Return a syntax tree as text, which is equal in all versions of Python, unlike `ast.dump`."""
-    if isinstance(node, list):
-        return f"[{', '.join(map(_plain, node))}]"
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = {name: value for name, value in ast.iter_fields(node) if value not in (None, [])}
-    if isinstance(node, DOCUMENTED) and ast.get_docstring(node) is not None:
-        fields["body"] = node.body[1:]
-    return f"{type(node).__name__}({', '.join(f'{k}={_plain(v)}' for k, v in fields.items())})"
+    return digest(tree)
 
 
 def network_hashes(config: Config) -> dict[str, str]:
     """Return the hashes of the two networks, by names such as `gen=5` and `disc=4`."""
+    if config.model is not None:
+        return {f"model={config.model}": hash_of(MODELS[config.model].build)}
     return {
         f"gen={config.gen}": hash_of(GENERATORS[config.gen].build),
         f"disc={config.disc}": hash_of(DISCRIMINATORS[config.disc].build),

@@ -20,7 +20,7 @@ from gansweep.training.metrics.distances import Neighbourhood
 from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.files import load
 from gansweep.training.metrics.published import PublishedFeatures
-from gansweep.training.train import build_gan
+from gansweep.training.train import build_trainee
 
 MIN_PICTURES = 100  # A distance of fewer pictures is not meaningful.
 
@@ -62,7 +62,7 @@ def _of_run(
     config, data = load_plan(run)
     _check_reals(data)
     judge = Judge(data, published=published)
-    gan = build_gan(config, data.channels)
+    gan = build_trainee(config, data)
     files = [checkpoint] if checkpoint else [run.best, run.final]
     scores = {}
     for path in files:

@@ -9,40 +9,43 @@ epoch of the Trainer, because a turn of its loop costs as much as a step of a na
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from gansweep.config import Config, total_steps, widths
+from gansweep.config import Config, total_steps
 from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
-from gansweep.store.records import JudgeRecord, Rates, Result
+from gansweep.store.records import JudgeRecord, NetworkSizes, Rates, Result
 from gansweep.store.run import Run, write_json
 from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
 from gansweep.training.checkpoint import Checkpoint
 from gansweep.training.data import Prepared
 from gansweep.training.data.batches import Batches
 from gansweep.training.gan import GAN
+from gansweep.training.hosted import Counter, Epochs, Hosted, build_hosted
 from gansweep.training.judge_callback import Judging, with_metrics
 from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import NETS, published_features
 from gansweep.training.network_source import network_hashes
-from gansweep.training.networks import build_discriminator, build_generator
+from gansweep.training.networks.build import build_networks
 from gansweep.training.networks.parametrization import layer_rates
 from gansweep.training.networks.stack import MEMORY_FORMATS
 from gansweep.training.provenance import environment
+from gansweep.training.recipe.objective import make_objective
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.spans import Spans
 
@@ -73,10 +76,11 @@ def train(
     started = time.perf_counter()
     images = torch.from_numpy(data.array()).to(device)
     steps = total_steps(config, data.images)
-    gan = build_gan(config, data.channels)
+    gan = build_trainee(config, data, steps)
     record = environment(device)
     record["networks"] = network_hashes(config)
-    record["rates"] = learning_rates(gan, config)
+    if isinstance(gan, GAN):
+        record["rates"] = learning_rates(gan, config)
     write_json(run.environment, record)
     first = start.step if start else 0
     batches = Batches(
@@ -90,13 +94,15 @@ def train(
     if judge is not None:
         judging = Judging(run, judge, config.z_dim, steps, config.batch_size, config.early_stop)
     writers = [w for w in (metrics, samples, judging, checkpoints) if w is not None]
+    counter = [Counter(gan)] if isinstance(gan, Hosted) else []
     bar = Bar(title, steps, config.batch_size, metrics)
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
-        max_epochs=1,  # `batches` holds the batches of all epochs.
+        # `Spans` has the batches of all epochs in one.
+        max_epochs=-(-steps // batches.per_epoch) if isinstance(gan, Hosted) else 1,
         precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
-        callbacks=[Restore(start), *writers, bar],
+        callbacks=[Restore(start), *counter, *writers, bar],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -109,7 +115,11 @@ def train(
         trained = start.seconds
     else:
         with _hide_gpus(device):
-            _fit(trainer, gan, Spans(batches, gan, lambda step: any(w.due(step) for w in writers)))
+            if isinstance(gan, Hosted):
+                _fit(trainer, gan.module, Epochs(batches, gan))
+            else:
+                due = functools.partial(_any_due, writers)
+                _fit(trainer, gan, Spans(batches, gan, due))
         trained = metrics.seconds()
     steps_done = gan.steps_done
     save(run.final, gan.state_dict())
@@ -128,10 +138,7 @@ def train(
         "seconds": round(time.perf_counter() - started + (start.seconds if start else 0), 3),
         "images_per_second": round(steps_done * config.batch_size / max(trained, 1e-3), 1),
         "peak_memory_mib": peak_memory(device),
-        "parameters": {
-            "generator": sum(p.numel() for p in gan.generator.parameters()),
-            "discriminator": sum(p.numel() for p in gan.discriminator.parameters()),
-        },
+        "parameters": cast("NetworkSizes", gan.sizes()),
     }
     result.update(cast("Result", metrics.latest))
     if judging is not None:
@@ -174,11 +181,15 @@ def _hide_gpus(device: torch.device) -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
+def _any_due(writers: list[Any], step: int) -> bool:
+    return any(writer.due(step) for writer in writers)
+
+
+def _fit(trainer: pl.Trainer, module: pl.LightningModule, batches: Iterable[Any]) -> None:
     """Run `trainer.fit`, and raise KeyboardInterrupt on Ctrl-C."""
     handler = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(gan, train_dataloaders=spans)
+        trainer.fit(module, train_dataloaders=batches)
     except SystemExit as exit:
         # Lightning answers Ctrl-C with sys.exit(1) and ignores every later Ctrl-C.
         if not isinstance(exit.__context__, KeyboardInterrupt):
@@ -187,23 +198,25 @@ def _fit(trainer: pl.Trainer, gan: GAN, spans: Spans) -> None:
         raise KeyboardInterrupt from None
 
 
-def load_finished(run: Run, config: Config, data: Prepared) -> GAN:
+def load_finished(run: Run, config: Config, data: Prepared) -> GAN | Hosted:
     """Return the networks of a finished run with their final weights, on the CPU.
 
     Raises OSError or ValueError if the weights cannot be read, and RuntimeError if the weights do
     not fit the networks.
     """
-    gan = build_gan(config, data.channels)
+    gan = build_trainee(config, data)
     gan.load_state_dict(load(run.final))
     return gan
 
 
-def redraw(run: Run, gan: GAN) -> None:
+def redraw(run: Run, gan: GAN | Hosted) -> None:
     """Draw the sample picture of a finished run again, from its final weights in `gan`."""
     save_grid(gan.sample(fixed_latents(gan.z_dim)), run.picture)
 
 
-def judge_finished(run: Run, config: Config, data: Prepared, gan: GAN, result: Result) -> Result:
+def judge_finished(
+    run: Run, config: Config, data: Prepared, gan: GAN | Hosted, result: Result
+) -> Result:
     """Judge a finished run by its final weights in `gan`, and return the result with the judgement.
 
     There are no earlier evaluations to compare with, and the label in the result says so.
@@ -238,42 +251,46 @@ def measure_finished(
     return with_metrics(judge, run, load_finished(run, config, data).to(device), judged, names)
 
 
-def build_gan(config: Config, channels: int) -> GAN:
-    """Return the GAN of a configuration, untrained, for images with `channels` channels."""
-    gen_width, disc_width = widths(config)
+def build_trainee(config: Config, data: Prepared, steps: int = 1) -> GAN | Hosted:
+    """Return what a run trains: gansweep's GAN, or the user's module of `model=`.
+
+    steps: those of the whole run. Raises UserError if a component of the user cannot be built.
+    """
+    if config.model is not None:
+        return build_hosted(config, data.channels)
+    return build_gan(config, data.channels, steps)
+
+
+def build_gan(config: Config, channels: int, steps: int = 1) -> GAN:
+    """Return the GAN of a configuration, for images of `channels` colours.
+
+    steps: those of the whole run, which a schedule needs. Raises UserError if a network of the user
+    cannot be built.
+    """
+    generator, discriminator = build_networks(config, channels)
     gen_lr, disc_lr = full_width_rates(config)
-    generator = build_generator(
-        config.gen,
-        z_dim=config.z_dim,
-        channels=channels,
-        width=gen_width,
-        alpha=config.alpha,
-        drop=config.gen_drop,
-        memory_format=config.memory_format,
-        parametrization=config.parametrization,
-    )
-    discriminator = build_discriminator(
-        config.disc,
-        channels=channels,
-        width=disc_width,
-        alpha=config.alpha,
-        drop=config.disc_drop,
-        memory_format=config.memory_format,
-        parametrization=config.parametrization,
-    )
     return GAN(
         generator,
         discriminator,
         z_dim=config.z_dim,
-        smooth=config.smooth,
+        objective=make_objective(config, steps),
         joint_d=config.joint_d,
         fresh_z=config.fresh_z,
         reuse_fake=config.reuse_fake,
-        gen_optimizer=functools.partial(make_optimizer, config.gen_opt, gen_lr, config),
-        disc_optimizer=functools.partial(make_optimizer, config.disc_opt, disc_lr, config),
+        gen_optimizer=functools.partial(
+            make_optimizer, config.gen_opt, gen_lr, with_beta1(config, config.gen_beta1)
+        ),
+        disc_optimizer=functools.partial(
+            make_optimizer, config.disc_opt, disc_lr, with_beta1(config, config.disc_beta1)
+        ),
         memory_format=MEMORY_FORMATS[config.memory_format],
         ema_decay=config.ema_decay,
     )
+
+
+def with_beta1(config: Config, own: float | None) -> Config:
+    """Return the configuration with a network's own beta1, if it has one."""
+    return config if own is None else dataclasses.replace(config, beta1=own)
 
 
 def full_width_rates(config: Config) -> tuple[float, float]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from gansweep.config import DEFAULTS, HYPERPARAMETERS
+from gansweep.components import is_option
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, ordered, parameter
 from gansweep.plugins import DATASETS, METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
 from gansweep.report.table.collect import Results, failed_trials
@@ -137,15 +138,17 @@ def _shared(results: Results) -> str:
     shown |= {name for row in results.rows for name in row.absent}  # parameters of later versions
     rows = [row.params for row in results.rows]
     parts = []
-    for name, param in HYPERPARAMETERS.items():
+    for name in ordered(rows[0]):
+        if not (name in HYPERPARAMETERS or is_option(name)):
+            continue
+        param = parameter(name)
+        if rows[0].get("model") is not None and rows[0][name] is None:
+            continue  # a parameter of gansweep's own training
         if name in shown or param.group == "budget" or name == "width":
             continue
-        if name not in rows[0]:  # an older version wrote the manifest
-            continue
         texts = {format_param(name, params) for params in rows}
-        if len(texts) == 1 and (
-            name in ALWAYS_SHOWN or rows[0][name] not in (None, DEFAULTS[name])
-        ):
+        default = DEFAULTS.get(name)
+        if len(texts) == 1 and (name in ALWAYS_SHOWN or rows[0][name] not in (None, default)):
             parts.append(f"{param.label} {texts.pop()}")
     return ", ".join(parts)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
-from gansweep.config import PARAMS, RENAMED
+from gansweep.components import is_option
+from gansweep.config import PARAMS, RENAMED, ordered
 from gansweep.plugins import DATASETS, METRICS, Registry
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.judged import distance
@@ -119,7 +120,8 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
     if name == "sweep":
         return Column(name, name, lambda row: row.sweep, lambda row: row.sweep)
     parts = name.split(" / ")
-    if all(part in PARAMS or any(part in row.params for row in rows) for part in parts):
+    known = {*PARAMS, *(name for row in rows for name in row.params)}
+    if all(part in known or is_option(part) for part in parts):
         return Column(
             name,
             heading_of(name),
@@ -153,7 +155,7 @@ def param_names(rows: list[ReportRow]) -> list[str]:
 def _in_order(names: Iterable[str]) -> list[str]:
     """Return parameters in their order; those of a newer version, which are unknown, come last."""
     given = dict.fromkeys(names)
-    known = [name for name in PARAMS if name in given]
+    known = ordered(given)
     return [*known, *(name for name in given if name not in {*known, *RENAMED})]
 
 

@@ -7,7 +7,8 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from gansweep.config import PARAMS
+from gansweep.components import is_option
+from gansweep.config import PARAMS, parameter
 from gansweep.store.manifest import NOT_APPLICABLE
 
 UNKNOWN = "–"
@@ -19,10 +20,10 @@ def format_param(name: str, params: dict[str, Any]) -> str:
     The result is UNKNOWN if a newer version has added the parameter and the run is older.
     """
     value = params.get(name)
-    if name not in PARAMS and value is None:
+    if name not in PARAMS and not is_option(name) and value is None:
         return NOT_APPLICABLE if name in params else UNKNOWN
     if value is None:
-        return PARAMS[name].null_label or NOT_APPLICABLE
+        return parameter(name).null_label or NOT_APPLICABLE
     return format_value(value)
 
 
@@ -78,9 +79,9 @@ def heading_of(column: str) -> str:
     For example, `gen_drop / disc_drop` has the heading `gen/disc drop`.
     """
     names = column.split(" / ")
-    if not all(name in PARAMS for name in names):  # a newer version has added the parameter
+    if not all(name in PARAMS or is_option(name) for name in names):  # of a newer version
         return column
-    labels = [PARAMS[name].label for name in names]
+    labels = [parameter(name).label for name in names]
     if len(labels) == 1:
         return labels[0]
     words = [label.split() for label in labels]

@@ -4,12 +4,67 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gansweep.config import widths
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from gansweep.config import Config
     from gansweep.plugins import Entry
+
+
+def build_networks(config: Config, channels: int) -> tuple[nn.Module, nn.Module]:
+    """Return the generator and the discriminator, for images of `channels` colours.
+
+    The generator is built first, so that it has the same initial weights beside each discriminator.
+    """
+    common = {
+        "channels": channels, "alpha": config.alpha, "memory_format": config.memory_format,
+        "parametrization": config.parametrization,
+    }  # fmt: skip
+    gen_width, disc_width = widths(config)
+    generator = build_network(
+        config, "gen", z_dim=config.z_dim, width=gen_width, drop=config.gen_drop,
+        norm=config.gen_norm, **common,
+    )  # fmt: skip
+    discriminator = build_network(
+        config, "disc", width=disc_width, drop=config.disc_drop, norm=config.disc_norm, **common
+    )
+    if config.disc_spectral:
+        from gansweep.training.networks.parametrization import spectral
+
+        spectral(discriminator)
+    return generator, discriminator
+
+
+def build_network(config: Config, kind: str, **settings: Any) -> nn.Module:
+    """Build the network that `config` chooses for `kind`, which is "gen" or "disc".
+
+    settings: what `build_generator` or `build_discriminator` takes; a network from outside gansweep
+    gets those that it declares. Raises UserError if such a network cannot be built.
+    """
+    name = getattr(config, kind)
+    registry = GENERATORS if kind == "gen" else DISCRIMINATORS
+    if registry[name].builder:
+        build = build_generator if kind == "gen" else build_discriminator
+        return build(name, **settings)
+    from gansweep.training.networks.foreign import build_foreign
+
+    return build_foreign(config, kind, settings)
+
+
+def image_size(config: Config) -> int:
+    """Return the height and width in pixels of the images that `gen=` makes.
+
+    Raises UserError if a generator from outside gansweep cannot be built.
+    """
+    size = GENERATORS[config.gen].image_size
+    if size is not None:
+        return int(size)
+    from gansweep.training.networks import foreign
+
+    return foreign.image_size(config)
 
 
 def build_generator(
@@ -20,21 +75,22 @@ def build_generator(
     width: float,
     alpha: float,
     drop: float,
+    norm: str = "batch",
     memory_format: str = "channels_last",
     parametrization: str = "mup",
 ) -> nn.Sequential:
     """Build the generator `name`: latents (N, z_dim) → images (N, channels, size, size) in [−1, 1].
 
     `width` multiplies every hidden channel count, `alpha` is the leaky-ReLU slope, and `drop` is
-    the probability with which a dropout layer zeroes a value. `memory_format` applies to weights
-    and feature maps. `parametrization` says how initial weights and learning rates depend on the
-    width. Raises UserError for an unknown name.
+    the probability with which a dropout layer zeroes a value. `norm` is `batch`, `group` or `none`.
+    `memory_format` applies to weights and feature maps. `parametrization` says how initial weights
+    and learning rates depend on the width. Raises UserError for an unknown name.
     """
     entry = GENERATORS[name]
     image = (channels, entry.image_size, entry.image_size)
     return _build(
         entry, (z_dim,), image, width, parametrization,
-        image_channels=channels, alpha=alpha, drop=drop, memory_format=memory_format,
+        image_channels=channels, alpha=alpha, drop=drop, norm=norm, memory_format=memory_format,
     )  # fmt: skip
 
 
@@ -45,6 +101,7 @@ def build_discriminator(
     width: float,
     alpha: float,
     drop: float,
+    norm: str = "batch",
     memory_format: str = "channels_last",
     parametrization: str = "mup",
 ) -> nn.Sequential:
@@ -56,7 +113,7 @@ def build_discriminator(
     image = (channels, entry.image_size, entry.image_size)
     return _build(
         entry, image, (1,), width, parametrization,
-        image_channels=channels, alpha=alpha, drop=drop, memory_format=memory_format,
+        image_channels=channels, alpha=alpha, drop=drop, norm=norm, memory_format=memory_format,
     )  # fmt: skip
 
 

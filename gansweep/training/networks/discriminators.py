@@ -52,7 +52,7 @@ def d4(net: Stack) -> None:
     net.flatten().logit()
 
 
-@discriminator("conv2", image_size=128, demo_width=1 / 8, lrelu=False)
+@discriminator("conv2", image_size=128, demo_width=1 / 8, lrelu=False, norm=False)
 def conv2(net: Stack) -> None:
     """document 000: two 5×5 convs with average pooling, dense 256, tanh throughout"""
     net.conv(64, 5).tanh().avg_pool(4)
@@ -60,7 +60,7 @@ def conv2(net: Stack) -> None:
     net.flatten().dense(256).tanh().logit()
 
 
-@discriminator("conv3", image_size=128, demo_width=1 / 8, lrelu=False)
+@discriminator("conv3", image_size=128, demo_width=1 / 8, lrelu=False, norm=False)
 def conv3(net: Stack) -> None:
     """document 000 with a third conv, 3×3 and 256 channels (our reading)"""
     net.conv(64, 5).tanh().avg_pool(4)

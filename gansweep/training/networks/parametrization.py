@@ -18,12 +18,13 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from gansweep.plugins import OPTIMIZERS
 from gansweep.store.records import LayerRate
 
 Weighted = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-Norms = (nn.BatchNorm1d, nn.BatchNorm2d)  # These include their subclasses.
+Norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm)  # These include their subclasses.
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def shrink(net: nn.Module, full: nn.Module) -> None:
                 layer.weight.mul_(glorot * narrowing.weight_std)
         elif isinstance(layer, Norms):
             assert isinstance(wide, Norms)
-            narrowing = Narrowing(1.0, wide.num_features / layer.num_features, last)
+            narrowing = Narrowing(1.0, _normed(wide) / _normed(layer), last)
         else:
             continue
         layer.narrowing = narrowing  # type: ignore[assignment]
@@ -91,6 +92,22 @@ def _features(layer: nn.Module) -> tuple[int, int]:
         return layer.in_features, layer.out_features
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
     return layer.in_channels, layer.out_channels
+
+
+def _normed(layer: nn.Module) -> int:
+    """Return the features, or channels, of a normalisation."""
+    return layer.num_channels if isinstance(layer, nn.GroupNorm) else layer.num_features  # type: ignore[return-value]
+
+
+def spectral(net: nn.Module) -> None:
+    """Divide each weight of `net` by its largest singular value (Miyato et al. 2018).
+
+    The learning rates stay those of the weights before the division.
+    """
+    for layer in list(net.modules()):
+        if isinstance(layer, Weighted):
+            nn.utils.parametrizations.spectral_norm(layer)
+            layer.parametrizations.weight.narrowing = narrowing_of(layer)  # type: ignore[union-attr]
 
 
 def narrowing_of(layer: nn.Module) -> Narrowing:
@@ -112,6 +129,7 @@ def parameter_groups(
         narrowing = narrowing_of(layer)
         for name, parameter in layer.named_parameters(recurse=False):
             is_matrix = name == "weight" and isinstance(layer, Weighted)
+            is_matrix = is_matrix or isinstance(layer, ParametrizationList)  # see `spectral`
             factor = narrowing.rates(optimizer)[0 if is_matrix else 1]
             groups[factor, narrowing.outputs].append(parameter)
     return [
@@ -130,7 +148,7 @@ def layer_rates(net: nn.Module, optimizer: str, lr: float) -> Iterator[LayerRate
             continue
         weight_factor, bias_factor = narrowing_of(layer).rates(optimizer)
         if isinstance(layer, Norms):
-            size, weight_factor = str(layer.num_features), bias_factor
+            size, weight_factor = str(_normed(layer)), bias_factor
         else:
             size = "→".join(map(str, _features(layer)))
         yield {

@@ -29,6 +29,7 @@ from gansweep.training.networks.upsampled import UpsampledConv2d
 MEMORY_FORMATS = {name: getattr(torch, value) for name, value in params.MEMORY_FORMATS.items()}
 BATCH_NORM_EPS = 1e-3
 BATCH_NORM_MOMENTUM = 0.01
+GROUP = 16  # channels of a group in group norm
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -138,8 +139,9 @@ class Stack:
 
     `shape` is (features,) or (channels, height, width), without the batch axis. `image_channels` is
     the number of colours, `width` multiplies every hidden channel count, `alpha` is the leaky-ReLU
-    slope, and `drop` is the dropout probability. `memory_format` applies to weights and feature
-    maps. Every method that appends a layer returns the builder.
+    slope, and `drop` is the dropout probability. `norm` is the kind of normalisation: `batch`,
+    `group` or `none`. `memory_format` applies to weights and feature maps. Every method that
+    appends a layer returns the builder.
     """
 
     def __init__(
@@ -150,6 +152,7 @@ class Stack:
         width: float,
         alpha: float,
         drop: float,
+        norm: str = "batch",
         memory_format: str = "channels_last",
     ) -> None:
         self.shape = shape
@@ -158,6 +161,7 @@ class Stack:
         self.width = width
         self.alpha = alpha
         self.drop = drop
+        self.normalisation = norm
         self._layers: list[nn.Module] = []
         self._shapes: list[tuple[int, ...]] = []  # the shape after each layer
 
@@ -302,8 +306,17 @@ class Stack:
         return self.memory_format is torch.channels_last and is_blockable(conv, size, factor)
 
     def norm(self) -> Stack:
-        """Append batch norm, for each channel of a feature map or each feature of a vector."""
-        return self._add(Norm(self.shape[0]))
+        """Append the normalisation of a feature map's channels or of a vector's features.
+
+        Group norm has groups of 16 channels (Wu & He 2018), or of the largest power of two below
+        that divides the channels.
+        """
+        features = self.shape[0]
+        if self.normalisation == "none":
+            return self
+        if self.normalisation == "group":
+            return self._add(nn.GroupNorm(features // math.gcd(features, GROUP), features))
+        return self._add(Norm(features))
 
     def lrelu(self) -> Stack:
         """Append a leaky ReLU of slope `alpha`."""

@@ -1,0 +1,291 @@
+"""The parameters of components: `gen.n_blocks=3` from the signature of what `gen=` names.
+
+A component is anything that a user chooses by a registered name or by an import path, such as
+`gen=mypkg.nets:ResNetG`. Its signature is its schema: what gansweep knows (`z_dim`, `channels`, …)
+it passes by name, and every other parameter is an option of the component, typed by its annotation
+(int, float, bool, str, each with `| None`, or Literal) or else by its default. An annotation
+`Annotated[float, gansweep.option(low=0, search=(0.1, 100), log=True)]` adds what tables, checks and
+searches can use.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from gansweep.declare import WORDS, Param, checked, split_optional
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, MODELS, PENALTIES, Entry, Registry
+from gansweep.source_code import version_of
+from gansweep.store.errors import UserError, choices_hint
+
+if TYPE_CHECKING:
+    from gansweep.config import Config
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of component. supplied: the names of the parameters that gansweep passes itself."""
+
+    registry: Registry
+    supplied: frozenset[str]
+
+
+NETWORK = {"channels", "image_size", "width", "alpha", "drop", "norm"}
+KINDS: dict[str, Kind] = {
+    "gen": Kind(GENERATORS, frozenset({*NETWORK, "z_dim"})),
+    "disc": Kind(DISCRIMINATORS, frozenset(NETWORK)),
+    "loss": Kind(LOSSES, frozenset({"smooth"})),
+    "penalty": Kind(PENALTIES, frozenset({"disc", "real", "fake"})),
+    "model": Kind(
+        MODELS, frozenset({"z_dim", "latent_dim", "channels", "image_size", "width", "height"})
+    ),
+}
+ANY_SIZE = 28  # pixels, of networks that make images of any size
+
+
+def kinds_of(config: Config) -> list[str]:
+    """Return the kinds of the components that `config` uses: a module of a user is the only one."""
+    return ["model"] if config.model is not None else [kind for kind in KINDS if kind != "model"]
+
+
+def option(
+    help: str = "",
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    search: tuple[float, float] | None = None,
+    log: bool = False,
+) -> Param:
+    """Return what a component declares of one of its parameters, for `Annotated`.
+
+    help: for `--help`; low and high: the valid range; search: the range of `search=`, both ends
+    included; log: whether this range is logarithmic.
+    """
+    return Param(help, "", low=low, high=high, search=search, log=log)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One parameter of a component, `name` with its kind: `gen.n_blocks`."""
+
+    name: str
+    type: type
+    optional: bool  # is null a value?
+    default: Any
+    param: Param
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the option's type. Raises UserError for a value that is not valid."""
+        if self.type in (int, float) and isinstance(value, str):  # YAML reads 1e-3 as text
+            with suppress(ValueError):
+                value = float(value)
+        return checked(self.name, value, self.type, self.optional, self.param)
+
+
+def is_option(name: str) -> bool:
+    """Is `name` spelled as the option of a component is, `gen.n_blocks`?"""
+    kind, dot, rest = name.partition(".")
+    return bool(dot) and kind in KINDS and rest.isidentifier()
+
+
+@functools.cache
+def options_of(kind: str, component: str) -> Mapping[str, Option]:
+    """Return the options of a component by their full names, in the order of its signature.
+
+    Raises UserError if there is no such component, or if its signature cannot be used.
+    """
+    entry = KINDS[kind].registry[component]
+    if entry.facts.get("builder"):  # a function that fills a Stack
+        return {}
+    return {o.name: o for o in _read(kind, entry)}
+
+
+def _read(kind: str, entry: Entry) -> Iterator[Option]:
+    what = f"{kind}={entry.name}"
+    hints = _hints(entry.build)
+    for parameter in _parameters(entry.build, what):
+        if parameter.name in KINDS[kind].supplied:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        where = f"{what}: its parameter {parameter.name}"
+        if parameter.default is parameter.empty:
+            supplied = ", ".join(sorted(KINDS[kind].supplied))
+            raise UserError(
+                f"{where} needs a default value; without one are only those that gansweep "
+                f"passes: {supplied}"
+            )
+        name = f"{kind}.{parameter.name}"
+        yield _option(name, hints.get(parameter.name), parameter.default, where)
+
+
+def _parameters(build: Callable[..., Any], what: str) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(build).parameters.values())
+    except (TypeError, ValueError):
+        raise UserError(f"{what} has no signature that Python can read") from None
+
+
+def _hints(build: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function, or of the `__init__` of a class.
+
+    Those that cannot be resolved, such as imports for type checkers alone, are left out.
+    """
+    function = build.__init__ if inspect.isclass(build) else build
+    hints: dict[str, Any] = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        try:
+            space = getattr(inspect.unwrap(function), "__globals__", {})
+            hints[name] = eval(hint, space) if isinstance(hint, str) else hint
+        except Exception:
+            hints[name] = UNRESOLVED
+    return hints
+
+
+UNRESOLVED = object()
+
+
+def _option(name: str, hint: Any, default: Any, where: str) -> Option:
+    declared = Param("", "")
+    if typing.get_origin(hint) is Annotated:
+        hint, *extras = typing.get_args(hint)
+        declared = next((extra for extra in extras if isinstance(extra, Param)), declared)
+    hint, optional = split_optional(hint)
+    optional = optional or default is None
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        declared = replace(declared, choices=choices)
+        hint = type(choices[0])
+    if hint in (None, UNRESOLVED) and default is not None:
+        hint = type(default)
+    if hint not in WORDS:
+        known = hint not in (None, UNRESOLVED)
+        shown = f"of type {getattr(hint, '__name__', hint)}" if known else "not annotated"
+        raise UserError(
+            f"{where} is {shown}; gansweep takes int, float, bool and str, each with | None, and "
+            "Literal"
+        )
+    if hint is float and type(default) is int:
+        default = float(default)
+    try:
+        if default is not None:
+            assert type(default) is hint
+            json.dumps(default, allow_nan=False)
+    except (AssertionError, TypeError, ValueError):
+        raise UserError(
+            f"{where} has the default {default!r}, which is not {WORDS[hint]}"
+        ) from None
+    null = "none" if optional else ""
+    return Option(name, hint, optional, default, replace(declared, label=label_of(name), null=null))
+
+
+def label_of(name: str) -> str:
+    """Return the heading of an option: `gen n_blocks` for `gen.n_blocks`."""
+    return name.replace(".", " ")
+
+
+def size_for(config: Config, kind: str) -> int:
+    """Return the `image_size` that the chosen component of `kind` is called with, in pixels.
+
+    It is that of the data, or the default of the component's signature.
+    """
+    if config.data.image_size is not None:
+        return config.data.image_size
+    entry = KINDS[kind].registry[getattr(config, kind)]
+    parameters = {p.name: p.default for p in _parameters(entry.build, f"{kind}={entry.name}")}
+    default = parameters.get("image_size")
+    return default if isinstance(default, int) else ANY_SIZE
+
+
+@functools.cache
+def takes(kind: str, component: str, name: str) -> bool:
+    """Does the component have a parameter `name` that gansweep passes?"""
+    entry = KINDS[kind].registry[component]
+    if entry.facts.get("builder"):
+        return bool(entry.facts.get(name, True))
+    parameters = _parameters(entry.build, f"{kind}={component}")
+    return any(p.name == name or p.kind == p.VAR_KEYWORD for p in parameters)
+
+
+def values_of(config: Config) -> dict[str, Any]:
+    """Return the value of every option of the components that `config` chooses, by full name."""
+    values: dict[str, Any] = {}
+    for kind in kinds_of(config):
+        for name, found in options_of(kind, getattr(config, kind)).items():
+            values[name] = config.options.get(name, found.default)
+    return values
+
+
+def identity_of(config: Config) -> dict[str, Any]:
+    """Return what a run's id has of its components: changed options, and the code of foreign ones.
+
+    The values are by `gen.n_blocks` and `gen.code`.
+    """
+    found: dict[str, Any] = {}
+    for kind in kinds_of(config):
+        component = getattr(config, kind)
+        for name, known in options_of(kind, component).items():
+            value = config.options.get(name, known.default)
+            if value != known.default:
+                found[name] = value
+        if is_foreign(kind, component):
+            found[f"{kind}.code"] = version_of(KINDS[kind].registry[component].build)
+    return found
+
+
+def is_foreign(kind: str, component: str) -> bool:
+    """Does the component come from outside gansweep?"""
+    return not KINDS[kind].registry[component].build.__module__.startswith("gansweep.")
+
+
+def chosen_options(config: Config, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the options among `given` that the components of `config` have, in their types.
+
+    Raises UserError for a value that is not valid.
+    """
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        kind = name.partition(".")[0]
+        if kind not in kinds_of(config):
+            continue
+        known = options_of(kind, getattr(config, kind)).get(name)
+        if known is not None:
+            found[name] = known.check(value)
+    return found
+
+
+def check_options(names: Iterable[str], configs: Iterable[Config]) -> None:
+    """Raise UserError if one of `names` is an option of no component of these configurations."""
+    chosen = list(configs)
+    for name in names:
+        kind = name.partition(".")[0]
+        components = dict.fromkeys(getattr(c, kind) for c in chosen if kind in kinds_of(c))
+        having = dict.fromkeys(n for c in components for n in options_of(kind, c))
+        if name in having:
+            continue
+        which = ", ".join(f"{kind}={component}" for component in components)
+        if not components:
+            raise UserError(f"{name} has no effect here, as no run uses {kind}=")
+        if not having:
+            raise UserError(f"{name}: {which} has no parameters of its own")
+        raise UserError(f"{name}: {which} has no such parameter; {choices_hint(name, having)}")
+
+
+def arguments_of(config: Config, kind: str, supplied: dict[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments with which the chosen component of `kind` is called.
+
+    supplied: what gansweep can pass; only the parameters that the component has are passed.
+    """
+    component = getattr(config, kind)
+    given = {n: v for n, v in supplied.items() if takes(kind, component, n)}
+    own = {
+        name.partition(".")[2]: config.options.get(name, found.default)
+        for name, found in options_of(kind, component).items()
+    }
+    return given | own

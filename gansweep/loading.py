@@ -1,0 +1,102 @@
+"""Load other people's code: plugin modules, and components by import path.
+
+A plugin is a module whose import registers components. Plugins come from `plugins=` (command line
+or a file of conf/), from the environment variable GANSWEEP_PLUGINS, both with commas between the
+names, and from the entry points of installed packages in the group `gansweep.plugins`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gansweep.store.errors import UserError
+
+VARIABLE = "GANSWEEP_PLUGINS"
+GROUP = "gansweep.plugins"
+
+
+def plugin_names(text: str | None) -> list[str]:
+    """Return the modules of `plugins=`, GANSWEEP_PLUGINS and the entry points, each once."""
+    listed = f"{text or ''},{os.environ.get(VARIABLE, '')}".strip("[]").split(",")
+    names = [name.strip() for name in listed if name.strip()]
+    return list(dict.fromkeys([*names, *entry_points()]))
+
+
+@functools.cache
+def entry_points() -> tuple[str, ...]:
+    """Return the modules that installed packages name as plugins of gansweep."""
+    return tuple(point.value for point in importlib.metadata.entry_points(group=GROUP))
+
+
+def load_plugins(names: Iterable[str]) -> None:
+    """Import each plugin, once. Raises UserError, in one line, if an import fails."""
+    for name in names:
+        import_module(name, f"plugins={name}")
+
+
+def import_module(name: str, where: str) -> Any:
+    """Import a module, which may lie in the current folder. Raises UserError if it fails.
+
+    where: what the user wrote, for the message.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # `python -m gansweep` has it, the script `gansweep` does not
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise UserError(
+                f"{where}: there is no module {error.name!r}; it is looked for in this folder, in "
+                "PYTHONPATH and among the installed packages"
+            ) from None
+        raise UserError(f"{where} cannot be imported: {_told(error)}") from error
+    except Exception as error:
+        raise UserError(f"{where} cannot be imported: {_told(error)}") from error
+    except SystemExit as error:
+        raise UserError(f"{where} calls sys.exit({error.code!r}) when it is imported") from None
+
+
+def import_object(path: str, where: str) -> Any:
+    """Import `package.module:name`. Raises UserError if there is no such thing."""
+    module_name, _, names = path.partition(":")
+    found: Any = import_module(module_name, where)
+    for name in names.split("."):
+        if not hasattr(found, name):
+            callables = [n for n, v in vars(found).items() if callable(v) and not n.startswith("_")]
+            own = [n for n in callables if getattr(vars(found)[n], "__module__", "") == module_name]
+            hint = f"; it has {', '.join(own)}" if own else ""
+            raise UserError(f"{where}: {module_name} has no {name!r}{hint}")
+        found = getattr(found, name)
+    if not callable(found):
+        raise UserError(f"{where} is no function or class but {type(found).__name__}")
+    return found
+
+
+def is_import_path(name: str) -> bool:
+    """Is `name` spelled `package.module:name`?"""
+    module, colon, attribute = name.partition(":")
+    parts = [*module.split("."), *attribute.split(".")]
+    return bool(colon) and all(part.isidentifier() for part in parts)
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in one line, with the place in the file where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
+    place = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""
+    if isinstance(error, SyntaxError) and error.filename:
+        place = f" ({Path(error.filename).name}, line {error.lineno})"
+    message = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return f"{type(error).__name__}: {message}{place}"

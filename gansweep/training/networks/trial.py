@@ -1,0 +1,70 @@
+"""Try the networks of users before any run: build them, and pass two latents through both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gansweep.config import Config
+from gansweep.store.errors import UserError
+from gansweep.training.networks.build import build_networks
+from gansweep.training.networks.foreign import (
+    BATCH,
+    checked_shape,
+    one_line,
+    pass_through,
+    text,
+)
+
+# What decides whether networks can be built and fit, besides the options.
+_DECIDING = ("gen", "disc", "z_dim", "width", "alpha", "gen_drop", "disc_drop", "gen_norm",
+             "disc_norm", "penalty")  # fmt: skip
+_faults: dict[Any, UserError | None] = {}
+
+
+def check_networks(config: Config, image: tuple[int, int, int]) -> None:
+    """Build both networks and pass two latents through them, once for each distinct pair.
+
+    image: the shape (C, H, W) of the data's images. Raises UserError, in one line, if they cannot
+    be built or do not fit.
+    """
+    key = (
+        tuple(getattr(config, name) for name in _DECIDING),
+        config.data.image_size,
+        image,
+        *sorted(config.options.items()),
+    )
+    if key not in _faults:
+        try:
+            _faults[key] = None
+            with torch.random.fork_rng(devices=[]):
+                _try_both(config, image)
+        except UserError as error:
+            _faults[key] = error
+    if (fault := _faults[key]) is not None:
+        raise fault
+
+
+def _try_both(config: Config, image: tuple[int, int, int]) -> None:
+    generator, discriminator = build_networks(config, image[0])
+    images = pass_through(generator, torch.zeros(BATCH, config.z_dim))
+    made = checked_shape(images, config.gen)
+    if made != image:
+        raise UserError(
+            f"gen={config.gen} makes images of {text(made)}, and those of data="
+            f"{config.data.name} are {text(image)} (channels × height × width)"
+        )
+    try:
+        outputs = pass_through(discriminator, images)
+    except Exception as error:
+        raise UserError(
+            f"disc={config.disc} cannot read images of {text(image)}: {one_line(error)}"
+        ) from error
+    if not isinstance(outputs, Tensor) or outputs.dim() == 0 or len(outputs) != BATCH:
+        shown = "×".join(map(str, outputs.shape)) if isinstance(outputs, Tensor) else type(outputs)
+        raise UserError(
+            f"disc={config.disc} returns {shown or 'one number'} for {BATCH} images, not {BATCH} "
+            "outputs"
+        )
