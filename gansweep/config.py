@@ -11,6 +11,7 @@ from typing import Any
 
 from gansweep.components import chosen_options, is_option, label_of, takes, values_of
 from gansweep.declare import Param, checked, split_optional
+from gansweep.loading import load_plugins, plugin_names
 from gansweep.params import DataConfig, Hyperparameters
 from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS, PENALTIES
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
@@ -70,8 +71,10 @@ def from_record(params: dict[str, Any]) -> Config:
     """Return the configuration of a record that `as_record` of any version has written.
 
     A missing parameter gets its value in LEGACY_VALUES, or else its default. Unknown parameters are
-    ignored. Raises UserError for a value that this version does not accept.
+    ignored. Raises UserError for a value that this version does not accept, and for a plugin that
+    cannot be imported.
     """
+    load_plugins(plugin_names(params.get("plugins")))
     given = {RENAMED.get(k, k): v for k, v in params.items() if k not in ("data", "options")}
     nested = params.get("data")
     if isinstance(nested, dict):

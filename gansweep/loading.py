@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.metadata
-import importlib.util
 import os
 import sys
 import traceback
@@ -28,13 +26,15 @@ def plugin_names(text: str | None) -> list[str]:
     """Return the modules of `plugins=`, GANSWEEP_PLUGINS and the entry points, each once."""
     listed = f"{text or ''},{os.environ.get(VARIABLE, '')}".strip("[]").split(",")
     names = [name.strip() for name in listed if name.strip()]
-    return list(dict.fromkeys([*names, *entry_points()]))
+    return list(dict.fromkeys([*names, *packaged_plugins()]))
 
 
 @functools.cache
-def entry_points() -> tuple[str, ...]:
+def packaged_plugins() -> tuple[str, ...]:
     """Return the modules that installed packages name as plugins of gansweep."""
-    return tuple(point.value for point in importlib.metadata.entry_points(group=GROUP))
+    from importlib.metadata import entry_points
+
+    return tuple(point.value for point in entry_points(group=GROUP))
 
 
 def load_plugins(names: Iterable[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-import importlib.metadata
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -28,10 +27,12 @@ def version_of(build: Callable[..., Any]) -> str:
     if path is None or not Path(path).is_file():
         return ""
     if {"site-packages", "dist-packages"} & set(Path(path).parts):
+        from importlib.metadata import packages_distributions, version
+
         package = build.__module__.partition(".")[0]
-        names = importlib.metadata.packages_distributions().get(package)
+        names = packages_distributions().get(package)
         if names:
-            return f"{names[0]} {importlib.metadata.version(names[0])}"
+            return f"{names[0]} {version(names[0])}"
     try:
         return digest(ast.parse(Path(path).read_text(encoding="utf-8")))
     except (SyntaxError, ValueError):  # it was edited since it was imported

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gansweep.components import identity_of
 from gansweep.config import Config, from_record
-from gansweep.loading import load_plugins, plugin_names
 from gansweep.store.check import number
 from gansweep.store.errors import (
     Diverged,
@@ -312,7 +311,6 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
             "sweep's command again, which writes the file again"
         )
     try:
-        load_plugins(plugin_names(record["params"].get("plugins")))
         config = from_record(record["params"])
         planned = Prepared.from_description(record["data"])
     except (UserError, TypeError, KeyError) as error:

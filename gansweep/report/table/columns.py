@@ -120,8 +120,10 @@ def find_column(name: str, rows: list[ReportRow], on: str | None = None) -> Colu
     if name == "sweep":
         return Column(name, name, lambda row: row.sweep, lambda row: row.sweep)
     parts = name.split(" / ")
-    known = {*PARAMS, *(name for row in rows for name in row.params)}
-    if all(part in known or is_option(part) for part in parts):
+    if all(
+        part in PARAMS or is_option(part) or any(part in row.params for row in rows)
+        for part in parts
+    ):
         return Column(
             name,
             heading_of(name),
