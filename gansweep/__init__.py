@@ -17,6 +17,9 @@ flag        a warning that the judge attaches to a run: collapsed, never started
 trial       one setting that a search tries, with one or several runs
 report      the table of one or several sweeps with its pictures: reports/NAME
 component   a network, loss or penalty, chosen by name or import path (gansweep/components.py)
+
+In Python: `gansweep.sweep(lr=[1e-4, 5e-5]).run().table()`, `gansweep.open("latest")`,
+`gansweep.run("ID").generator()`; see docs/python.md.
 """
 
 from __future__ import annotations
@@ -25,14 +28,43 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gansweep.api.entry import (
+        Plan,
+        Results,
+        Run,
+        Sweep,
+        SweepError,
+        UserError,
+        interval,
+        open,
+        run,
+        sweep,
+    )
     from gansweep.register import discriminator, generator, loss, metric, option, penalty
 
 __version__ = "0.1.0"
-__all__ = ["discriminator", "generator", "loss", "metric", "option", "penalty"]
+_DECORATORS = ("discriminator", "generator", "loss", "metric", "option", "penalty")
+_PYTHON = (
+    "Plan", "Results", "Run", "Sweep", "SweepError", "UserError",
+    "interval", "open", "run", "sweep",
+)  # fmt: skip
+_PLACES = {
+    **dict.fromkeys(_DECORATORS, "gansweep.register"),
+    **dict.fromkeys(_PYTHON, "gansweep.api.entry"),
+}
+__all__ = [
+    "Plan", "Results", "Run", "Sweep", "SweepError", "UserError", "discriminator", "generator",
+    "interval", "loss", "metric", "open", "option", "penalty", "run", "sweep",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    """Import the decorators of plugins when they are first used: `--help` needs none of them."""
-    if name not in __all__:
+    """Import what programs use when they first use it: `--help` needs none of it."""
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("gansweep.register"), name)
+    return getattr(importlib.import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return all names, also those that are not imported yet, for completion in a notebook."""
+    return sorted({*globals(), *__all__})

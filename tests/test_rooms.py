@@ -15,7 +15,10 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "gansweep"
 # A room may import the rooms before it in this list. "." is the root of the package.
-ROOMS = ["store", "terminal", ".", "training", "report", "launch", "planning", "search", "commands"]
+ROOMS = [
+    "store", "terminal", ".", "training", "report", "launch", "planning", "search", "commands",
+    "api",
+]  # fmt: skip
 # These rooms within a room do not import from the room around them.
 INNER = {"training": ["data", "networks", "metrics"], "report": ["table", "render", "plots"]}
 REPORT_NEVER_IMPORTS = {"planning", "search", "launch"}

@@ -23,6 +23,7 @@ class RunProgress:
     """
 
     title: str
+    run_id: str
     slot: str = ""
     threads: int | None = None
     step: int = 0
@@ -58,7 +59,7 @@ def run_progress(run: Run, title: str) -> RunProgress:
     total_steps, batch_size = (
         (record["identity"]["steps"], record["identity"]["batch_size"]) if record else (0, 0)
     )
-    progress = RunProgress(title, steps=total_steps)
+    progress = RunProgress(title, run.id, steps=total_steps)
     starts = [e for e in run.read_history() if e.get("event") == "started"]
     if starts:
         progress.slot = str(starts[-1].get("slot", ""))

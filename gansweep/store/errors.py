@@ -15,6 +15,10 @@ INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended
 class UserError(Exception):
     """An error that the user can correct. Its message gives error, place and remedy in one line."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Diverged(Exception):
     """The loss of a run is no longer finite, which is an outcome of training and not a bug."""

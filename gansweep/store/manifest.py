@@ -6,6 +6,7 @@ Several manifests can have the same runs.
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,12 +15,15 @@ from typing import Any, TypeVar
 
 from gansweep.store.check import fault, is_number
 from gansweep.store.errors import UserError, choices_hint
-from gansweep.store.run import damaged, read_json, write_json
+from gansweep.store.run import damaged, read_json, write_json, write_text
 from gansweep.store.sweep_records import SearchRecord
 
 T = TypeVar("T")
 
 FORMAT = 1
+# This environment variable names a file for the path of the manifest that a command writes, so that
+# the program that runs the command knows its sweep.
+NOTE = "GANSWEEP_MANIFEST_NOTE"
 RUN_NAME = re.compile(r"\w+-s\d+", re.ASCII)  # a name without a path, and with a seed
 NOT_APPLICABLE = "n/a"  # the value of a parameter without effect, in row lists and tables
 # Pictures of a run that a row list may request in addition to its samples.
@@ -89,6 +93,8 @@ class Manifest:
         """Write the manifest below the folder `out`. Returns its path."""
         path = manifest_path(out, self.name)
         write_json(path, {"format": FORMAT, **dataclasses.asdict(self)})
+        if note := os.environ.get(NOTE):
+            write_text(Path(note), str(path.resolve()))
         return path
 
 

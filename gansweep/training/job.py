@@ -301,6 +301,22 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
 
     Raises UserError if config.json is missing, damaged or edited, or if the data have changed.
     """
+    config, planned = read_plan(run)
+    if planned.ready():  # In this usual case, the source of the data is not read again.
+        return config, planned
+    data = prepare(config.data, planned.size, config.limit)
+    if data.sha256 != planned.sha256:
+        raise UserError(
+            f"data={data.name} has changed since run {run.id} was planned; type the command again"
+        )
+    return config, data
+
+
+def read_plan(run: Run) -> tuple[Config, Prepared]:
+    """Return the same as `load_plan`, but the data may be missing on this machine.
+
+    Raises UserError if config.json is missing, damaged or edited.
+    """
     record, fault = run.examine(run.config)
     if record is None or "params" not in record:
         state = f"damaged ({fault})" if fault else "missing or damaged"
@@ -316,14 +332,7 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
     except (UserError, TypeError, KeyError) as error:
         raise UserError(f"{run.config} cannot be used: {one_line(error)}") from None
     check_code(run.id, config, record["identity"])
-    if planned.ready():  # In this usual case, the source of the data is not read again.
-        return config, planned
-    data = prepare(config.data, planned.size, config.limit)
-    if data.sha256 != planned.sha256:
-        raise UserError(
-            f"data={data.name} has changed since run {run.id} was planned; type the command again"
-        )
-    return config, data
+    return config, planned
 
 
 def check_code(run_id: str, config: Config, identity: Mapping[str, Any]) -> None:

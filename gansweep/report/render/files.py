@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 from collections.abc import Iterator
@@ -115,13 +116,42 @@ def _put_thumbnail(run: Outcome, path: Path) -> bool:
     try:
         shrunk = _shrunk(run.picture)
     except Exception as error:  # a decoder has many ways to refuse a damaged file
-        run.note = f"{run.picture} cannot be read ({type(error).__name__})"
-        run.picture = None
+        _refuse(run, error)
         return False
     if shrunk is None:
         return link_picture(run.picture, path)
     write_if_new(path, shrunk)
     return True
+
+
+def _refuse(run: Outcome, error: Exception) -> None:
+    """Replace the picture of a run by a note, as it is not readable."""
+    run.note = f"{run.picture} cannot be read ({type(error).__name__})"
+    run.picture = None
+
+
+def inline_files(results: Results) -> Files:
+    """Return the pictures of a report as data URIs, for a document without a folder.
+
+    A picture that is not readable is replaced by a note. Logs are left out.
+    """
+    files = Files()
+    for _, run in _shown(results, every=False):
+        if run.picture is not None and run.run_id not in files.images:
+            try:
+                files.images[run.run_id] = data_uri(run.picture)
+            except Exception as error:  # a decoder has many ways to refuse a damaged file
+                _refuse(run, error)
+    return files
+
+
+def data_uri(path: Path) -> str:
+    """Return a picture, scaled down to MAX_SIDE, as a data URI.
+
+    Raises an exception of many kinds if the picture is not readable.
+    """
+    data = _shrunk(path) or path.read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
 
 
 def _shrunk(path: Path) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -49,14 +49,18 @@ def select(results: Results, selection: Selection) -> Results:
     return replace(results, tables=tables)
 
 
-def values(rows: list[ReportRow], on: str | None = None) -> pd.DataFrame:
-    """Return a pandas table of the rows' values, with a column for each name of `column_names`.
+def values(
+    rows: list[ReportRow], on: str | None = None, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return a pandas table of the rows' values, with a column for each name.
 
-    A column with only numbers is numeric, with NaN for n/a.
+    names: by default all of `column_names`. A column with only numbers is numeric, with NaN for
+    n/a. Raises UserError for an unknown name.
     """
     import pandas as pd
 
-    columns = [find_column(name, rows, on) for name in column_names(rows)]
+    names = column_names(rows) if names is None else names
+    columns = [find_column(name, rows, on) for name in names]
     frame = pd.DataFrame({c.name: [c.value(row) for row in rows] for c in columns})
     for name in frame.columns:
         if not pd.api.types.is_numeric_dtype(frame[name]):  # for example gen, whose values are text

@@ -1,0 +1,1 @@
+"""Sweeps from Python: `import gansweep as gs` has what `entry.py` defines; see docs/python.md."""

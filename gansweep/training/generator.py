@@ -1,0 +1,69 @@
+"""Load the trained generator of a run, and draw images with it, for programs that use a run."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.run import Run
+from gansweep.training.job import one_line, read_plan
+from gansweep.training.judge_callback import load_best
+from gansweep.training.latents import latents
+from gansweep.training.metrics.files import load
+from gansweep.training.network_source import changed_networks
+from gansweep.training.train import build_gan
+
+BATCH = 256  # images that the generator makes at a time
+WEIGHTS = ("best", "final", "averaged")
+
+
+def load_generator(run: Run, weights: str = "best") -> nn.Module:
+    """Return the generator of a run, in evaluation mode on the CPU.
+
+    weights: `best` are those of the best evaluation, `final` those of the last step, and `averaged`
+    are the average over the steps of a run with ema_decay. The data set of the run is not needed.
+    Raises UserError if the run does not have these weights, or if they cannot be used.
+    """
+    if weights not in WEIGHTS:
+        raise UserError(f"weights={weights!r}: {choices_hint(weights, WEIGHTS)}")
+    config, data = read_plan(run)
+    path = run.best if weights == "best" else run.final
+    if not path.is_file():
+        other = {"best": run.final, "final": run.best}.get(weights)
+        there = other is not None and other.is_file()
+        remedy = f"; it has weights={'final' if weights == 'best' else 'best'!r}" if there else ""
+        raise UserError(f"run {run.id} ({run.status()}) has no {weights} weights{remedy}")
+    if changed := changed_networks(run, config):
+        warnings.warn(
+            f"the code of {changed[0]} has changed since run {run.id} was trained: its images may "
+            "differ from those of the run",
+            stacklevel=3,
+        )
+    with torch.random.fork_rng(devices=[]):  # the first weights of the networks are random
+        gan = build_gan(config, data.channels)
+    generator = gan.averaged if weights == "averaged" else gan.generator
+    if generator is None:
+        raise UserError(f"run {run.id} has no averaged weights, as it has no ema_decay")
+    try:
+        if weights == "best":
+            load_best(run, gan)
+        else:
+            gan.load_state_dict(load(path))
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise UserError(f"{path} cannot be used ({one_line(error)[:200]})") from None
+    return generator.eval()
+
+
+@torch.no_grad()
+def draw_images(generator: nn.Module, z_dim: int, n: int, seed: int | None = None) -> Tensor:
+    """Return `n` images, float32 N×C×H×W in [−1, 1], of latents that `seed` decides.
+
+    Without a seed, torch's global random generator decides. Raises UserError for `n` below 1.
+    """
+    if n < 1:
+        raise UserError(f"n={n}: the number of images is 1 or more")
+    z = latents(z_dim, n, seed=seed)
+    return torch.cat([generator(part).float() for part in z.split(BATCH)])
