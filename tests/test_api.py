@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
 import json
 import os
@@ -10,7 +11,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import termios
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -343,6 +347,53 @@ def test_an_interrupt_stops_the_sweep_with_checkpoints(tmp_path: Path) -> None:
     for run in runs:
         if run.status == "interrupted":
             assert (run.folder / "last.ckpt").is_file()
+
+
+def test_a_terminal_shows_the_commands_own_view(tmp_path: Path) -> None:
+    """Ctrl-C reaches the command once, as both processes belong to the terminal."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, start_new_session=True,
+        stdin=theirs, stdout=theirs, stderr=theirs,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    said: list[bytes] = []
+    reader = threading.Thread(target=lambda: said.extend(_read_all(ours)))
+    reader.start()
+    try:
+        wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
+        os.write(ours, b"\x03")
+        assert process.wait(timeout=120) == 0
+    finally:
+        process.kill()
+        reader.join(timeout=10)
+        os.close(ours)
+    text = b"".join(said).decode()
+    assert "\x1b[2mslot" in text, "the heading of the live view, in its colour"
+    assert "to resume: python -m gansweep -m" in text
+    assert "python: the sweep was interrupted; the same call resumes it" in text
+    runs = gs.open("latest", out=tmp_path / "outputs").runs()
+    assert any((run.folder / "last.ckpt").is_file() for run in runs)
+
+
+def _read_all(terminal: int) -> Iterator[bytes]:
+    """Yield what is written to a terminal until its programs have ended."""
+    with suppress(OSError):  # this is how Linux says so
+        while data := os.read(terminal, 65536):
+            yield data
+
+
+def test_a_search_from_python(tmp_path: Path) -> None:
+    sweep = gs.sweep(
+        lr=gs.interval(1e-4, 1e-2, log=True), trials=2, sampler="random", cwd=tmp_path, **SMALL
+    )
+    results = sweep.run(show=False)
+    assert results.name.startswith("search-lr-")
+    table = results.table()
+    assert sorted(table["trial"]) == [0, 1]
+    assert ((table["lr"] >= 1e-4) & (table["lr"] <= 1e-2)).all()
+    assert all(len(ids) == 1 for ids in table[f"{NUMBER} runs"])
 
 
 # --- Reading the files of sweeps ------------------------------------------------------------------

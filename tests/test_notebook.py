@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import wait_for
+
+import gansweep as gs
 
 nbclient = pytest.importorskip("nbclient", reason="nbclient and ipykernel execute the notebook")
 pytest.importorskip("ipykernel", reason="nbclient and ipykernel execute the notebook")
 nbformat = pytest.importorskip("nbformat")
+start_new_kernel = pytest.importorskip("jupyter_client.manager").start_new_kernel
 
 NOTEBOOK = Path(__file__).parents[1] / "examples/sweep.ipynb"
 
@@ -67,6 +71,26 @@ def test_errors_in_a_notebook_are_one_line(tmp_path: Path) -> None:
         assert error["ename"] in ("SweepError", "UserError")
         (line,) = error["traceback"]
         assert line.startswith(f"{error['ename']}: ")
+
+
+def test_the_stop_button_stops_the_sweep_with_checkpoints(cache: Path, tmp_path: Path) -> None:
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    try:
+        client.execute(
+            "import gansweep as gs\n"
+            'gs.sweep(lr=1e-3, data="mnist5k", steps=100_000, sample_every=20).run()'
+        )
+        wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
+        manager.interrupt_kernel()
+        reply = client.get_shell_msg(timeout=120)["content"]
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert reply["ename"] == "Interrupted"
+    assert reply["traceback"] == ["the sweep was interrupted; the same call resumes it"]
+    (run,) = gs.open("latest", out=tmp_path / "outputs").runs()
+    assert run.status == "interrupted"
+    assert (run.folder / "last.ckpt").is_file()
 
 
 def test_results_are_not_shown_twice_in_the_cell_that_trains(cache: Path, tmp_path: Path) -> None:

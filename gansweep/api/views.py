@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import sys
 import time
@@ -16,7 +17,7 @@ from gansweep.commands.status import sweep_progress
 from gansweep.launch.progress import SweepProgress, render
 from gansweep.report.render.files import data_uri
 from gansweep.report.render.html_table import escape, picture
-from gansweep.store.errors import UserError
+from gansweep.store.errors import UserError, printable
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run
 
@@ -28,7 +29,7 @@ LINES = 8  # lines of the command's output below the progress
 PICTURES = 8  # pictures of running runs
 WIDTH = 110  # characters of the progress
 UPDATE = 1.0  # seconds between two updates, more if reading the files takes long
-FORMAT = '<pre style="line-height:1.3; margin:0">{code}</pre>'
+FORMAT = '<pre style="font-family:monospace; line-height:1.3; margin:0">{code}</pre>'
 
 
 def view_for(show: bool) -> View:
@@ -90,7 +91,7 @@ class NotebookView:
         self._lines: deque[str] = deque(maxlen=LINES)
         self._due = 0.0
         self._handle: Any = None
-        self._show(FORMAT.format(code="planning …"))
+        self._show(_as_typed("planning …"))
 
     def line(self, text: str) -> None:
         """Show a line of the command below the progress, at the next update."""
@@ -105,18 +106,18 @@ class NotebookView:
         if manifest is not None:
             with suppress(UserError):  # the command has just begun to write
                 parts += _progress(manifest)
-        parts.append(FORMAT.format(code="\n".join(escape(line) for line in self._lines)))
+        parts.append(_as_typed(*self._lines))
         self._show("\n".join(parts))
         now = time.monotonic()
         self._due = now + max(UPDATE, 4 * (now - started))
 
     def end(self, results: Results | None, failure: str = "") -> None:
         """Show the table with pictures, or the last lines of a command without results."""
-        parts = [FORMAT.format(code=escape(failure))] if failure else []
+        parts = [_as_typed(failure)] if failure else []
         if results is None:
-            parts.append(FORMAT.format(code="\n".join(escape(line) for line in self._lines)))
+            parts.append(_as_typed(*self._lines))
         else:
-            parts += [FORMAT.format(code=escape(repr(results))), results.to_html()]
+            parts += [_as_typed(repr(results)), results.to_html()]
             results.was_shown()
         self._show("\n".join(parts))
 
@@ -142,6 +143,11 @@ def _progress(manifest: Path) -> list[str]:
             images.append(f"<div>{picture(data_uri(path), label)}{label}</div>")
     shown = '<div style="display:flex; gap:12px; flex-wrap:wrap; font-size:small">{}</div>'
     return [_as_html(progress), *([shown.format("".join(images))] if images else [])]
+
+
+def _as_typed(*lines: str) -> str:
+    """Return lines with their spaces, as HTML."""
+    return FORMAT.format(code=html.escape(printable("\n".join(lines))))
 
 
 def _as_html(progress: SweepProgress) -> str:
