@@ -32,6 +32,7 @@ from gansweep.store.run import Run, read_json, write_json
 from gansweep.training.samples import LATENT_SEED, stretched_grid
 from testing.synthetic import write_sweep
 
+ROOT = Path(__file__).parents[1]
 OLD = Path(__file__).parent / "old_runs"
 SMALL = {"data": "mnist5k", "steps": 20, "sample_every": 10, "threads": 1}
 NUMBER, FACE = "Number Output", "Drawn Face Output"
@@ -394,6 +395,24 @@ def test_a_search_from_python(tmp_path: Path) -> None:
     assert sorted(table["trial"]) == [0, 1]
     assert ((table["lr"] >= 1e-4) & (table["lr"] <= 1e-2)).all()
     assert all(len(ids) == 1 for ids in table[f"{NUMBER} runs"])
+
+
+def test_the_images_of_a_users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, path)]))
+    small = {"data": "mnist5k", "steps": 4, "batch_size": 16, "threads": 1}
+    sweep = gs.sweep({"model.lr": [1e-3]}, model="examples.lightning_gan:DenseGAN", **small)
+    monkeypatch.chdir(tmp_path)
+    (run,) = sweep.run(show=False).runs()
+    assert run.params["model.lr"] == 1e-3
+    images = run.sample(16, seed=LATENT_SEED, weights="final")
+    last = Image.open(run.folder / "samples.png")
+    assert np.array_equal(np.asarray(stretched_grid(images)), np.asarray(last))
+    module = run.generator("final")
+    assert type(module).__name__ == "DenseGAN"
+    assert not module.training
+    with pytest.raises(gs.UserError, match="no averaged weights"):
+        run.generator("averaged")
 
 
 # --- Reading the files of sweeps ------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from gansweep.api import frames
@@ -32,7 +32,7 @@ class Run:
         self.id = run.id
         self.folder = run.folder
         self._run = run
-        self._generators: dict[str, nn.Module] = {}
+        self._samplers: dict[str, Callable[[int, int | None], Tensor]] = {}
 
     @property
     def status(self) -> str:
@@ -101,7 +101,8 @@ class Run:
     def generator(self, weights: str = "best") -> nn.Module:
         """Return the generator in evaluation mode on the CPU.
 
-        It maps latents, float32 N × z_dim, uniform in [−1, 1], to images N×C×H×W in [−1, 1].
+        It maps latents, float32 N × z_dim, uniform in [−1, 1], to images N×C×H×W in [−1, 1]. Of a
+        run with `model=`, it is the whole LightningModule.
         weights: `best` are those of the best evaluation, `final` those of the last step, `averaged`
         the average over the steps (with ema_decay). Raises UserError if the run does not have them.
         """
@@ -115,11 +116,11 @@ class Run:
         seed: that of the latents, and no seed draws other images at each call; weights: see
         `generator`. Raises UserError if the run does not have these weights, or for `n` below 1.
         """
-        from gansweep.training.generator import draw_images
+        from gansweep.training.generator import load_sampler
 
-        if weights not in self._generators:
-            self._generators[weights] = self.generator(weights)
-        return draw_images(self._generators[weights], self.params["z_dim"], n, seed)
+        if weights not in self._samplers:
+            self._samplers[weights] = load_sampler(self._run, weights)
+        return self._samplers[weights](n, seed)
 
     def __repr__(self) -> str:
         """Return the id, the status and the result."""

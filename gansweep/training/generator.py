@@ -3,30 +3,61 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.run import Run
+from gansweep.training.gan import GAN
+from gansweep.training.hosted import Hosted
 from gansweep.training.job import one_line, read_plan
 from gansweep.training.judge_callback import load_best
 from gansweep.training.latents import latents
 from gansweep.training.metrics.files import load
 from gansweep.training.network_source import changed_networks
-from gansweep.training.train import build_gan
+from gansweep.training.train import build_trainee
 
 BATCH = 256  # images that the generator makes at a time
 WEIGHTS = ("best", "final", "averaged")
 
 
 def load_generator(run: Run, weights: str = "best") -> nn.Module:
-    """Return the generator of a run, in evaluation mode on the CPU.
+    """Return the generator of a run, in evaluation mode on the CPU; of `model=`, the whole module.
 
     weights: `best` are those of the best evaluation, `final` those of the last step, and `averaged`
     are the average over the steps of a run with ema_decay. The data set of the run is not needed.
     Raises UserError if the run does not have these weights, or if they cannot be used.
     """
+    trainee = _load(run, weights)
+    if isinstance(trainee, Hosted):
+        return trainee.module.eval()
+    generator = trainee.averaged if weights == "averaged" else trainee.generator
+    assert generator is not None
+    return generator.eval()
+
+
+def load_sampler(run: Run, weights: str = "best") -> Callable[[int, int | None], Tensor]:
+    """Return a function `(n, seed)` that draws n images, float32 N×C×H×W in [−1, 1].
+
+    The seed decides the latents; without one, torch's global random generator does. The function
+    raises UserError for `n` below 1. weights, and what is raised here: see `load_generator`.
+    """
+    trainee = _load(run, weights)
+    sample = trainee.sample_averaged if weights == "averaged" else trainee.sample
+
+    def draw(n: int, seed: int | None) -> Tensor:
+        if n < 1:
+            raise UserError(f"n={n}: the number of images is 1 or more")
+        z = latents(trainee.z_dim, n, seed=seed)
+        return torch.cat([sample(part) for part in z.split(BATCH)])
+
+    return draw
+
+
+def _load(run: Run, weights: str) -> GAN | Hosted:
+    """Return what a run has trained, with the weights of `load_generator`."""
     if weights not in WEIGHTS:
         raise UserError(f"weights={weights!r}: {choices_hint(weights, WEIGHTS)}")
     config, data = read_plan(run)
@@ -40,30 +71,17 @@ def load_generator(run: Run, weights: str = "best") -> nn.Module:
         warnings.warn(
             f"the code of {changed[0]} has changed since run {run.id} was trained: its images may "
             "differ from those of the run",
-            stacklevel=3,
+            stacklevel=4,
         )
     with torch.random.fork_rng(devices=[]):  # the first weights of the networks are random
-        gan = build_gan(config, data.channels)
-    generator = gan.averaged if weights == "averaged" else gan.generator
-    if generator is None:
+        trainee = build_trainee(config, data)
+    if weights == "averaged" and trainee.averaged is None:
         raise UserError(f"run {run.id} has no averaged weights, as it has no ema_decay")
     try:
         if weights == "best":
-            load_best(run, gan)
+            load_best(run, trainee)
         else:
-            gan.load_state_dict(load(path))
+            trainee.load_state_dict(load(path))
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise UserError(f"{path} cannot be used ({one_line(error)[:200]})") from None
-    return generator.eval()
-
-
-@torch.no_grad()
-def draw_images(generator: nn.Module, z_dim: int, n: int, seed: int | None = None) -> Tensor:
-    """Return `n` images, float32 N×C×H×W in [−1, 1], of latents that `seed` decides.
-
-    Without a seed, torch's global random generator decides. Raises UserError for `n` below 1.
-    """
-    if n < 1:
-        raise UserError(f"n={n}: the number of images is 1 or more")
-    z = latents(z_dim, n, seed=seed)
-    return torch.cat([generator(part).float() for part in z.split(BATCH)])
+    return trainee
