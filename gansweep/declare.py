@@ -32,6 +32,7 @@ class Param:
     resolved: bool = False  # whether the identity has another form, such as steps for epochs
     search: tuple[float, float] | None = None  # the range of search=, both ends included
     log: bool = False  # whether search= samples on a logarithmic scale
+    several: bool = False  # whether the value is a list of choices with commas between them
 
     def names(self) -> list[str]:
         """Return the choices as they are typed; empty if there are none."""
@@ -43,7 +44,9 @@ class Param:
 
     def valid(self, name: str) -> str:
         """Return the valid values in words: `0 < lr <= 1` or `one of adam, sgd`."""
-        if isinstance(self.choices, Registry):
+        if self.several:
+            words = f"one or more of {', '.join(self.names())}"
+        elif isinstance(self.choices, Registry):
             words = self.choices.valid()
         elif self.choices is not None:
             words = f"one of {', '.join(self.names())}"
@@ -70,6 +73,11 @@ def param(default: Any, help: str, label: str = "", **facts: Any) -> Any:
     """Declare a dataclass field as a parameter. facts: the other fields of `Param`."""
     metadata = {"param": Param(help, label, **facts)}
     return field(default=default, metadata=metadata)
+
+
+def items(text: str | None) -> list[str]:
+    """Split the value of a list, for example `lr,beta1` of `search=lr,beta1`."""
+    return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
 
 
 def split_optional(hint: Any) -> tuple[Any, bool]:
@@ -105,7 +113,13 @@ def checked(name: str, value: Any, kind: type, optional: bool, declared: Param) 
         rest = f"; valid: {valid}" if valid else ""
         raise UserError(f"{name}={shown} is not {WORDS[kind]}{rest}")
     value = kind(value)
-    if isinstance(declared.choices, Registry):
+    if declared.several:
+        assert isinstance(declared.choices, Registry)
+        chosen = items(value) or [value]
+        for item in chosen:
+            declared.choices.check(name, item)
+        value = ",".join(dict.fromkeys(chosen))
+    elif isinstance(declared.choices, Registry):
         declared.choices.check(name, str(value))
     elif declared.choices is not None:
         if str(value) not in declared.names():

@@ -10,7 +10,14 @@ from gansweep.commands.completion import extend_hydra_completion
 from gansweep.commands.hydra_errors import missing_extra
 from gansweep.launch.names import ALIASES, LAUNCHER, SEARCH
 from gansweep.loading import load_plugins, plugin_names
-from gansweep.planning.overrides import Axis, as_arguments, as_typed, for_hydra, read_axes
+from gansweep.planning.overrides import (
+    LISTS,
+    Axis,
+    as_arguments,
+    as_typed,
+    for_hydra,
+    read_axes,
+)
 from gansweep.planning.search_path import Choices, choices_for
 from gansweep.store.errors import UserError, choices_hint, nearest
 
@@ -66,6 +73,9 @@ def checked(arguments: list[str]) -> list[str]:
         axes = {axis.name: axis for axis in read_axes(read, multirun=True, choices=choices)}
         return [*rest, *(for_hydra(_whole(o, axes)) for o in overrides)]
     axes = {axis.name: axis for axis in read_axes(given, multirun=False, choices=choices)}
+    lists = {name: axis.values[0] for name, axis in axes.items() if name in LISTS}
+    # Hydra takes text with commas in quotes, which `as_arguments` adds.
+    given = [as_arguments({n: lists[n]})[0] if (n := _name(o)) in lists else o for o in given]
     # A sweep reads its axes itself. For a single run, Hydra needs the implied values too.
     implied = {name: a.values[0] for name, a in axes.items() if name not in map(_name, given)}
     return [*rest, *(for_hydra(_whole(o, axes)) for o in given), *as_arguments(implied)]

@@ -35,7 +35,7 @@ CHOSEN_FROM = {"data": "data", "digits": "data", "faces": "data", "profile": "pr
 
 MAX_VALUES = 100_000  # the limit for one parameter of a grid
 # Commas separate the items of these lists, not values to sweep.
-LISTS = ("rows", "search", "warm_start", "plugins")
+LISTS = ("rows", "search", "warm_start", "plugins", "logger")
 REPLICATED = ("data", "seed")  # values become columns and replicates of a row, not further rows
 
 
@@ -138,11 +138,6 @@ def as_typed(argument: str) -> str:
     return argument
 
 
-def items(text: str | None) -> list[str]:
-    """Split the value of a parameter in LISTS, for example `lr,beta1` of `search=lr,beta1`."""
-    return [item for item in (text or "").strip("[]").replace(" ", "").split(",") if item]
-
-
 def _axis(override: Override, argument: str, choices: Choices) -> Axis:
     name = override.get_key_element()
     if override.is_add() or override.is_delete():
@@ -155,7 +150,8 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
             )
         raise UserError(f"{argument}: parameters can be set, not added or removed; write {name}=…")
     if name in LISTS:  # a comma separates items of the list, not values to sweep
-        return Axis(name, (check(name, argument.split("=", 1)[1].strip("'\"")),))
+        text = argument.split("=", 1)[1].strip("'\"")
+        return Axis(name, (check(name, None if text == "null" else text),))
     values = values_of(override, argument, choices)
     if name in CHOSEN_FROM:
         valid = _names(name, choices)

@@ -6,9 +6,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gansweep.declare import items
 from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import SweepTask
-from gansweep.planning.overrides import items
 from gansweep.report.stored_study import RUNS, counted
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.gan_planner import GanPlanner

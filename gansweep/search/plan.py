@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.components import values_of
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, SHARED, Config, with_values
+from gansweep.declare import items
 from gansweep.launch.names import SEARCH
 from gansweep.planning.compose import command_of, composer, make_config
 from gansweep.planning.expand import Expander
 from gansweep.planning.identity import fault_of
-from gansweep.planning.overrides import as_given, items, read_axes
+from gansweep.planning.overrides import as_given, read_axes
 from gansweep.planning.plan import Preparer, profile_of, settings_of
 from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
