@@ -17,6 +17,7 @@ flag        a warning that the judge attaches to a run: collapsed, never started
 trial       one setting that a search tries, with one or several runs
 report      the table of one or several sweeps with its pictures: reports/NAME
 component   a network, loss or penalty, chosen by name or import path (gansweep/components.py)
+logger      an adapter that writes a run to another tracker, such as TensorBoard or MLflow
 
 In Python: `gansweep.sweep(lr=[1e-4, 5e-5]).run().table()`, `gansweep.open("latest")`,
 `gansweep.run("ID").generator()`; see docs/python.md.
@@ -40,10 +41,10 @@ if TYPE_CHECKING:
         run,
         sweep,
     )
-    from gansweep.register import discriminator, generator, loss, metric, option, penalty
+    from gansweep.register import discriminator, generator, logger, loss, metric, option, penalty
 
 __version__ = "0.1.0"
-_DECORATORS = ("discriminator", "generator", "loss", "metric", "option", "penalty")
+_DECORATORS = ("discriminator", "generator", "logger", "loss", "metric", "option", "penalty")
 _PYTHON = (
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError",
     "interval", "open", "run", "sweep",
@@ -54,7 +55,7 @@ _PLACES = {
 }
 __all__ = [
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError", "discriminator", "generator",
-    "interval", "loss", "metric", "open", "option", "penalty", "run", "sweep",
+    "interval", "logger", "loss", "metric", "open", "option", "penalty", "run", "sweep",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Registries of the networks, optimizers, data sets, samplers, pruners and metrics.
+"""Registries of the networks, optimizers, data sets, samplers, pruners, metrics and loggers.
 
 A decorator registers each entry under the name that a user types. This module does not import
 torch, so names, help texts and the facts that planning needs (dropout, image size) are available
@@ -274,3 +274,4 @@ DATASETS = Registry("data set", "gansweep.training.data")
 SAMPLERS = Registry("sampler", "gansweep.search.samplers")
 PRUNERS = Registry("pruner", "gansweep.search.samplers")
 METRICS = Metrics("metric", "gansweep.training.metrics.registered")
+LOGGERS = Registry("logger", "gansweep.training.loggers")

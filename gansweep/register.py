@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Any
 
 from gansweep.components import option
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, METRICS, PENALTIES
+from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOGGERS, LOSSES, METRICS, PENALTIES
 
-__all__ = ["discriminator", "generator", "loss", "metric", "option", "penalty"]
+__all__ = ["discriminator", "generator", "logger", "loss", "metric", "option", "penalty"]
 
 Decorator = Callable[[Callable[..., Any]], Any]
 metric = METRICS.register
@@ -60,3 +60,12 @@ def penalty(name: str, *, each_image: bool = True) -> Decorator:
     batch norm in D is refused. Raises ValueError if the name is taken.
     """
     return PENALTIES.register(name, each_image=each_image)
+
+
+def logger(name: str, *, package: str | None = None) -> Decorator:
+    """Register a subclass of `gansweep.training.loggers.Logger` for `logger=` and `export --to`.
+
+    package: the module that the logger imports; without it, a run is refused before training.
+    Raises ValueError if the name is taken.
+    """
+    return LOGGERS.register(name, package=package)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gansweep.declare import param
-from gansweep.plugins import METRICS, PRUNERS, SAMPLERS
+from gansweep.plugins import LOGGERS, METRICS, PRUNERS, SAMPLERS
 
 DEVICES = ("auto", "cpu", "cuda")
 JUDGES = ("true", "false", "inception", "dinov2")
@@ -61,6 +61,14 @@ class RunSettings:
         "steps between two sample pictures and checkpoints",
         low=1,
         null="ten times a run",
+        group="machine",
+    )
+    logger: str | None = param(
+        None,
+        "also write losses, distances and pictures to these trackers: logger=tensorboard,csv",
+        choices=LOGGERS,
+        several=True,
+        null="none",
         group="machine",
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from gansweep.components import check_options, is_option, values_of
 from gansweep.config import DEFAULTS, SEARCH_SETTINGS, SHARED, Config, effective, ordered
+from gansweep.declare import items
 from gansweep.launch.names import SEARCH
 from gansweep.launch.task import PlannedRun
 from gansweep.planning.compose import Compose, make_config
@@ -25,6 +26,7 @@ from gansweep.store.run import Run, was_edited
 from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, find_source, prepare
 from gansweep.training.dry_run import image_size
+from gansweep.training.loggers.base import check_installed
 from gansweep.training.metrics.registered import PUBLISHED
 
 MANY_ROWS = 2_000  # planning more rows takes seconds, and a message announces it
@@ -73,7 +75,10 @@ def keep_record(run: Run, record: RunConfig) -> None:
 
 
 class Preparer:
-    """Prepares each data set once for all runs that share it, and loads the judge's weights."""
+    """Prepares each data set once for all runs that share it, and checks what runs will import.
+
+    These are the judge's weights and the packages of the loggers.
+    """
 
     def __init__(self) -> None:
         self._ready: dict[Any, Prepared] = {}
@@ -81,6 +86,7 @@ class Preparer:
         self._weights: set[tuple[str, str | None]] = set()
 
     def __call__(self, config: Config) -> Prepared:
+        check_installed(items(config.logger))
         wanted = (config.judge, config.judge_weights)
         if config.judge in PUBLISHED and wanted not in self._weights:
             from gansweep.training.metrics.published import published_features

@@ -265,6 +265,28 @@ class Failure(_Failure, total=False):
     log: list[str]
 
 
+# loggers.json ----------------------------------------------------------------------------------
+
+
+class LoggerRecord(TypedDict, total=False):
+    """What one tracker has received of a run; the next process continues after that."""
+
+    place: str
+    attempt: str
+    id: str
+    metrics: int
+    evaluations: int
+    pictures: int
+    result: str
+    status: str
+
+
+class LoggersRecord(TypedDict):
+    """loggers.json: what each tracker has received of the run, by the name of its logger."""
+
+    loggers: dict[str, LoggerRecord]
+
+
 # -----------------------------------------------------------------------------------------------
 
 RUN_FILES: dict[str, type] = {
@@ -275,6 +297,7 @@ RUN_FILES: dict[str, type] = {
     "history.jsonl": Event,
     "result.json": Result,
     "failure.json": Failure,
+    "loggers.json": LoggersRecord,
 }
 
 

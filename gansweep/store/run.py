@@ -188,6 +188,7 @@ class Run:
         self.result = self.folder / "result.json"
         self.failure = self.folder / "failure.json"
         self.history = self.folder / "history.jsonl"
+        self.loggers = self.folder / "loggers.json"
         self.log = self.folder / "log.txt"
         self._lock = self.folder / ".lock"
 
@@ -255,8 +256,7 @@ class Run:
     def why_failed(self) -> str:
         """Return the error of the last attempt, after `failed: ` unless the run diverged."""
         failure = self.read_failure() or {"error": "unknown"}
-        error = failure["error"]
-        return error if failure.get("cause") == "diverged" else f"failed: {error}"
+        return ("" if failure.get("cause") == "diverged" else "failed: ") + failure["error"]
 
     def describe_failure(self) -> str:
         """Return why the run failed, with the path of its log if there is one."""

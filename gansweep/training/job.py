@@ -182,7 +182,7 @@ def _train_or_repair(
     run.record("started", step=step, **place)
     if step and config.judge != "false" and not run.read_evaluations():
         tell(f"{title}  was trained with judge=false until step {step}; later steps are evaluated")
-    result = train(run, config, data, title, start)
+    result = train(run, config, data, title, start, tell)
     _tell_errors(result, title, tell)
     tell(f"{title}  {summary(result)}")
     return result

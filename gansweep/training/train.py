@@ -2,7 +2,8 @@
 
 Lightning's Trainer moves the networks to the device, makes the optimizers, enters the precision
 (`bf16-mixed`) around the steps and calls the callbacks. The Trainer's loggers, checkpoints and
-progress bar are off, because a run resumes bit for bit and writes its own files. All epochs are one
+progress bar are off, because a run resumes bit for bit and writes its own files; `logger=` forwards
+these files. All epochs are one
 epoch of the Trainer, because a turn of its loop costs as much as a step of a narrow network; see
 `spans`.
 """
@@ -16,7 +17,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -29,6 +30,7 @@ from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
 from gansweep.store.records import JudgeRecord, NetworkSizes, Rates, Result
 from gansweep.store.run import Run, write_json
+from gansweep.terminal.console import console
 from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
 from gansweep.training.checkpoint import Checkpoint
 from gansweep.training.data import Prepared
@@ -36,6 +38,7 @@ from gansweep.training.data.batches import Batches
 from gansweep.training.gan import GAN
 from gansweep.training.hosted import Counter, Epochs, Hosted, build_hosted
 from gansweep.training.judge_callback import Judging, with_metrics
+from gansweep.training.loggers.live import forwarding
 from gansweep.training.memory import peak_memory, reset_peak_memory
 from gansweep.training.metrics.evaluate import Judge
 from gansweep.training.metrics.files import load, save
@@ -54,14 +57,34 @@ ALL_THREADS = torch.get_num_threads()  # This is read before any run sets its ow
 
 
 def train(
-    run: Run, config: Config, data: Prepared, title: str = "", start: Checkpoint | None = None
+    run: Run,
+    config: Config,
+    data: Prepared,
+    title: str = "",
+    start: Checkpoint | None = None,
+    tell: Callable[[str], object] = console.print,
 ) -> Result:
     """Train `run` and return its result, which is also written to the run folder.
 
-    `start` is the checkpoint to resume from, and `title` stands before the progress bar. Raises
-    Diverged if a loss or a generated image is not finite, Stopped if the process is asked to stop,
-    and UserError if the device or the judge's weights are missing.
+    `start` is the checkpoint to resume from, `title` stands before the progress bar, and `tell` is
+    called with a warning if a logger fails. Raises Diverged if a loss or a generated image is not
+    finite, Stopped if the process is asked to stop, and UserError if the device or the judge's
+    weights are missing.
     """
+    # The packages of loggers may draw random numbers, so they are opened before the seed is set.
+    with forwarding(run, config, lambda line: tell(f"{title}  {line}")) as loggers:
+        return _train(run, config, data, title, start, loggers)
+
+
+def _train(
+    run: Run,
+    config: Config,
+    data: Prepared,
+    title: str,
+    start: Checkpoint | None,
+    loggers: list[pl.Callback],
+) -> Result:
+    """Train as `train` does; `loggers` are further callbacks."""
     device = resolve_device(config.device)
     # The number of threads decides the order of additions, so a resumed run keeps the number.
     torch.set_num_threads(start.threads if start else config.threads or ALL_THREADS)
@@ -94,6 +117,8 @@ def train(
     if judge is not None:
         judging = Judging(run, judge, config.z_dim, steps, config.batch_size, config.early_stop)
     writers = [w for w in (metrics, samples, judging, checkpoints) if w is not None]
+    # Checkpoints may end the run, so the loggers receive the last step before that.
+    callbacks = [*writers[:-1], *loggers, checkpoints]
     counter = [Counter(gan)] if isinstance(gan, Hosted) else []
     bar = Bar(title, steps, config.batch_size, metrics)
     trainer = pl.Trainer(
@@ -102,7 +127,7 @@ def train(
         # `Spans` has the batches of all epochs in one.
         max_epochs=-(-steps // batches.per_epoch) if isinstance(gan, Hosted) else 1,
         precision=LIGHTNING_PRECISION[config.precision],  # type: ignore[arg-type]
-        callbacks=[Restore(start), *counter, *writers, bar],
+        callbacks=[Restore(start), *counter, *callbacks, bar],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
