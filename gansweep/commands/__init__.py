@@ -30,5 +30,6 @@ COMMANDS = {
     "show": Command("RUN", "show a run's parameters, results, origin and picture"),
     "diff": Command("RUN RUN", "compare two runs"),
     "judge": Command("RUN|FOLDER", "score weights or a folder of pictures"),
+    "export": Command("SWEEP|RUN", "write finished runs to a tracker, such as MLflow"),
     "data": Command("[NAME]", "prepare a data set before a sweep"),
 }

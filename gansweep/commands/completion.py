@@ -18,6 +18,7 @@ from gansweep.store.find_run import LATEST, sweeps_by_time
 OPTIONS = ("-m", "--multirun", "--cfg", "--config-dir", "--config-name", "--help", "--version")
 SWEEP_COMMANDS = ("report", "status", "resume", "confirm")  # their argument is a sweep
 RUN_COMMANDS = ("show", "diff", "judge")  # their argument is a run
+EITHER_COMMANDS = ("export",)  # their argument is a sweep or a run
 
 
 def extend_hydra_completion() -> None:
@@ -85,9 +86,11 @@ def argument_choices(words: list[str], word: str) -> list[str]:
     out = rest[rest.index("--out") + 1] if "--out" in rest[:-1] else DEFAULTS["out"]
     if command in SWEEP_COMMANDS:
         return _with_prefix(word, _sweeps(out))
-    if command in RUN_COMMANDS:
+    if command in (*RUN_COMMANDS, *EITHER_COMMANDS):
         runs = [path.name for path in Path(out, "runs").glob("*-s*")]
-        return _with_prefix(word, [*(f"{name}/" for name in _sweeps(out)), *sorted(runs)])
+        sweeps = _sweeps(out) if command in EITHER_COMMANDS else []
+        rows = (f"{name}/" for name in _sweeps(out))
+        return _with_prefix(word, [*sweeps, *rows, *sorted(runs)])
     return _with_prefix(word, DATASETS.names())
 
 

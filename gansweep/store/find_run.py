@@ -74,6 +74,18 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
     raise UserError(f"no run {text!r} ({WAYS}); {hint}")
 
 
+def runs_named(text: str, out: str | Path) -> list[Run]:
+    """Return the runs that `text` names: those of a sweep, of a row, or one run.
+
+    Raises UserError if there is none, or if several sweeps or runs start with `text`.
+    """
+    if "/" not in text and (sweep := find_sweep(text, out)) in sweeps_by_time(out):
+        rows = read_manifest(out, sweep).rows
+        named = (run_id for row in rows for ids in row.runs.values() for run_id in ids)
+        return [Run(out, run_id) for run_id in dict.fromkeys(named)]
+    return find_runs(text, out)
+
+
 def _is_run(path: Path) -> bool:
     return path.is_dir() and RUN_NAME.fullmatch(path.name) is not None
 
