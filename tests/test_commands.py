@@ -89,6 +89,8 @@ def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-unty
         ("gansweep --conf", {"--config-dir", "--config-name"}),
         ("gansweep report my", {"my-sweep"}),
         ("gansweep show my", {"my-sweep/"}),
+        ("gansweep export my", {"my-sweep", "my-sweep/"}),
+        ("gansweep logger=csv,t", {"logger=csv,tensorboard", "logger=csv,trackio"}),
         ("gansweep status --out elsewhere ", {"there"}),
         ("gansweep data t", {"toyfaces"}),
     ],

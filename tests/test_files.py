@@ -162,7 +162,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     cli: Cli = functools.partial(run, folder)
     done = cli(
         "-m", "search=lr", "trials=1", "sampler=random", "pruner=none", "name=s", "data=mnist5k",
-        "steps=8", "width=0.0625", "threads=1", "log_every=4", "ema_decay=0.9",
+        "steps=8", "width=0.0625", "threads=1", "log_every=4", "ema_decay=0.9", "logger=csv",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     done = cli("report", "s", "--format", "markdown,html,csv,latex", "--plots")
