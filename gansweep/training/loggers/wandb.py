@@ -37,7 +37,7 @@ class WeightsAndBiases(Logger):
             name=run.id,
             # An earlier process may have started wandb's service in another working folder.
             dir=os.environ.get("WANDB_DIR") or run.folder.resolve(),
-            mode=mode,  # type: ignore[arg-type]
+            mode=mode,
             resume="allow" if mode == "online" else None,
             reinit="create_new",
             settings=settings,
