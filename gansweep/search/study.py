@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from gansweep.config import DEFAULTS
 from gansweep.plugins import PRUNERS, SAMPLERS, Direction
 from gansweep.report.stored_study import (
     ALIVE,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-    from gansweep.config import DEFAULTS, Config
+    from gansweep.config import Config
 
 HEARTBEAT_INTERVAL = 30.0  # seconds between two signs of life for searches on other machines
 HEARTBEAT_TIMEOUT = 300.0  # seconds without a sign of life after which a search counts as killed
