@@ -41,7 +41,9 @@ def main(argv: list[str] | None = None) -> None:
         if not 4 <= args.size <= 1024:
             raise UserError(f"--size {args.size} is out of range; valid: 4 to 1024 pixels")
         for name in args.names:
-            spec = DataConfig(name, args.root, args.channels, args.download, args.holdout)
+            spec = DataConfig(
+                name, args.root, args.channels, download=args.download, holdout=args.holdout
+            )
             try:
                 ready = prepare(spec, args.size, args.limit)
             except UserError as error:
