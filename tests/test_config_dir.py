@@ -126,7 +126,7 @@ def test_a_search_on_a_users_data_set(cli: Cli, mine: Path, tmp_path: Path) -> N
     made = manifest(tmp_path, "q")
     assert made["pictures"] == ["Cats Output"]
     assert "--config-dir mine" in made["command"]
-    assert "search q: 1 trials, 1 " in cli("resume", "q").stdout
+    assert "search q: 1 trial, 1 " in cli("resume", "q").stdout
 
 
 def test_other_options_of_hydra_that_add_a_folder(cli: Cli, mine: Path, tmp_path: Path) -> None:
