@@ -365,7 +365,7 @@ def test_a_terminal_shows_the_commands_own_view(tmp_path: Path) -> None:
     try:
         wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
         os.write(ours, b"\x03")
-        assert process.wait(timeout=120) == 0
+        assert process.wait(timeout=400) == 0
     finally:
         process.kill()
         reader.join(timeout=10)
