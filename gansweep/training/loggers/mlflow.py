@@ -51,11 +51,11 @@ class MLflow(Logger):
         super().__init__(run, record, earlier)
         for name, value in DEFAULTS.items():
             os.environ.setdefault(name, value)
-        for package in ("mlflow", "alembic"):
-            logging.getLogger(package).setLevel(logging.ERROR)
         from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
+        for package in ("mlflow", "alembic"):  # MLflow sets its own level when it is imported.
+            logging.getLogger(package).setLevel(logging.ERROR)
         self._metric, self._param = Metric, Param
         out = run.folder.parents[1]
         # Processes that make the tables of a new database at the same time fail.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gansweep.plugins import LOGGERS
 from gansweep.store.records import LoggerRecord, RunConfig
@@ -64,5 +65,5 @@ class WeightsAndBiases(Logger):
         self._run.finish(exit_code=0 if status == "done" else 1)
 
 
-def _mode() -> str:
+def _mode() -> Any:  # wandb's type for it is a Literal, which the check may not know
     return os.environ.get("WANDB_MODE") or "offline"
