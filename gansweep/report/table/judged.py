@@ -105,7 +105,10 @@ def legend(judged: list[JudgeRecord]) -> list[str]:
         alike = [judge for judge in judged if judge["primary"] == primary]
         scores = [judge["score"] for judge in alike]
         metric, better = METRICS.entry(primary), METRICS.better(primary)
-        counts = " or ".join(sorted({f"{score['n']:,}" for score in scores}))
+        numbers = sorted({score["n"] for score in scores})
+        counts = " or ".join(f"{n:,}" for n in numbers)
+        if len(numbers) > 1 and numbers[-1] > 2 * numbers[0]:
+            counts += " (fewer images give worse values)"
         nets = " and ".join(sorted({score["net"] for score in scores}))
         sentences.append(
             f"{metric.label}: {metric.help}, {better}; {counts} generated images with new "
