@@ -82,7 +82,7 @@ def test_the_stop_button_stops_the_sweep_with_checkpoints(cache: Path, tmp_path:
         )
         wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
         manager.interrupt_kernel()
-        reply = client.get_shell_msg(timeout=120)["content"]
+        reply = client.get_shell_msg(timeout=400)["content"]
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
