@@ -336,7 +336,7 @@ def test_an_interrupt_stops_the_sweep_with_checkpoints(tmp_path: Path) -> None:
     try:
         wait_for("outputs/runs/*/samples/step_000020.png", tmp_path)
         os.kill(process.pid, signal.SIGINT)  # to the program alone, as the stop button sends it
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=400)
     finally:
         process.kill()
     assert process.returncode == 0, err

