@@ -356,7 +356,7 @@ def test_a_terminal_shows_the_commands_own_view(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, start_new_session=True,
         stdin=theirs, stdout=theirs, stderr=theirs,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_own_terminal,
     )  # fmt: skip
     os.close(theirs)
     said: list[bytes] = []
@@ -376,6 +376,12 @@ def test_a_terminal_shows_the_commands_own_view(tmp_path: Path) -> None:
     assert "python: the sweep was interrupted; the same call resumes it" in text
     runs = gs.open("latest", out=tmp_path / "outputs").runs()
     assert any((run.folder / "last.ckpt").is_file() for run in runs)
+
+
+def _own_terminal() -> None:
+    """Make the terminal that of this process, and hear Ctrl-C also where the tests ignore it."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _read_all(terminal: int) -> Iterator[bytes]:
