@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 from gansweep.declare import param
 from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, MODELS, OPTIMIZERS, PENALTIES
@@ -26,6 +27,11 @@ AUGMENTATIONS = (
 
 
 RECIPE = "losses and regularisation"
+# The valid and the searched values of one parameter for both networks and for each alone.
+RATE: dict[str, Any] = {
+    "low": 0, "high": 1, "open_low": True, "search": (1e-5, 1e-2), "log": True,
+}  # fmt: skip
+BETA1: dict[str, Any] = {"low": 0, "high": 1, "open_high": True, "search": (0, 0.9)}
 
 
 @dataclass
@@ -125,44 +131,29 @@ class Hyperparameters:
         1e-4,
         "learning rate of both optimizers, at full width (see parametrization)",
         "learning rate",
-        low=0,
-        high=1,
-        open_low=True,
-        search=(1e-5, 1e-2),
-        log=True,
+        **RATE,
     )
     gen_lr: float | None = param(
         None,
         "the generator's own learning rate",
         "G learning rate",
-        low=0,
-        high=1,
-        open_low=True,
         null="lr",
         null_label="lr",
-        search=(1e-5, 1e-2),
-        log=True,
+        **RATE,
     )
     disc_lr: float | None = param(
         None,
         "the discriminator's own learning rate",
         "D learning rate",
-        low=0,
-        high=1,
-        open_low=True,
         null="lr",
         null_label="lr",
-        search=(1e-5, 1e-2),
-        log=True,
+        **RATE,
     )
     beta1: float = param(
         0.5,
         "Adam's decay of the first moment",
         "beta 1",
-        low=0,
-        high=1,
-        open_high=True,
-        search=(0, 0.9),
+        **BETA1,
     )
     beta2: float = param(
         0.999, "Adam's decay of the second moment", "beta 2", low=0, high=1, open_high=True
@@ -171,23 +162,17 @@ class Hyperparameters:
         None,
         "the generator's own beta1",
         "G beta 1",
-        low=0,
-        high=1,
-        open_high=True,
         null="beta1",
         null_label="beta 1",
-        search=(0, 0.9),
+        **BETA1,
     )
     disc_beta1: float | None = param(
         None,
         "the discriminator's own beta1",
         "D beta 1",
-        low=0,
-        high=1,
-        open_high=True,
         null="beta1",
         null_label="beta 1",
-        search=(0, 0.9),
+        **BETA1,
     )
     gen_opt: str = param("adam", "the generator's optimizer", "G optimizer", choices=OPTIMIZERS)
     disc_opt: str = param(

@@ -22,6 +22,7 @@ from gansweep.config import Config
 from gansweep.store.errors import UserError
 from gansweep.training.data.batches import Batches
 from gansweep.training.data.pixels import normalise
+from gansweep.training.networks.foreign import one_line, text
 from gansweep.training.trainee import Weights
 
 TRIAL = 2  # images of the trial before a run is planned
@@ -179,7 +180,7 @@ def build_hosted(config: Config, channels: int) -> Hosted:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"model={name} cannot be built: {_one_line(error)}") from error
+        raise UserError(f"model={name} cannot be built: {one_line(error)}") from error
     if not isinstance(module, pl.LightningModule):
         raise UserError(f"model={name} returns {type(module).__name__}, not a LightningModule")
     if not callable(getattr(module, "sample", None)):
@@ -211,8 +212,8 @@ def check_model(config: Config, image: tuple[int, int, int]) -> None:
     made = _sampled_shape(config, image[0])
     if made != image:
         raise UserError(
-            f"model={config.model}: sample() makes images of {_text(made)}, and those of data="
-            f"{config.data.name} are {_text(image)} (channels × height × width)"
+            f"model={config.model}: sample() makes images of {text(made)}, and those of data="
+            f"{config.data.name} are {text(image)} (channels × height × width)"
         )
 
 
@@ -229,20 +230,12 @@ def _sampled_shape(config: Config, channels: int) -> tuple[int, ...]:
             try:
                 images = hosted.sample(torch.zeros(TRIAL, config.z_dim))
             except Exception as error:
-                reason = f"model={config.model}: sample() fails: {_one_line(error)}"
+                reason = f"model={config.model}: sample() fails: {one_line(error)}"
                 raise UserError(reason) from error
         if images.dim() != 4 or len(images) != TRIAL or images.shape[-1] != images.shape[-2]:
             raise UserError(
-                f"model={config.model}: sample() returns {_text(images.shape)} for {TRIAL} images, "
+                f"model={config.model}: sample() returns {text(images.shape)} for {TRIAL} images, "
                 "not square images N×C×H×H"
             )
         _shapes[key] = tuple(images.shape[1:])
     return _shapes[key]
-
-
-def _text(shape: Any) -> str:
-    return "×".join(map(str, shape))
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -188,6 +188,12 @@ def _train_or_repair(
     return result
 
 
+def _check_networks(run: Run, config: Config) -> None:
+    """Raise ValueError if the code of a network has changed since the run was trained."""
+    if changed := changed_networks(run, config):
+        raise ValueError(f"the code of {changed[0]} has changed")
+
+
 def _repair(
     run: Run,
     config: Config,
@@ -205,8 +211,7 @@ def _repair(
 
     has_picture = run.complete()
     try:
-        if changed := changed_networks(run, config):
-            raise ValueError(f"the code of {changed[0]} has changed")
+        _check_networks(run, config)
         gan = load_finished(run, config, data)
     except Exception as error:
         missing = "distance" if has_picture else "picture"
@@ -243,8 +248,7 @@ def _measure_missing(
     from gansweep.training.train import measure_finished
 
     try:
-        if changed := changed_networks(run, config):
-            raise ValueError(f"the code of {changed[0]} has changed")
+        _check_networks(run, config)
         measured = measure_finished(run, config, data, judge, missing)
         tell(f"{title}  was finished; its best weights were measured by {', '.join(missing)}")
     except UserError as error:

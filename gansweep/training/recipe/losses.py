@@ -11,9 +11,9 @@ torch is imported only when a loss is computed, as the command line needs the na
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gansweep.plugins import LOSSES
+from gansweep.register import loss
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,18 +27,6 @@ class Loss(Protocol):
     @property
     def gen_loss(self) -> Callable[..., Tensor]:
         """Either a function of `fake`, or of `fake` and `real`."""
-
-
-def loss(
-    name: str, *, probability: bool = False, saturates_below: float | None = None
-) -> Callable[[Callable[..., Any]], Any]:
-    """Register a loss.
-
-    probability: is the sigmoid of D's output the probability that an image is real? Only then do
-    the curves show D(x). saturates_below: below this value of D's loss, D teaches G nothing; None
-    if there is no such value. Raises ValueError if the name is taken.
-    """
-    return LOSSES.register(name, probability=probability, saturates_below=saturates_below)
 
 
 def cross_entropy(logits: Tensor, label: float) -> Tensor:

@@ -16,10 +16,9 @@ torch is imported only when a penalty is computed, as the command line needs the
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from gansweep.components import option
-from gansweep.plugins import PENALTIES
+from gansweep.register import option, penalty
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,19 +26,11 @@ if TYPE_CHECKING:
 SIGMA = 0.01  # of the noise in pixel values, of a range from −1 to 1
 
 Discriminator = Callable[["Tensor"], "Tensor"]
+Gamma = Annotated[float, option("weight γ of γ/2 · ‖∇D‖²", low=0, search=(0.01, 100), log=True)]
 Form = Annotated[
     Literal["exact", "finite"],
     option("exact: by a second derivative; finite: by differences of D's outputs"),
 ]
-
-
-def penalty(name: str, *, each_image: bool = True) -> Callable[[Callable[..., Any]], Any]:
-    """Register a penalty.
-
-    each_image: whether D's output at an image must not depend on the other images of the batch.
-    Raises ValueError if the name is taken.
-    """
-    return PENALTIES.register(name, each_image=each_image)
 
 
 @penalty("none", each_image=False)
@@ -56,9 +47,7 @@ def r1(
     real: Tensor,
     fake: Tensor,
     *,
-    weight: Annotated[
-        float, option("weight γ of γ/2 · ‖∇D‖²", low=0, search=(0.01, 100), log=True)
-    ] = 1.0,
+    weight: Gamma = 1.0,
     form: Form = "exact",
 ) -> Tensor:
     """γ/2 · ‖∇D(x)‖² at the real images (Mescheder et al. 2018)"""
@@ -71,9 +60,7 @@ def r2(
     real: Tensor,
     fake: Tensor,
     *,
-    weight: Annotated[
-        float, option("weight γ of γ/2 · ‖∇D‖²", low=0, search=(0.01, 100), log=True)
-    ] = 1.0,
+    weight: Gamma = 1.0,
     form: Form = "exact",
 ) -> Tensor:
     """γ/2 · ‖∇D(x)‖² at the generated images (Mescheder et al. 2018)"""
