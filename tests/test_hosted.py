@@ -10,24 +10,57 @@ from typing import Any
 
 import pytest
 import torch
-from commands import Command
-from conftest import Cli, one_line_error, wait_for
+from conftest import Cli, one_line_error
 
 from gansweep.store.run import Run
 from gansweep.training.metrics.files import load
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 MODULE = '''
+import os
+import signal
+from pathlib import Path
+
 import torch
+from examples.lightning_gan import DenseGAN
 from pytorch_lightning import LightningModule
 from torch import nn
 
 
-class Auto(LightningModule):
+class Counts:
+    """Counts batches and ended epochs, and kills its process where the file die_at says."""
+
+    def count(self):
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("ends", torch.zeros((), dtype=torch.int64))
+
+    def on_train_batch_start(self, batch, batch_idx):
+        self.die(str(self.batches.item()))
+        self.batches += 1
+
+    def on_train_epoch_end(self):
+        self.ends += 1 + self.current_epoch
+        self.die(f"epoch {self.ends.item()}")
+
+    def die(self, where):
+        if Path("die_at").exists() and Path("die_at").read_text() == where:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Manual(Counts, DenseGAN):
+    """two optimizers, manual"""
+
+    def __init__(self, channels: int, z_dim: int, image_size: int):
+        super().__init__(channels, image_size, z_dim)
+        self.count()
+
+
+class Auto(Counts, LightningModule):
     """one optimizer, automatic, with a scheduler; counts on batch_idx and current_epoch"""
 
     def __init__(self, channels: int, z_dim: int, image_size: int, lr: float = 1e-3):
         super().__init__()
+        self.count()
         self.lr = lr
         shape = (channels, image_size, image_size)
         self.net = nn.Sequential(nn.Linear(z_dim, channels * image_size**2), nn.Tanh(),
@@ -80,6 +113,7 @@ SMALL = ("model=own:Auto", "data=mnist5k", "limit=400", "batch_size=40", "thread
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "own.py").write_text(MODULE)
+    shutil.copytree(EXAMPLES, tmp_path / "examples")
     return tmp_path
 
 
@@ -111,29 +145,37 @@ def test_the_example_is_swept(cli: Cli, tmp_path: Path) -> None:
     assert scored.returncode == 0, scored.stderr
 
 
-@pytest.mark.parametrize("model", ["own:Auto", "examples.lightning_gan:DenseGAN"])
-def test_a_stopped_module_resumes_bit_for_bit(cli: Cli, folder: Path, model: str) -> None:
-    """Weights, schedulers, epochs, batch_idx and random numbers continue as if never stopped."""
-    shutil.copytree(EXAMPLES, folder / "examples")
-    words = [f"model={model}", *SMALL[1:], "steps=34", "sample_every=10", "log_every=1", "seed=3"]
+# An epoch has ten batches; a checkpoint is written every five.
+@pytest.mark.parametrize(
+    ("model", "steps", "deaths"),
+    [
+        ("own:Auto", 34, {"17": 15, "epoch 3": 20}),  # within an epoch, and at the end of one
+        ("own:Auto", 30, {"epoch 6": 30}),  # at the end of the last epoch
+        ("own:Manual", 34, {"epoch 3": 20}),
+    ],
+)
+def test_a_killed_module_resumes_bit_for_bit(
+    cli: Cli, folder: Path, model: str, steps: int, deaths: dict[str, int]
+) -> None:
+    """Weights, schedulers, epochs, batch_idx, hooks and random numbers are as if never killed."""
+    words = [f"model={model}", *SMALL[1:], f"steps={steps}", "sample_every=5", "log_every=1"]
     assert cli(*words, "out=whole").returncode == 0
-    process = Command(folder, *words, "out=parts", fault="do=slow seconds=0.2 step=13")
-    wait_for("parts/runs/*/samples/*10.png", folder)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
-    assert process.returncode == 130, out + err
-    stopped = only_run(folder, "parts")
-    assert stopped.status() == "interrupted"
-    done = cli(*words, "out=parts")
-    assert done.returncode == 0, done.stderr
-    assert "resumes from step" in done.stdout
-    whole, parts = (load(only_run(folder, out).final) for out in ("whole", "parts"))
-    assert whole.keys() == parts.keys()
-    for name, value in whole.items():
-        assert torch.equal(value, parts[name]), name
-    lines = [only_run(folder, out).read_metrics() for out in ("whole", "parts")]
-    losses = [[{k: v for k, v in x.items() if "los" in k} for x in found] for found in lines]
-    assert losses[0] == losses[1]
+    whole = load(only_run(folder, "whole").final)
+    for number, (where, step) in enumerate(deaths.items()):
+        out = f"parts{number}"
+        (folder / "die_at").write_text(where)
+        assert cli(*words, f"out={out}").returncode == -signal.SIGKILL
+        (folder / "die_at").unlink()
+        done = cli(*words, f"out={out}")
+        assert done.returncode == 0, done.stderr
+        assert f"resumes from step {step}" in done.stdout
+        parts = load(only_run(folder, out).final)
+        assert whole.keys() == parts.keys()
+        for name, value in whole.items():
+            assert torch.equal(value, parts[name]), f"{name} after {where}"
+        lines = [only_run(folder, o).read_metrics() for o in ("whole", out)]
+        losses = [[{k: v for k, v in x.items() if "los" in k} for x in found] for found in lines]
+        assert losses[0] == losses[1]
 
 
 def test_epochs_are_lightnings(cli: Cli, folder: Path) -> None:

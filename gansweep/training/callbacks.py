@@ -77,6 +77,8 @@ class Metrics(_Writer):
         super().__init__(run, every, total)
         self.steps_per_epoch = steps_per_epoch
         self.latest: dict[str, float] = start.losses if start else {}
+        if start is not None and self.due(start.step):
+            self.written = start.step
         self._earlier_seconds = start.seconds if start else 0.0
         self._started_at = time.perf_counter()
 

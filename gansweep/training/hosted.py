@@ -113,6 +113,10 @@ class Hosted:
         loop.epoch_loop.automatic_optimization.optim_progress.load_state_dict(progress["automatic"])
         loop.epoch_loop.manual_optimization.optim_step_progress.load_state_dict(progress["manual"])
 
+    def epochs_done(self) -> int:
+        """Return how many epochs Lightning has ended; the hooks of a later end are still due."""
+        return self.module.trainer.fit_loop.epoch_progress.current.processed
+
     def begin_epoch_at(self, batch: int) -> None:
         """Let Lightning count the batches of the epoch from `batch`, so that batch_idx is right."""
         counts: Any = self.module.trainer.fit_loop.epoch_loop.batch_progress.current
@@ -148,8 +152,9 @@ class Counter(pl.Callback):
 class Epochs:
     """The batches of a run, one epoch for each iteration, float32 B×C×H×W in [−1, 1].
 
-    The first iteration begins in the middle of an epoch if the run is resumed there. The number of
-    batches is not declared, as Lightning would take that of the first epoch for all.
+    The first iteration begins in the middle of an epoch if the run is resumed there. It is empty if
+    the last batch of an epoch was trained, and its end was not: Lightning then ends this epoch. The
+    number of batches is not declared, as Lightning would take that of the first epoch for all.
     """
 
     def __init__(self, batches: Batches, hosted: Hosted) -> None:
@@ -160,7 +165,9 @@ class Epochs:
         # Lightning may begin an epoch twice, and forget a batch that it has fetched in advance.
         batches = copy.copy(self.batches)
         batches.first = max(self.batches.first, self.hosted.steps_done)
-        done = batches.first % batches.per_epoch
+        epoch, done = divmod(batches.first, batches.per_epoch)
+        if self.hosted.epochs_done() < epoch:
+            done = batches.per_epoch
         if done:
             self.hosted.begin_epoch_at(done)
         for batch in itertools.islice(batches, batches.per_epoch - done):

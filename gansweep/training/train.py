@@ -133,7 +133,9 @@ def _train(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    if start is not None and (first >= steps or (judging and judging.ended_early())):
+    # The end of a hosted module's last epoch may still be due, so Lightning is started for it too.
+    trained_all = first >= steps and not isinstance(gan, Hosted)
+    if start is not None and (trained_all or (judging and judging.ended_early())):
         # An earlier process was killed after the last step and before the result was written.
         gan.load_state_dict(start.weights)
         gan.steps_done = metrics.written = first
