@@ -115,7 +115,8 @@ class Hosted:
 
     def epochs_done(self) -> int:
         """Return how many epochs Lightning has ended; the hooks of a later end are still due."""
-        return self.module.trainer.fit_loop.epoch_progress.current.processed
+        ended: Any = self.module.trainer.fit_loop.epoch_progress.current
+        return ended.processed
 
     def begin_epoch_at(self, batch: int) -> None:
         """Let Lightning count the batches of the epoch from `batch`, so that batch_idx is right."""
