@@ -6,10 +6,9 @@ import html
 from collections.abc import Iterable
 
 from gansweep.report.render.files import Files
+from gansweep.report.render.markup import PICTURE, Markup, cell_parts, single
 from gansweep.report.table.caption import caption
-from gansweep.report.table.cell import BEST, TIE, Cell
 from gansweep.report.table.collect import ReportTable, Results
-from gansweep.report.table.outcome import Outcome
 from gansweep.store.errors import printable
 
 CELL = "text-align:left; vertical-align:top; padding:4px 8px; white-space:normal"
@@ -41,6 +40,9 @@ def picture(source: str, alt: str) -> str:
     return f'<img src="{html.escape(source)}" alt="{escape(alt)}" style="{style}">'
 
 
+MARKUP = Markup(escape, bold=lambda text: f"<b>{text}</b>", picture=picture)
+
+
 def pairs(title: str, found: dict[str, str]) -> str:
     """Return labels and values as a table of two columns; empty without any."""
     rows = [
@@ -56,14 +58,11 @@ def _table(table: ReportTable, files: Files) -> str:
     lines = [_row(map(escape, headings), "th")]
     for row in table.rows:
         cells = [str(row.number), *(escape(column.text(row)) for column in table.columns)]
-        for heading in table.singles:
-            alt = f"row {row.number}, {heading}"
-            shown = [_picture(run, files, alt) or escape(run.note) for run in row.singles[heading]]
-            cells.append(" ".join(shown))
-        cells += [
-            _cell(row.cells[heading], files, f"row {row.number}, {heading}")
-            for heading in table.pictures
-        ]
+        cells += [single(row, heading, files, MARKUP) for heading in table.singles]
+        for heading in table.pictures:
+            parts = cell_parts(row, heading, files, MARKUP)
+            # A picture is a block, after which a new line begins by itself.
+            cells.append("".join(text + "<br>" * (kind != PICTURE) for kind, text in parts))
         lines.append(_row(cells, "td"))
     return f"<table>{''.join(lines)}</table>"
 
@@ -72,29 +71,3 @@ def _row(cells: Iterable[str], tag: str) -> str:
     """Return a row of a table, of cells that are HTML already."""
     inner = "".join(f'<{tag} style="{CELL}">{cell}</{tag}>' for cell in cells)
     return f"<tr>{inner}</tr>"
-
-
-def _picture(run: Outcome, files: Files, alt: str) -> str:
-    image = files.images.get(run.run_id)
-    return picture(image, alt) if image else ""
-
-
-def _cell(cell: Cell, files: Files, alt: str) -> str:
-    if cell.why:
-        return escape(cell.why)
-    parts = []
-    for run, label in cell.pictures():
-        parts += [_picture(run, files, alt), escape(label)]
-        if not cell.together and run.judged:
-            head = _marked(run.headline, cell) if len(cell.values) == 1 else escape(run.headline)
-            parts.append(" ".join([head, *map(escape, run.remainder)]))
-    if cell.together:
-        parts.append(" ".join([_marked(cell.headline(), cell), *map(escape, cell.remainder())]))
-    parts += [escape(note) for _, note in cell.notes()]
-    return "<br>".join(part for part in parts if part).replace('"><br>', '">')
-
-
-def _marked(text: str, cell: Cell) -> str:
-    if cell.mark == BEST:
-        return f"<b>{escape(text)}</b>"
-    return f"≈ {escape(text)}" if cell.mark == TIE else escape(text)

@@ -3,10 +3,9 @@ r"""Render a report as LaTeX: a `longtable` with pictures, and a document that i
 from __future__ import annotations
 
 from gansweep.report.render.files import Files
+from gansweep.report.render.markup import Markup, cell_parts, single
 from gansweep.report.table.caption import caption
-from gansweep.report.table.cell import BEST, TIE, Cell
 from gansweep.report.table.collect import ReportTable, Results
-from gansweep.report.table.outcome import Outcome
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
@@ -35,6 +34,13 @@ def escape(text: str) -> str:
     """Escape text for LaTeX; characters that pdfLaTeX's fonts do not have become `?`."""
     flat = " ".join(str(text).split())
     return "".join(_SPECIAL.get(c, c if ord(c) < T1_END and c.isprintable() else "?") for c in flat)
+
+
+MARKUP = Markup(
+    escape,
+    bold=lambda text: rf"\textbf{{{text}}}",
+    picture=lambda path, _: rf"\includegraphics[width={PICTURE_WIDTH}]{{{path}}}",
+)
 
 
 def render(results: Results, files: Files) -> str:
@@ -69,38 +75,9 @@ def _table(table: ReportTable, files: Files) -> str:
     ]  # fmt: skip
     for row in table.rows:
         cells = [escape(column.text(row)) for column in table.columns]
-        cells += [
-            " ".join(_picture(run, files) or escape(run.note) for run in row.singles[heading])
-            for heading in table.singles
-        ]
-        cells += [_cell(row.cells[heading], files) for heading in table.pictures]
+        cells += [single(row, heading, files, MARKUP) for heading in table.singles]
+        for heading in table.pictures:
+            parts = cell_parts(row, heading, files, MARKUP)
+            cells.append(r" \newline ".join(text for _, text in parts))
         lines.append(" & ".join(cells) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{longtable}"])
-
-
-def _picture(run: Outcome, files: Files) -> str:
-    image = files.images.get(run.run_id)
-    return rf"\includegraphics[width={PICTURE_WIDTH}]{{{image}}}" if image else ""
-
-
-def _cell(cell: Cell, files: Files) -> str:
-    if cell.why:
-        return escape(cell.why)
-    parts = []
-    for run, label in cell.pictures():
-        parts += [_picture(run, files), escape(label)]
-        if not cell.together and run.judged:
-            parts.append(_judged(run.headline, run.remainder, cell))
-    if cell.together:
-        parts.append(_judged(cell.headline(), cell.remainder(), cell))
-    parts += [escape(note) for _, note in cell.notes()]
-    return r" \newline ".join(part for part in parts if part)
-
-
-def _judged(head: str, rest: list[str], cell: Cell) -> str:
-    text = escape(head)
-    if cell.mark == BEST:
-        text = rf"\textbf{{{text}}}"
-    elif cell.mark == TIE:
-        text = escape("≈ ") + text
-    return " ".join([text, *map(escape, rest)])

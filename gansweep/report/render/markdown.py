@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 from gansweep.report.render.files import Files
+from gansweep.report.render.markup import JUDGEMENT, Markup, cell_parts, single
 from gansweep.report.table.caption import caption
-from gansweep.report.table.cell import BEST, TIE, Cell
 from gansweep.report.table.collect import ReportTable, Results
-from gansweep.report.table.outcome import Outcome
 
 
 def escape(text: str) -> str:
@@ -16,6 +15,14 @@ def escape(text: str) -> str:
     flat = " ".join(str(text).split())
     flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|!#~$])", r"\\\1", flat)
+
+
+MARKUP = Markup(
+    escape,
+    bold=lambda text: f"**{text}**",
+    picture=lambda path, alt: f"![{escape(alt)}]({path})",
+    link=lambda text, path: f"[{text}]({path})",
+)
 
 
 def render(
@@ -66,48 +73,9 @@ def _table(table: ReportTable, files: Files) -> str:
     lines = [headings, ["---"] * len(headings)]
     for row in table.rows:
         cells = [escape(column.text(row)) for column in table.columns]
-        for heading in table.singles:
-            alt = f"row {row.number}, {heading}"
-            cells.append(" ".join(_single(run, files, alt) for run in row.singles[heading]))
-        cells += [
-            _cell(row.cells[heading], files, f"row {row.number}, {heading}")
-            for heading in table.pictures
-        ]
+        cells += [single(row, heading, files, MARKUP) for heading in table.singles]
+        for heading in table.pictures:
+            parts = cell_parts(row, heading, files, MARKUP)
+            cells.append(" ".join("<br>" * (kind == JUDGEMENT) + text for kind, text in parts))
         lines.append(cells)
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _single(run: Outcome, files: Files, alt: str) -> str:
-    image = files.images.get(run.run_id)
-    return f"![{escape(alt)}]({image})" if image else escape(run.note)
-
-
-def _cell(cell: Cell, files: Files, alt: str) -> str:
-    if cell.why:
-        return escape(cell.why)
-    parts = []
-    for run, label in cell.pictures():
-        if image := files.images.get(run.run_id):
-            parts.append(f"![{escape(alt)}]({image})")
-        if label:
-            parts.append(escape(label))
-        if not cell.together and run.judged:
-            parts.append("<br>" + _judged(cell, run))
-    if cell.together:
-        text = " ".join([_bold(cell.headline(), cell), *map(escape, cell.remainder())])
-        parts.append("<br>" + text)
-    for run, note in cell.notes():
-        log = files.logs.get(run.run_id)
-        parts.append(f"[{escape(note)}]({log})" if log else escape(note))
-    return " ".join(parts)
-
-
-def _judged(cell: Cell, run: Outcome) -> str:
-    head = _bold(run.headline, cell) if len(cell.values) == 1 else run.headline
-    return " ".join([head, *map(escape, run.remainder)])
-
-
-def _bold(text: str, cell: Cell) -> str:
-    if cell.mark == BEST:
-        return f"**{escape(text)}**"
-    return f"≈ {escape(text)}" if cell.mark == TIE else escape(text)

@@ -146,6 +146,8 @@ def _shared(results: Results) -> str:
             continue  # a parameter of gansweep's own training
         if name in shown or param.group == "budget" or name == "width":
             continue
+        if rows[0][name] == "auto":  # another line has the precision that was chosen
+            continue
         texts = {format_param(name, params) for params in rows}
         default = DEFAULTS.get(name)
         if len(texts) == 1 and (name in ALWAYS_SHOWN or rows[0][name] not in (None, default)):
