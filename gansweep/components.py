@@ -16,11 +16,21 @@ import json
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from gansweep.declare import WORDS, Param, checked, split_optional
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, MODELS, PENALTIES, Entry, Registry
+from gansweep.params import DataConfig
+from gansweep.plugins import (
+    DATASETS,
+    DISCRIMINATORS,
+    GENERATORS,
+    LOSSES,
+    MODELS,
+    PENALTIES,
+    Entry,
+    Registry,
+)
 from gansweep.source_code import version_of
 from gansweep.store.errors import UserError, choices_hint
 
@@ -30,10 +40,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of component. supplied: the names of the parameters that gansweep passes itself."""
+    """A kind of component.
+
+    supplied: the names of the parameters that gansweep passes itself; reserved: names that no
+    parameter of a component may have; unset: parameters that always keep their defaults.
+    """
 
     registry: Registry
     supplied: frozenset[str]
+    reserved: frozenset[str] = frozenset()
+    unset: frozenset[str] = frozenset()
 
 
 NETWORK = {"channels", "image_size", "width", "alpha", "drop", "norm"}
@@ -46,12 +62,32 @@ KINDS: dict[str, Kind] = {
         MODELS, frozenset({"z_dim", "latent_dim", "channels", "image_size", "width", "height"})
     ),
 }
+# `data.NAME` that gansweep itself has, as `data.holdout`; all others are options of a component.
+OF_DATA = frozenset(field.name for field in fields(DataConfig))
+OF_IMAGES = frozenset({"image_size", "root", "channels", "download", "train"})
+KINDS["data"] = Kind(
+    DATASETS,
+    OF_IMAGES,
+    reserved=OF_DATA - OF_IMAGES,
+    # Functions of torchvision's data sets; gansweep itself converts the pictures.
+    unset=frozenset({"transform", "target_transform", "transforms"}),
+)
 ANY_SIZE = 28  # pixels, of networks that make images of any size
 
 
 def kinds_of(config: Config) -> list[str]:
-    """Return the kinds of the components that `config` uses: a module of a user is the only one."""
-    return ["model"] if config.model is not None else [kind for kind in KINDS if kind != "model"]
+    """Return the kinds of the components that `config` uses.
+
+    A module of a user takes the place of all others but the data.
+    """
+    if config.model is not None:
+        return ["model", "data"]
+    return [kind for kind in KINDS if kind != "model"]
+
+
+def component_of(config: Config, kind: str) -> str:
+    """Return the name or import path of the chosen component of `kind`."""
+    return config.data.name if kind == "data" else str(getattr(config, kind))
 
 
 def option(
@@ -91,6 +127,8 @@ class Option:
 def is_option(name: str) -> bool:
     """Is `name` spelled as the option of a component is, `gen.n_blocks`?"""
     kind, dot, rest = name.partition(".")
+    if kind == "data" and rest in OF_DATA:
+        return False
     return bool(dot) and kind in KINDS and rest.isidentifier()
 
 
@@ -101,7 +139,7 @@ def options_of(kind: str, component: str) -> Mapping[str, Option]:
     Raises UserError if there is no such component, or if its signature cannot be used.
     """
     entry = KINDS[kind].registry[component]
-    if entry.facts.get("builder"):  # a function that fills a Stack
+    if entry.facts.get("builder"):  # a function of gansweep's own
         return {}
     return {o.name: o for o in _read(kind, entry)}
 
@@ -109,14 +147,20 @@ def options_of(kind: str, component: str) -> Mapping[str, Option]:
 def _read(kind: str, entry: Entry) -> Iterator[Option]:
     what = f"{kind}={entry.name}"
     hints = _hints(entry.build)
+    known = KINDS[kind]
     for parameter in _parameters(entry.build, what):
-        if parameter.name in KINDS[kind].supplied:
+        if parameter.name in known.supplied | known.unset:
             continue
+        if parameter.name in known.reserved:
+            raise UserError(
+                f"{what}: its parameter {parameter.name} cannot be set, as "
+                f"{kind}.{parameter.name} is gansweep's own: rename it"
+            )
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         where = f"{what}: its parameter {parameter.name}"
         if parameter.default is parameter.empty:
-            supplied = ", ".join(sorted(KINDS[kind].supplied))
+            supplied = ", ".join(sorted(known.supplied))
             raise UserError(
                 f"{where} needs a default value; without one are only those that gansweep "
                 f"passes: {supplied}"
@@ -197,10 +241,17 @@ def size_for(config: Config, kind: str) -> int:
     """
     if config.data.image_size is not None:
         return config.data.image_size
-    entry = KINDS[kind].registry[getattr(config, kind)]
-    parameters = {p.name: p.default for p in _parameters(entry.build, f"{kind}={entry.name}")}
-    default = parameters.get("image_size")
+    default = defaults_of(kind, component_of(config, kind)).get("image_size")
     return default if isinstance(default, int) else ANY_SIZE
+
+
+def defaults_of(kind: str, component: str) -> dict[str, Any]:
+    """Return the parameters in a component's signature with their defaults.
+
+    A parameter without a default has `inspect.Parameter.empty`.
+    """
+    build = KINDS[kind].registry[component].build
+    return {p.name: p.default for p in _parameters(build, f"{kind}={component}")}
 
 
 @functools.cache
@@ -217,9 +268,15 @@ def values_of(config: Config) -> dict[str, Any]:
     """Return the value of every option of the components that `config` chooses, by full name."""
     values: dict[str, Any] = {}
     for kind in kinds_of(config):
-        for name, found in options_of(kind, getattr(config, kind)).items():
+        for name, found in options_of(kind, component_of(config, kind)).items():
             values[name] = config.options.get(name, found.default)
     return values
+
+
+def data_options(config: Config) -> dict[str, Any]:
+    """Return the values of the options of the data set, by their names in its signature."""
+    known = options_of("data", config.data.name).values()
+    return {o.name.partition(".")[2]: config.options.get(o.name, o.default) for o in known}
 
 
 def identity_of(config: Config) -> dict[str, Any]:
@@ -229,7 +286,7 @@ def identity_of(config: Config) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for kind in kinds_of(config):
-        component = getattr(config, kind)
+        component = component_of(config, kind)
         for name, known in options_of(kind, component).items():
             value = config.options.get(name, known.default)
             if value != known.default:
@@ -254,7 +311,7 @@ def chosen_options(config: Config, given: dict[str, Any]) -> dict[str, Any]:
         kind = name.partition(".")[0]
         if kind not in kinds_of(config):
             continue
-        known = options_of(kind, getattr(config, kind)).get(name)
+        known = options_of(kind, component_of(config, kind)).get(name)
         if known is not None:
             found[name] = known.check(value)
     return found
@@ -265,7 +322,7 @@ def check_options(names: Iterable[str], configs: Iterable[Config]) -> None:
     chosen = list(configs)
     for name in names:
         kind = name.partition(".")[0]
-        components = dict.fromkeys(getattr(c, kind) for c in chosen if kind in kinds_of(c))
+        components = dict.fromkeys(component_of(c, kind) for c in chosen if kind in kinds_of(c))
         having = dict.fromkeys(n for c in components for n in options_of(kind, c))
         if name in having:
             continue
@@ -282,7 +339,7 @@ def arguments_of(config: Config, kind: str, supplied: dict[str, Any]) -> dict[st
 
     supplied: what gansweep can pass; only the parameters that the component has are passed.
     """
-    component = getattr(config, kind)
+    component = component_of(config, kind)
     given = {n: v for n, v in supplied.items() if takes(kind, component, n)}
     own = {
         name.partition(".")[2]: config.options.get(name, found.default)

@@ -146,7 +146,7 @@ def with_values(config: Config, values: dict[str, Any]) -> Config:
     Options that the chosen components do not have are left out. Raises UserError for an option
     whose value is not valid.
     """
-    nested = {k[5:]: v for k, v in values.items() if k.startswith("data.")}
+    nested = {k[5:]: v for k, v in values.items() if k in DATA_PARAMS}
     flat = {k: v for k, v in values.items() if k in PARAMS}
     if nested:
         flat["data"] = dataclasses.replace(config.data, **nested)

@@ -61,9 +61,9 @@ def import_module(name: str, where: str) -> Any:
                 f"{where}: there is no module {error.name!r}; it is looked for in this folder, in "
                 "PYTHONPATH and among the installed packages"
             ) from None
-        raise UserError(f"{where} cannot be imported: {_told(error)}") from error
+        raise UserError(f"{where} cannot be imported: {told(error)}") from error
     except Exception as error:
-        raise UserError(f"{where} cannot be imported: {_told(error)}") from error
+        raise UserError(f"{where} cannot be imported: {told(error)}") from error
     except SystemExit as error:
         raise UserError(f"{where} calls sys.exit({error.code!r}) when it is imported") from None
 
@@ -91,7 +91,7 @@ def is_import_path(name: str) -> bool:
     return bool(colon) and all(part.isidentifier() for part in parts)
 
 
-def _told(error: BaseException) -> str:
+def told(error: BaseException) -> str:
     """Return an error in one line, with the place in the file where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]

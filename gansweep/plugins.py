@@ -255,6 +255,33 @@ def _parameter_names(build: Callable[..., Any]) -> set[str]:
         return set()
 
 
+def _data_facts(build: Callable[..., Any]) -> dict[str, Any]:
+    """Return the facts of a data set of the user: does its signature have `root`?"""
+    return {**DATA_FACTS, "files": "root" in _parameter_names(build)}
+
+
+DATA_FACTS: dict[str, Any] = {
+    "builder": False, "files": False, "digits": False, "metrics": ("fd_random", "swd"),
+    "stand_in": None, "note": "",
+}  # fmt: skip
+
+
+class DataSets(Registry):
+    """The data sets: gansweep's own, whose fact `builder` is true, and those of users."""
+
+    def entry(self, name: str) -> Entry:
+        """Return a data set without importing it, so that reports need no code of the user.
+
+        Raises UserError, with the valid choices, if there is none.
+        """
+        if self.by_path and is_import_path(name) and name not in self._by_path:
+            return Entry(name, lambda: None, DATA_FACTS)
+        return self[name]
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or is_import_path(str(name))
+
+
 GENERATORS = Registry(
     "generator", "gansweep.training.networks", by_path=True, facts_of=_network_facts
 )
@@ -270,7 +297,7 @@ LOSSES = Registry(
 MODELS = Registry("model", by_path=True)  # LightningModules of users; gansweep has none
 PENALTIES = Registry("penalty", "gansweep.training.recipe", by_path=True)
 OPTIMIZERS = Registry("optimizer", "gansweep.training.optimizers")
-DATASETS = Registry("data set", "gansweep.training.data")
+DATASETS = DataSets("data set", "gansweep.training.data", by_path=True, facts_of=_data_facts)
 SAMPLERS = Registry("sampler", "gansweep.search.samplers")
 PRUNERS = Registry("pruner", "gansweep.search.samplers")
 METRICS = Metrics("metric", "gansweep.training.metrics.registered")

@@ -15,9 +15,19 @@ from collections.abc import Callable
 from typing import Any
 
 from gansweep.components import option
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOGGERS, LOSSES, METRICS, PENALTIES
+from gansweep.plugins import (
+    DATASETS,
+    DISCRIMINATORS,
+    GENERATORS,
+    LOGGERS,
+    LOSSES,
+    METRICS,
+    PENALTIES,
+)
 
-__all__ = ["discriminator", "generator", "logger", "loss", "metric", "option", "penalty"]
+__all__ = [
+    "dataset", "discriminator", "generator", "logger", "loss", "metric", "option", "penalty",
+]  # fmt: skip
 
 Decorator = Callable[[Callable[..., Any]], Any]
 metric = METRICS.register
@@ -60,6 +70,16 @@ def penalty(name: str, *, each_image: bool = True) -> Decorator:
     batch norm in D is refused. Raises ValueError if the name is taken.
     """
     return PENALTIES.register(name, each_image=each_image)
+
+
+def dataset(name: str, *, digits: bool = False) -> Decorator:
+    """Register a callable that returns images, for `data=`; see training/data/returned.py.
+
+    digits: whether the images are digits, which are compared in the features of a digit classifier.
+    Raises ValueError if the name is taken.
+    """
+    metrics = ("fd_lenet", "fd_random") if digits else ("fd_random", "swd")
+    return DATASETS.register(name, digits=digits, metrics=metrics)
 
 
 def logger(name: str, *, package: str | None = None) -> Decorator:

@@ -73,7 +73,8 @@ def _print_foreign(arguments: list[str]) -> None:
     given = dict(a.split("=", 1) for a in arguments if "=" in a)
     load_plugins(plugin_names(given.get("plugins")))
     for kind, known in KINDS.items():
-        named = [n for n in given.get(kind, "").split(",") if n and n not in known.registry]
+        own = known.registry.names()
+        named = [n for n in given.get(kind, "").split(",") if n and n not in own]
         registered = [n for n in known.registry.names() if is_foreign(kind, n)]
         for name in (*registered, *named):
             print(f"\n{kind}={name}: {known.registry[name].help}")
@@ -85,7 +86,6 @@ def print_help(arguments: list[str]) -> None:
 
     Ends the program with a message if a component cannot be imported.
     """
-    """Print the help text of `gansweep --help`."""
     print(USAGE.format(commands=_commands()))
     group = ""
     defaults = {**DEFAULTS, **DATA_DEFAULTS, **_demo()}
@@ -114,7 +114,7 @@ def print_help(arguments: list[str]) -> None:
     with one_line_errors():
         _print_foreign(arguments)
     print("\ndata sets:")
-    for entry in DATASETS:
+    for entry in filter(lambda entry: entry.builder, DATASETS):
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
     print(f"\nprofiles: {', '.join(f'profile={name}' for name in packaged_choices('profile'))}")
     print("  demo (default, shown above): narrow networks, few steps")

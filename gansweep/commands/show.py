@@ -12,7 +12,7 @@ from rich.text import Text
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, ordered, parameter
 from gansweep.report.table.columns import RESULTS
 from gansweep.report.table.outcome import Outcome, read_outcome
-from gansweep.report.table.text import format_param, format_value
+from gansweep.report.table.text import format_data, format_param, format_value
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.find_run import WAYS, find_runs
 from gansweep.store.records import LayerRate
@@ -98,9 +98,8 @@ def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
     found = {label: format_param(name, chosen) for name, label in labels.items()}
     if outcome.config:
         data = outcome.config["data"]
-        found["data"] = (
-            f"{data['name']}, {data['images']:,} images of {data['size']}×{data['size']}"
-        )
+        images = f"{data['images']:,} images of {data['size']}×{data['size']}"
+        found["data"] = f"{format_data(outcome.config)}, {images}"
     return found
 
 

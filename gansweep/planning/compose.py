@@ -13,6 +13,7 @@ from gansweep.components import chosen_options
 from gansweep.config import PARAMS, Config, check, with_values
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.params import DataConfig
+from gansweep.planning.own_data import offer
 from gansweep.planning.search_path import PRIMARY
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
@@ -30,6 +31,8 @@ def composer(master: DictConfig, context: HydraContext) -> Compose:
     from omegaconf import OmegaConf
 
     def compose(groups: dict[str, str]) -> dict[str, Any]:
+        if "data" in groups:
+            offer(groups["data"])
         chosen = [f"{group}={choice}" for group, choice in groups.items()]
         config = context.config_loader.load_sweep_config(master, chosen)
         container = OmegaConf.to_container(config, resolve=False)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gansweep.components import is_option, options_of
 from gansweep.config import HYPERPARAMETERS, PARAMS, SHARED, Config, with_values
 from gansweep.planning.compose import Compose, make_config
 from gansweep.planning.overrides import Axis
@@ -105,14 +106,23 @@ class Expander:
                 yield Cell(config, column, {"data": column["data"], **distinct})
 
     def _columns(self, profile: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the data sets of the command line, or else the profile's digits and faces."""
+        """Return the data sets of the command line, or else the profile's digits and faces.
+
+        Each is there once for all values of the options that it has.
+        """
         axes = list(self.data_axes)
         if not any(axis.name == "data" for axis in axes):
             names = dict.fromkeys(
                 values.get(role) or self._data_of(role, profile) for role in self.roles
             )
             axes.insert(0, Axis("data", tuple(names)))
-        return list(_product(axes))
+        columns: list[dict[str, Any]] = []
+        for column in _product(axes):
+            known = options_of("data", self._base(profile, column["data"]).data.name)
+            own = {n: v for n, v in column.items() if not is_option(n) or n in known}
+            if own not in columns:
+                columns.append(own)
+        return columns
 
     def _data_of(self, role: str, profile: str) -> str:
         """Return the profile's digits or faces, or the substitute if its files are missing."""

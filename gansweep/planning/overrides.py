@@ -22,8 +22,10 @@ from gansweep.config import (
     is_text,
     unknown_parameter,
 )
+from gansweep.planning.own_data import offer
 from gansweep.planning.resources import packaged_choices
 from gansweep.planning.search_path import Choices
+from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError, choices_hint
 
 if TYPE_CHECKING:
@@ -83,7 +85,21 @@ def read_axes(
         if one in axes and other not in axes:
             axes[other] = Axis(other, (None,))
     _check_model(axes)
+    _check_data(axes)
     return list(axes.values())
+
+
+def _check_data(axes: dict[str, Axis]) -> None:
+    """Raise UserError for `data.NAME` that is no parameter, if no data set can have it as its own.
+
+    What a user's data set has, or one that a file of conf/ names, `components.check_options` knows.
+    """
+    roles = [axes[name] for name, group in CHOSEN_FROM.items() if group == "data" and name in axes]
+    if any(v not in DATASETS.names() or not DATASETS[v].builder for a in roles for v in a.values):
+        return
+    for name in axes:
+        if name.startswith("data.") and is_option(name):
+            raise unknown_parameter(name)
 
 
 def _check_model(axes: dict[str, Axis]) -> None:
@@ -92,7 +108,7 @@ def _check_model(axes: dict[str, Axis]) -> None:
     if None in models:
         return
     unused = [name for name in axes if name in HYPERPARAMETERS and name not in OF_MODELS]
-    unused += [n for n in axes if is_option(n) and not n.startswith("model.")]
+    unused += [n for n in axes if is_option(n) and not n.startswith(("model.", "data."))]
     if unused:
         raise UserError(
             f"{unused[0]} has no effect on model={models[0]}, whose own parameters are model.NAME=…"
@@ -160,8 +176,10 @@ def _axis(override: Override, argument: str, choices: Choices) -> Axis:
                 raise UserError(
                     f"{argument}: for your own pictures write data=images data.root={value}"
                 )
-            if value not in valid:
-                raise UserError(f"{name}={value}: {choices_hint(str(value), valid)}")
+            if value in valid or (CHOSEN_FROM[name] == "data" and offer(str(value))):
+                continue
+            path = ", or an import path, package.module:name" if name == "data" else ""
+            raise UserError(f"{name}={value}: {choices_hint(str(value), valid)}{path}")
         return Axis(name, tuple(str(value) for value in values))
     if is_option(name):  # its component knows its type: see `components.chosen_options`
         return Axis(name, tuple(values))

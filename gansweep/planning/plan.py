@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.components import check_options, is_option, values_of
+from gansweep.components import check_options, data_options, is_option, values_of
 from gansweep.config import DEFAULTS, SEARCH_SETTINGS, SHARED, Config, effective, ordered
 from gansweep.declare import items
 from gansweep.launch.names import SEARCH
@@ -24,7 +24,7 @@ from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.records import RunConfig
 from gansweep.store.run import Run, was_edited
 from gansweep.terminal.console import console
-from gansweep.training.data import Prepared, find_source, prepare
+from gansweep.training.data import Prepared, heading, prepare
 from gansweep.training.dry_run import image_size
 from gansweep.training.loggers.base import check_installed
 from gansweep.training.metrics.registered import PUBLISHED
@@ -94,17 +94,18 @@ class Preparer:
             published_features(*wanted)  # missing weights must fail now, not after training
             self._weights.add(wanted)
         size = image_size(config)
-        key = (dataclasses.astuple(config.data), size, config.limit)
+        options = data_options(config)
+        key = (dataclasses.astuple(config.data), size, config.limit, *options.items())
         if key not in self._ready:
-            self._ready[key] = prepare(config.data, size, config.limit)
+            self._ready[key] = prepare(config.data, size, config.limit, options)
         return self._ready[key]
 
     def label(self, config: Config) -> str:
         """Return the heading of the data set's pictures, without preparing the data set."""
-        key = dataclasses.astuple(config.data)
+        options = data_options(config)
+        key = (dataclasses.astuple(config.data), *options.items())
         if key not in self._labels:
-            size = image_size(config)
-            self._labels[key] = find_source(config.data, size).label
+            self._labels[key] = heading(config.data, lambda: image_size(config), options)
         return self._labels[key]
 
 
@@ -248,10 +249,17 @@ def settings_of(axes: list[Axis]) -> dict[str, Any]:
 
 
 def shown_params(config: Config) -> dict[str, Any]:
-    """Return the parameters that a table may show, with their effective values."""
+    """Return the parameters that a table may show, with their effective values.
+
+    Those of the data set are in the headings of its pictures.
+    """
     hidden = {*SHARED, "seed"}
     values = {**effective(config), **values_of(config)}
-    return {name: value for name, value in values.items() if name not in hidden}
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in hidden and not name.startswith("data.")
+    }
 
 
 def take_common(rows: list[Row]) -> dict[str, Any]:

@@ -210,7 +210,8 @@ def _add_table(recipe: Recipe, table: dict[str, Any]) -> None:
             raise UserError(f"singles: no {single!r}: {choices_hint(single, SINGLES)}")
     for column in columns:
         for name in column.split(" / "):
-            if name not in COLUMNS and not is_option(name):
+            # A column cannot be of the data, each of which is a picture column.
+            if name not in COLUMNS and (not is_option(name) or name.startswith("data.")):
                 raise UserError(f"columns: no {name!r}: {choices_hint(name, COLUMNS)}")
     names = [name for column in columns for name in column.split(" / ")]
     if repeated := [name for name in names if names.count(name) > 1]:

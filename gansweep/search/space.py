@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gansweep.components import is_option, options_of
+from gansweep.components import component_of, is_option, options_of
 from gansweep.config import (
     HYPERPARAMETERS,
     PARAMS,
@@ -192,7 +192,7 @@ def has_effect(dimension: Dimension, config: Config) -> bool:
         return bool(net.dropout)
     if is_option(names[0]):
         kind = names[0].partition(".")[0]
-        return names[0] in options_of(kind, getattr(config, kind))
+        return names[0] in options_of(kind, component_of(config, kind))
     effect = effective(config)
     # None in `config` itself is a value (as of width) and does not mean that there is no effect.
     return any(effect[name] is not None or getattr(config, name) is None for name in names)
@@ -225,7 +225,7 @@ def is_searched(argument: str) -> bool:
     """Return whether an override gives a parameter several values or an interval."""
     override = parse(argument)
     name = override.get_key_element()
-    known = name in PARAMS or is_option(name)
+    known = name in PARAMS or (is_option(name) and not name.startswith("data."))
     return override.is_sweep_override() and known and name not in (*LISTS, "seed")
 
 
@@ -265,7 +265,7 @@ def _declaration(name: str, base: Config, dimensions: dict[str, Dimension]) -> _
 
     Raises UserError if there is none.
     """
-    if not is_option(name):
+    if not is_option(name) or name.startswith("data."):
         searchable = [n for n in HYPERPARAMETERS if n != "seed"]
         if name not in searchable:
             raise UserError(f"{name} cannot be searched; {choices_hint(name, searchable)}")

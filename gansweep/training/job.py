@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gansweep.components import identity_of
+from gansweep.components import component_of, data_options, identity_of
 from gansweep.config import Config, from_record
 from gansweep.store.check import number
 from gansweep.store.errors import (
@@ -308,7 +308,7 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
     config, planned = read_plan(run)
     if planned.ready():  # In this usual case, the source of the data is not read again.
         return config, planned
-    data = prepare(config.data, planned.size, config.limit)
+    data = prepare(config.data, planned.size, config.limit, data_options(config))
     if data.sha256 != planned.sha256:
         raise UserError(
             f"data={data.name} has changed since run {run.id} was planned; type the command again"
@@ -345,6 +345,6 @@ def check_code(run_id: str, config: Config, identity: Mapping[str, Any]) -> None
         if name.endswith(".code") and identity.get(name, code) != code:
             kind = name.partition(".")[0]
             raise UserError(
-                f"the code of {kind}={getattr(config, kind)} has changed since run {run_id} was "
-                "planned; type the command again"
+                f"the code of {kind}={component_of(config, kind)} has changed since run {run_id} "
+                "was planned; type the command again"
             )

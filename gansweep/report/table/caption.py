@@ -9,13 +9,13 @@ from typing import Any
 
 from gansweep.components import is_option
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, ordered, parameter
-from gansweep.plugins import DATASETS, METRICS
+from gansweep.plugins import METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
 from gansweep.report.table.collect import Results, failed_trials
 from gansweep.report.table.cut_off import cut_off
 from gansweep.report.table.judged import distance, legend
 from gansweep.report.table.outcome import Outcome, warnings_of
-from gansweep.report.table.text import format_count, format_param, format_value
+from gansweep.report.table.text import format_count, format_data, format_param, format_value
 from gansweep.store.records import steps_per_epoch
 from gansweep.training.metrics.equilibrium import FLAGS
 
@@ -161,7 +161,7 @@ def _data(outcomes: list[Outcome]) -> str:
     if not configs:
         return "no run has a readable configuration"
     identities = [c["identity"] for c in configs]
-    names = dict.fromkeys(_name_with_note(c["data"]["name"]) for c in configs)
+    names = dict.fromkeys(map(format_data, configs))
     images = _span((c["data"]["images"] for c in configs), "{:,}")
     sizes = " and ".join(sorted({f"{c['data']['size']}×{c['data']['size']}" for c in configs}))
     steps = _span(i["steps"] for i in identities)
@@ -173,12 +173,6 @@ def _data(outcomes: list[Outcome]) -> str:
         f"{steps} steps ({epochs} epochs), width G {widths[0]}, D {widths[1]}, "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
     )
-
-
-def _name_with_note(data_set: str) -> str:
-    """Return a data set's name with its declared note, if there is one."""
-    note = DATASETS[data_set].note if data_set in DATASETS else ""
-    return f"{data_set} ({note})" if note else data_set
 
 
 def _span(values: Iterable[float], form: str = "") -> str:

@@ -97,7 +97,7 @@ class PictureColumn:
             return self.metric
         configs = (run.config for row in self.rows for run in self.cell(row).runs if run.config)
         names = (config["data"]["name"] for config in configs)
-        return next((str(DATASETS[n].metrics[0]) for n in names if n in DATASETS), "")
+        return next((str(DATASETS.entry(n).metrics[0]) for n in names if n in DATASETS), "")
 
     @property
     def label(self) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from gansweep.components import is_option
+from gansweep.components import is_option, label_of
 from gansweep.config import PARAMS, parameter
+from gansweep.plugins import DATASETS
 from gansweep.store.manifest import NOT_APPLICABLE
 
 UNKNOWN = "–"
@@ -35,6 +37,17 @@ def format_value(value: Any) -> str:
         text = format(Decimal(repr(value)), "f")
         return text.rstrip("0").rstrip(".") if "." in text else text
     return str(value)
+
+
+def format_data(config: Mapping[str, Any]) -> str:
+    """Return the data set of a config.json, with its note or its options in parentheses."""
+    name = config["data"]["name"]
+    note = DATASETS.entry(name).note if name in DATASETS else ""
+    options = config.get("params", {}).get("options") or {}
+    own = [f"{label_of(n)[5:]} {format_value(v)}" for n, v in options.items()
+           if n.startswith("data.")]  # fmt: skip
+    inside = ", ".join(filter(None, [note, *own]))
+    return f"{name} ({inside})" if inside else name
 
 
 def format_measured(value: float, digits: int, error: float | None = None) -> str:

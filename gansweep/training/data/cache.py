@@ -102,21 +102,26 @@ class Prepared:
             return False
 
 
-def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
+def prepare(
+    spec: DataConfig,
+    size: int,
+    limit: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Prepared:
     """Return the data set `spec` at `size` × `size` pixels, and make it if it is not cached.
 
-    With `limit`, only the first `limit` pictures are trained on. A truncated or altered cache is
-    made again. Raises UserError if the source is missing or cannot be read; the cache is then left
-    as it was.
+    With `limit`, only the first `limit` pictures are trained on. `options` are the parameters of a
+    user's data set by name. A truncated or altered cache is made again. Raises UserError if the
+    source is missing or cannot be read; the cache is then left as it was.
     """
-    source = find_source(spec, size)
+    source = find_source(spec, size, options)
     parts = split(source.count, spec.holdout, trained=source.trained, limit=limit)
     key = {
         **source.key, "name": spec.name, "size": size, "channels": spec.channels,
         "split": [len(parts.trained), len(parts.held), SPLIT_SEED],
     }  # fmt: skip
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"{spec.name}-{size}px-{digest}"
+    folder = cache_folder() / f"{file_name(spec.name)}-{size}px-{digest}"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
@@ -133,6 +138,11 @@ def prepare(spec: DataConfig, size: int, limit: int | None = None) -> Prepared:
             f"cannot write the data cache {error.filename or folder.parent}: {error.strerror}; "
             "point GANSWEEP_CACHE at a folder that can be written"
         ) from None
+
+
+def file_name(data_set: str) -> str:
+    """Return the name of a data set, which may be an import path, as a part of a file's name."""
+    return data_set.replace(":", ".")
 
 
 def _checksum(array: np.ndarray) -> str:

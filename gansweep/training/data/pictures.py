@@ -147,7 +147,7 @@ class Pictures:
             with self.open(name) as picture:
                 try:
                     upright = ImageOps.exif_transpose(picture)
-                    pixels = np.asarray(fit(_convert(upright, channels)))
+                    pixels = np.asarray(fit(convert(upright, channels)))
                 except UNREADABLE as error:
                     raise self._unreadable(name, error) from None
             return pixels.reshape(size, size, channels).transpose(2, 0, 1)
@@ -177,7 +177,7 @@ class Pictures:
         return result
 
 
-def _convert(picture: Image.Image, channels: int) -> Image.Image:
+def convert(picture: Image.Image, channels: int) -> Image.Image:
     """Convert a picture to 8-bit grey (one channel) or RGB.
 
     Transparent parts become white, and greys of more than 8 bits are scaled.

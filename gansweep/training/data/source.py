@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,18 @@ def dataset(
     digits, and that of random features first for all other images. `stand_in` is a data set without
     files that may replace this one (see `at_hand`), and `note` is what captions add to the name.
     The command line accepts the data set if the file conf/data/NAME.yaml exists. Raises ValueError
-    if the name is taken.
+    if the name is taken. (Data sets of users are registered by `gansweep.dataset`.)
     """
     if metrics is None:
         metrics = ("fd_lenet", "fd_random") if digits else ("fd_random", "swd")
     return DATASETS.register(
-        name, files=files, digits=digits, metrics=metrics, stand_in=stand_in, note=note
+        name,
+        builder=True,
+        files=files,
+        digits=digits,
+        metrics=metrics,
+        stand_in=stand_in,
+        note=note,
     )
 
 
@@ -63,12 +69,17 @@ class Source:
     remark: str = ""
 
 
-def find_source(spec: DataConfig, size: int) -> Source:
+def find_source(spec: DataConfig, size: int, options: Mapping[str, Any] | None = None) -> Source:
     """Return the source of `spec` in the first folder of `data.root` (A or A:B) that has the data.
 
-    `size` is the side of the images in pixels. Raises UserError, about the last folder, if no
-    folder has the data.
+    `size` is the side of the images in pixels, and `options` are the parameters of a user's data
+    set by name. Raises UserError, about the last folder, if no folder has the data, or if the data
+    set of the user does not return images.
     """
+    if not DATASETS[spec.name].builder:
+        from gansweep.training.data.component import component_source
+
+        return component_source(spec, size, options or {})
     build = DATASETS[spec.name].build
     roots = _roots(spec.root)
     for root in roots[:-1]:

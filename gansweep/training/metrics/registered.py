@@ -35,7 +35,7 @@ def primary_and_second(data_set: str) -> tuple[str, str]:
 
     Raises ValueError if the data set declares a metric that its scores do not have.
     """
-    primary, second = DATASETS[data_set].metrics
+    primary, second = DATASETS.entry(data_set).metrics
     valid = [metric.name for metric in metrics_of(data_set)]
     for name in (primary, second):
         if name not in valid:
@@ -48,7 +48,7 @@ def primary_and_second(data_set: str) -> tuple[str, str]:
 
 def judging_features(data_set: str) -> str:
     """Return the features that `judge` means in the declaration of a metric, for a data set."""
-    return "lenet" if DATASETS[data_set].digits else "random"
+    return "lenet" if DATASETS.entry(data_set).digits else "random"
 
 
 def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
@@ -56,7 +56,7 @@ def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
 
     `published` has the features of judge=inception or judge=dinov2, if one of these is set.
     """
-    digits = DATASETS[data_set].digits
+    digits = DATASETS.entry(data_set).digits
     available = {"judge", "pixels", "random", published} | ({"lenet"} if digits else set())
     return [m for m in METRICS if m.features in available and (m.for_digits or not digits)]
 
