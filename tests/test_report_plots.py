@@ -280,6 +280,17 @@ def test_many_numbers_make_an_axis_with_a_place_for_missing_values(tmp_path: Pat
     assert "n/a" in texts(drawn[0])
 
 
+def test_a_parameter_with_one_value_and_not_applicable_has_no_panel(tmp_path: Path) -> None:
+    rows = []
+    for loss, smooth in (("ns", 0.1), ("hinge", None)):
+        run = trained(tmp_path, f"{loss}-s1", 10.0)
+        rows.append(Row({"loss": loss, "smooth": smooth}, {NUMBER: [run.id]}))
+    drawn = draw_quality(column_of(tmp_path, rows))
+    assert drawn is not None
+    assert "loss" in texts(drawn[0])
+    assert "smooth factor" not in texts(drawn[0])
+
+
 def test_at_most_eight_parameters_have_a_panel(tmp_path: Path) -> None:
     names = ["gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr", "beta1"]
     rows = []

@@ -11,7 +11,7 @@ from gansweep.report.table.columns import Column, ReportRow, find_column, param_
 from gansweep.report.table.older import completed
 from gansweep.report.table.outcome import Outcome, read_outcome, single
 from gansweep.report.table.text import UNKNOWN, format_param
-from gansweep.store.manifest import SINGLES, Manifest, Row, Table
+from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Manifest, Row, Table
 from gansweep.store.run import Run
 
 
@@ -147,10 +147,20 @@ def _joined(manifests: Sequence[Manifest], reader: Reader) -> Results:
     )
 
 
-def varying(rows: list[ReportRow]) -> list[str]:
-    """Return the names of the parameters that differ between these rows."""
-    shown = {n: {format_param(n, row.params) for row in rows} for n in param_names(rows)}
-    return [name for name, texts in shown.items() if len(texts - {UNKNOWN}) > 1]
+def varying(rows: list[ReportRow], *, has: int = 1) -> list[str]:
+    """Return the names of the parameters that differ between these rows.
+
+    has: the least number of values apart from n/a. A parameter with one value and n/a says no more
+    than the parameter on which it depends.
+    """
+    shown = {
+        n: {format_param(n, row.params) for row in rows} - {UNKNOWN} for n in param_names(rows)
+    }
+    return [
+        name
+        for name, texts in shown.items()
+        if len(texts) > 1 and len(texts - {NOT_APPLICABLE}) >= has
+    ]
 
 
 def mark_results(results: Results) -> None:

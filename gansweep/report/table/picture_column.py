@@ -130,7 +130,7 @@ class PictureColumn:
 def picture_columns(results: Results, out: str | Path) -> list[PictureColumn]:
     """Return a `PictureColumn` for each picture column of a report."""
     rows = list({(row.sweep, row.number): row for row in results.rows}.values())
-    names = varying(rows)
+    names = varying(rows, has=2)
     return [
         PictureColumn(heading, out, [row for row in rows if heading in row.cells], names)
         for heading in results.pictures
