@@ -349,3 +349,10 @@ class Hyperparameters:
         "stopped early",
         group="judging",
     )
+    post_hoc_ema: bool = param(
+        False,
+        "keep snapshots of the generator's averaged weights, from which an average of any length "
+        "is made after the run",
+        "post-hoc EMA",
+        group="judging",
+    )

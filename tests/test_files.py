@@ -115,8 +115,9 @@ def test_the_page_names_every_file_of_a_run() -> None:
     assert len(names) > 15
     first_column = re.findall(r"^\| ([^|]+) \|", PAGE, re.M)
     known = {file for cell in first_column for file in cell.split(", ")}
-    assert {name for name in names if name not in known} == {"samples"}
+    assert {name for name in names if name not in known} == {"samples", "averages"}
     assert "`samples/step_NNNNNN.png`" in PAGE
+    assert "averages/step_NNNNNN.ckpt" in known
 
 
 def test_readme_and_reports_link_the_page() -> None:
@@ -163,6 +164,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     done = cli(
         "-m", "search=lr", "trials=1", "sampler=random", "pruner=none", "name=s", "data=mnist5k",
         "steps=8", "width=0.0625", "threads=1", "log_every=4", "ema_decay=0.9", "logger=csv",
+        "post_hoc_ema=true",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     done = cli("report", "s", "--format", "markdown,html,csv,latex", "--plots")

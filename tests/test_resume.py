@@ -36,6 +36,7 @@ KINDS = {
     "dropout": ("gen_drop=0.5", "disc_drop=0.5", "gen=3", "disc=3"),
     "fresh z, SGD, unshuffled": ("fresh_z=true", "disc_opt=sgd", "shuffle=false"),
     "bf16": ("precision=bf16",),
+    "averaged weights": ("ema_decay=0.9", "post_hoc_ema=true"),
 }
 
 
@@ -52,8 +53,9 @@ def events(run: Run, event: str) -> list[Any]:
 def same_as(run: Run, other: Run) -> None:
     """Check that two runs have equal weights bit for bit, equal pictures and equal losses."""
     assert run.final.read_bytes() == other.final.read_bytes()
-    pictures = {p.name: p.read_bytes() for p in run.samples.iterdir()}
-    assert pictures == {p.name: p.read_bytes() for p in other.samples.iterdir()}
+    for folder, its_folder in ((run.samples, other.samples), (run.averages, other.averages)):
+        files = {path.name: path.read_bytes() for path in folder.glob("*")}
+        assert files == {path.name: path.read_bytes() for path in its_folder.glob("*")}
     drop = ("seconds", "memory_mib", "judging_seconds")
     for mine, its in zip(run.read_metrics(), other.read_metrics(), strict=True):
         assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}

@@ -32,7 +32,7 @@ class Run:
         self.id = run.id
         self.folder = run.folder
         self._run = run
-        self._samplers: dict[str, Callable[[int, int | None], Tensor]] = {}
+        self._samplers: dict[Any, Callable[[int, int | None], Tensor]] = {}
 
     @property
     def status(self) -> str:
@@ -98,29 +98,37 @@ class Run:
         except (OSError, SyntaxError) as error:
             raise UserError(f"{path} cannot be read ({type(error).__name__})") from None
 
-    def generator(self, weights: str = "best") -> nn.Module:
+    def generator(self, weights: str = "best", ema: float | None = None) -> nn.Module:
         """Return the generator in evaluation mode on the CPU.
 
         It maps latents, float32 N × z_dim, uniform in [−1, 1], to images N×C×H×W in [−1, 1]. Of a
         run with `model=`, it is the whole LightningModule.
         weights: `best` are those of the best evaluation, `final` those of the last step, `averaged`
-        the average over the steps (with ema_decay). Raises UserError if the run does not have them.
+        the average over the steps (with ema_decay). ema: in their place, the average of this length
+        at the last step (with post_hoc_ema), where 0.05 looks back over about a twentieth of the
+        training. Raises UserError if the run does not have them.
         """
         from gansweep.training.generator import load_generator
 
-        return load_generator(self._run, weights)
+        return load_generator(self._run, weights, ema)
 
-    def sample(self, n: int = 16, seed: int | None = None, weights: str = "best") -> Tensor:
+    def sample(
+        self,
+        n: int = 16,
+        seed: int | None = None,
+        weights: str = "best",
+        ema: float | None = None,
+    ) -> Tensor:
         """Return `n` images, float32 N×C×H×W in [−1, 1], with C 1 or 3.
 
-        seed: that of the latents, and no seed draws other images at each call; weights: see
+        seed: that of the latents, and no seed draws other images at each call; weights and ema: see
         `generator`. Raises UserError if the run does not have these weights, or for `n` below 1.
         """
         from gansweep.training.generator import load_sampler
 
-        if weights not in self._samplers:
-            self._samplers[weights] = load_sampler(self._run, weights)
-        return self._samplers[weights](n, seed)
+        if (weights, ema) not in self._samplers:
+            self._samplers[weights, ema] = load_sampler(self._run, weights, ema)
+        return self._samplers[weights, ema](n, seed)
 
     def __repr__(self) -> str:
         """Return the id, the status and the result."""

@@ -28,6 +28,10 @@ def main(argv: list[str] | None = None) -> None:
         "--images", type=int, default=2000, help="number of generated images (default %(default)s)"
     )
     parser.add_argument(
+        "--ema", type=float, metavar="LENGTH",
+        help="score the average of this length of a run with post_hoc_ema=true, such as 0.05",
+    )  # fmt: skip
+    parser.add_argument(
         "--data", choices=DATASETS.names(), help="data set of real images, for a folder of pictures"
     )
     parser.add_argument("--root", help="folder of the real images, for data sets of files")
@@ -67,6 +71,7 @@ def main(argv: list[str] | None = None) -> None:
                 published=published,
                 real=DataConfig(args.data, root=args.root) if args.data else None,
                 size=args.size,
+                ema=args.ema,
             )
             run = f"{Path(target).name}/" if len(targets) > 1 else ""
             scores |= {f"{run}{file}": score for file, score in found.items()}

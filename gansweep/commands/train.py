@@ -64,7 +64,7 @@ def task(cfg: DictConfig) -> None:
     from gansweep.planning.identity import check_root, plan_run
     from gansweep.planning.plan import Preparer, keep_record
     from gansweep.report.table.outcome import read_outcome
-    from gansweep.store.run import check_planned
+    from gansweep.store.find_run import check_planned
     from gansweep.terminal.console import console
     from gansweep.training import stop
     from gansweep.training.dry_run import check_components

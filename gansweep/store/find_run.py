@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.manifest import RUN_NAME, read_manifest
-from gansweep.store.run import Run
+from gansweep.store.run import RUN_ID, Run
 
 WAYS = "a run's id or a prefix of its id, its folder, or SWEEP/ROW as the table numbers it"
 
@@ -101,3 +101,9 @@ def _runs_of_row(sweep: str, number: int, out: str | Path) -> list[Run]:
         reasons = "; ".join(dict.fromkeys(row.invalid.values()))
         raise UserError(f"{sweep}/{number} has no runs: {reasons}")
     return found
+
+
+def check_planned(out: str, run_id: str) -> None:
+    """Raise UserError unless the run is planned, so that a wrong id does not create a folder."""
+    if not RUN_ID.fullmatch(str(run_id)) or not Run(out, str(run_id)).config.exists():
+        raise UserError(f"run_id={run_id}: no planned run in {Path(out) / 'runs'}")

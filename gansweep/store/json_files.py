@@ -56,6 +56,14 @@ def tail_of(path: Path, size: int) -> bytes:
         return stream.read()
 
 
+def ends_with(path: Path, end: bytes) -> bool:
+    """Return whether the file exists and ends with these bytes."""
+    try:
+        return tail_of(path, len(end)) == end
+    except OSError:
+        return False
+
+
 def read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
     """Return the JSON objects of a stream, without damaged lines. tail: only the last objects."""
     data = b""

@@ -206,6 +206,13 @@ class EquilibriumRecord(_EquilibriumRecord, total=False):
     plateau: list[int]
 
 
+class EmaLength(TypedDict):
+    """The primary metric of the last weights, averaged with one length; 0 is no average."""
+
+    length: float
+    value: float | None
+
+
 class _JudgeRecord(TypedDict):
     primary: str
     score: Score
@@ -220,6 +227,7 @@ class JudgeRecord(_JudgeRecord, total=False):
     last: float | None
     equilibrium: EquilibriumRecord
     ema: Score
+    ema_lengths: list[EmaLength]
     errors: dict[str, str]
     judging_seconds: float
 

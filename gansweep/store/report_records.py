@@ -127,6 +127,8 @@ class CsvLine(TypedDict, total=False):
     equilibrium_epoch: float
     equilibrium: str
     flags: str
+    ema_length: float
+    ema_distance: float
     status: str
     commit: str
     metric: str

@@ -21,9 +21,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
-from gansweep.store.errors import Held, UserError
+from gansweep.store.errors import Held
 from gansweep.store.json_files import (
     append_line,
+    ends_with,
     finite,
     ordinary,
     parse,
@@ -42,9 +43,11 @@ from gansweep.store.records import (
     fault_of,
     upgrade,
 )
+from gansweep.store.steps import by_step
 
 SCHEMA = 4  # version of the identity, raised when equal parameters no longer give equal numbers
 LOCK_PATIENCE = 0.5  # seconds within which a reader of the status releases the lock
+PNG_END = b"IEND\xaeB`\x82"  # the last chunk of a PNG file
 NO_JSON = "the file is no JSON object"
 FAILED = ("failed", "diverged")  # statuses of runs that are retried only on request
 
@@ -128,14 +131,6 @@ def damaged(path: Path) -> bool:
     return path.exists() and read_json(path) is None
 
 
-def _whole_png(path: Path) -> bool:
-    """Return whether `path` exists and ends with the last chunk of a PNG file."""
-    try:
-        return tail_of(path, 8) == b"IEND\xaeB`\x82"
-    except OSError:
-        return False
-
-
 RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # the form of `Run.make_id`
 
 
@@ -176,6 +171,7 @@ class Run:
         self.environment = self.folder / "environment.json"
         self.metrics = self.folder / "metrics.jsonl"
         self.samples = self.folder / "samples"
+        self.averages = self.folder / "averages"
         self.picture = self.folder / "samples.png"
         self.evaluations = self.folder / "judge.jsonl"
         self.best = self.folder / "best.ckpt"
@@ -202,9 +198,15 @@ class Run:
 
     def sample_pictures(self) -> dict[int, Path]:
         """Return the existing sample pictures by step, in ascending order."""
-        numbers = (path.stem[5:] for path in self.samples.glob("step_*.png"))
-        paths = {int(text): self.sample(int(text)) for text in numbers if text.isdecimal()}
-        return {step: path for step, path in sorted(paths.items()) if path.is_file()}
+        return by_step(self.samples, self.sample)
+
+    def snapshot(self, step: int) -> Path:
+        """Return the path of the averages of weights after one step."""
+        return self.averages / f"step_{step:06d}.ckpt"
+
+    def snapshots(self) -> dict[int, Path]:
+        """Return the existing averages of weights by step, in ascending order."""
+        return by_step(self.averages, self.snapshot)
 
     def read_config(self) -> RunConfig | None:
         """Return the configuration, or None if its file is missing or damaged."""
@@ -264,7 +266,7 @@ class Run:
 
     def complete(self) -> bool:
         """Return whether the run is done and its sample picture is complete."""
-        return self.status() == "done" and _whole_png(self.picture)
+        return self.status() == "done" and ends_with(self.picture, PNG_END)
 
     def judged(self) -> dict[str, Any] | None:
         """Return the judge's record in the result, which was not examined, or None."""
@@ -321,9 +323,11 @@ class Run:
         because they cover all attempts.
         """
         stale = [self.final, self.result, self.failure, self.best, self.best_picture]
-        stale += [path for number, path in self.sample_pictures().items() if number > step]
+        by_step = (*self.sample_pictures().items(), *self.snapshots().items())
+        stale += [path for number, path in by_step if number > step]
         # Temporary files of killed processes are hidden and have a suffix, unlike the lock.
-        stale += [p for f in (self.folder, self.samples) for p in f.glob(".*.*") if p.is_file()]
+        folders = (self.folder, self.samples, self.averages)
+        stale += [path for f in folders for path in f.glob(".*.*") if path.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
             stale += [self.evaluations, self.nearest, self.dirty, self.clean]
@@ -392,9 +396,3 @@ def _locks(handle: int) -> bool:
 def now() -> str:
     """Return the time (UTC) as text that sorts by time."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-
-
-def check_planned(out: str, run_id: str) -> None:
-    """Raise UserError unless the run is planned, so that a wrong id does not create a folder."""
-    if not RUN_ID.fullmatch(str(run_id)) or not Run(out, str(run_id)).config.exists():
-        raise UserError(f"run_id={run_id}: no planned run in {Path(out) / 'runs'}")

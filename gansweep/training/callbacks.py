@@ -15,7 +15,9 @@ from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training import stop
 from gansweep.training.checkpoint import Checkpoint, save_checkpoint
+from gansweep.training.ema_profiles import snapshot_steps
 from gansweep.training.memory import peak_memory
+from gansweep.training.post_hoc import save_snapshot
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
 
@@ -108,6 +110,20 @@ class Samples(_Writer):
         images = gan.sample(fixed_latents(gan.z_dim))
         save_grid(images, self.run.sample(gan.steps_done))
         save_grid(images, self.run.picture)
+
+
+class Snapshots(_Writer):
+    """This callback saves the averages of post_hoc_ema at the steps of `snapshot_steps`."""
+
+    def __init__(self, run: Run, total: int) -> None:
+        super().__init__(run, total, total)
+        self.steps = set(snapshot_steps(total))
+
+    def due(self, step: int) -> bool:
+        return step in self.steps
+
+    def write(self, gan: Trainee) -> None:
+        save_snapshot(self.run, gan)
 
 
 class Checkpoints(_Writer):

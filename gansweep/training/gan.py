@@ -5,15 +5,16 @@ The module receives built networks and knows none of them by name.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from gansweep.training import stop
+from gansweep.training import ema_profiles, stop
+from gansweep.training.averages import averaged_model, power_function_update, trained_weights
 from gansweep.training.data.pixels import normalise
 from gansweep.training.latents import latents
 from gansweep.training.recipe.objective import Objective
@@ -54,6 +55,7 @@ class GAN(pl.LightningModule):
         disc_optimizer: MakeOptimizer,
         memory_format: torch.memory_format = torch.contiguous_format,
         ema_decay: float | None = None,
+        post_hoc_ema: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -65,11 +67,22 @@ class GAN(pl.LightningModule):
         self.fresh_z = fresh_z
         self.reuse_fake = reuse_fake and not fresh_z
         self.memory_format = memory_format
-        self.ema_decay = ema_decay
-        # This copy of G has averaged weights (Yazıcı et al. 2019) and G's batch-norm statistics.
-        self.averaged = (
-            None if ema_decay is None else copy.deepcopy(generator).requires_grad_(False)
-        )
+        # Each average with what it averages. The list hides them from `state_dict`, which has the
+        # averaged weights under the names of this module.
+        self._averages: list[tuple[AveragedModel, nn.Module]] = []
+        self.averaged: nn.Module | None = None
+        if ema_decay is not None:
+            average = averaged_model(generator, get_ema_multi_avg_fn(ema_decay))
+            self.averaged = average.module
+            self._averages.append((average, generator))
+        if post_hoc_ema:
+            weights = nn.ParameterList(trained_weights(generator).values())
+            averages = [
+                averaged_model(weights, power_function_update(length, self._clock))
+                for length in ema_profiles.TRACKED
+            ]
+            self.power_averages = nn.ModuleList(average.module for average in averages)
+            self._averages += [(average, weights) for average in averages]
         self._make_optimizers = (gen_optimizer, disc_optimizer)
         # Lightning's global_step counts the steps of every optimizer; steps_done counts batches.
         self.steps_done = 0
@@ -170,17 +183,27 @@ class GAN(pl.LightningModule):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
 
-    @torch.no_grad()
     def _average(self) -> None:
-        """Move the averaged weights towards G's by 1 − `ema_decay`; copy G's batch-norm buffers."""
-        if self.averaged is None or self.ema_decay is None:
-            return
-        weights = zip(self.averaged.parameters(), self.generator.parameters(), strict=True)
-        for mean, weight in weights:
-            mean.lerp_(weight, 1 - self.ema_decay)
-        statistics = zip(self.averaged.buffers(), self.generator.buffers(), strict=True)
-        for copied, current in statistics:
-            copied.copy_(current)
+        """Move each average towards G's weights."""
+        for average, model in self._averages:
+            average.update_parameters(model)
+
+    def _clock(self) -> tuple[int, int]:
+        """Return the number of the present step, from 1, and the steps between two steps of G."""
+        return self.steps_done + 1, self.objective.d_steps
+
+    def tracked(self) -> dict[float, dict[str, Tensor]]:
+        """Return the power-function averages by length, each by the names of G's weights."""
+        names = trained_weights(self.generator)
+        averages = getattr(self, "power_averages", ())
+        return {
+            length: {n: w.detach() for n, w in zip(names, average, strict=True)}
+            for length, average in zip(ema_profiles.TRACKED, averages, strict=False)
+        }
+
+    def averaged_until(self) -> int:
+        """Return the number of the last step after which the averages were updated."""
+        return self.steps_done - self.steps_done % self.objective.d_steps
 
     def health(self) -> dict[str, float]:
         """Return the balance of D and G after the last step, or {} before the first step.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.run import Run
+from gansweep.training.ema_profiles import check_length
 from gansweep.training.gan import GAN
 from gansweep.training.hosted import Hosted
 from gansweep.training.job import one_line, read_plan
@@ -17,20 +18,23 @@ from gansweep.training.judge_callback import load_best
 from gansweep.training.latents import latents
 from gansweep.training.metrics.files import load
 from gansweep.training.network_source import changed_networks
+from gansweep.training.post_hoc import Snapshots, load_average
 from gansweep.training.train import build_trainee
 
 BATCH = 256  # images that the generator makes at a time
 WEIGHTS = ("best", "final", "averaged")
 
 
-def load_generator(run: Run, weights: str = "best") -> nn.Module:
+def load_generator(run: Run, weights: str = "best", ema: float | None = None) -> nn.Module:
     """Return the generator of a run, in evaluation mode on the CPU; of `model=`, the whole module.
 
     weights: `best` are those of the best evaluation, `final` those of the last step, and `averaged`
-    are the average over the steps of a run with ema_decay. The data set of the run is not needed.
-    Raises UserError if the run does not have these weights, or if they cannot be used.
+    are the average over the steps of a run with ema_decay. ema: in their place, the average of this
+    length that ends with the last step of a run with post_hoc_ema; see `ema_profiles`. The data set
+    of the run is not needed. Raises UserError if the run does not have these weights, or if they
+    cannot be used.
     """
-    trainee = _load(run, weights)
+    trainee = _load(run, weights, ema)
     if isinstance(trainee, Hosted):
         return trainee.module.eval()
     generator = trainee.averaged if weights == "averaged" else trainee.generator
@@ -38,13 +42,15 @@ def load_generator(run: Run, weights: str = "best") -> nn.Module:
     return generator.eval()
 
 
-def load_sampler(run: Run, weights: str = "best") -> Callable[[int, int | None], Tensor]:
+def load_sampler(
+    run: Run, weights: str = "best", ema: float | None = None
+) -> Callable[[int, int | None], Tensor]:
     """Return a function `(n, seed)` that draws n images, float32 N×C×H×W in [−1, 1].
 
     The seed decides the latents; without one, torch's global random generator does. The function
-    raises UserError for `n` below 1. weights, and what is raised here: see `load_generator`.
+    raises UserError for `n` below 1. weights, ema, and what is raised here: see `load_generator`.
     """
-    trainee = _load(run, weights)
+    trainee = _load(run, weights, ema)
     sample = trainee.sample_averaged if weights == "averaged" else trainee.sample
 
     def draw(n: int, seed: int | None) -> Tensor:
@@ -56,10 +62,15 @@ def load_sampler(run: Run, weights: str = "best") -> Callable[[int, int | None],
     return draw
 
 
-def _load(run: Run, weights: str) -> GAN | Hosted:
+def _load(run: Run, weights: str, ema: float | None) -> GAN | Hosted:
     """Return what a run has trained, with the weights of `load_generator`."""
     if weights not in WEIGHTS:
         raise UserError(f"weights={weights!r}: {choices_hint(weights, WEIGHTS)}")
+    if ema is not None:
+        check_length(ema)
+        if weights != "best":
+            raise UserError(f"give weights={weights!r} or ema={ema:g}, not both")
+        weights = "final"
     config, data = read_plan(run)
     path = run.best if weights == "best" else run.final
     if not path.is_file():
@@ -82,6 +93,10 @@ def _load(run: Run, weights: str) -> GAN | Hosted:
             load_best(run, trainee)
         else:
             trainee.load_state_dict(load(path))
+        if ema is not None:
+            load_average(Snapshots(run), trainee, ema)
+    except UserError:
+        raise
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise UserError(f"{path} cannot be used ({one_line(error)[:200]})") from None
     return trainee

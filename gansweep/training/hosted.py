@@ -80,6 +80,12 @@ class Hosted:
     def sample_averaged(self, z: Tensor) -> Tensor:
         raise AssertionError("a hosted module has no averaged generator")
 
+    def tracked(self) -> dict[float, dict[str, Tensor]]:
+        return {}
+
+    def averaged_until(self) -> int:
+        raise AssertionError("a hosted module has no averages")
+
     def health(self) -> dict[str, float]:
         return {}
 

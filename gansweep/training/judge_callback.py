@@ -17,14 +17,17 @@ from PIL import Image
 from torch import Tensor
 
 from gansweep.store.check import number
-from gansweep.store.records import EvaluationLine, JudgeRecord, Score
+from gansweep.store.errors import Diverged, UserError
+from gansweep.store.records import EmaLength, EvaluationLine, JudgeRecord, Score
 from gansweep.store.run import Run, write_file
 from gansweep.training.data.pixels import normalise
+from gansweep.training.ema_profiles import JUDGED, MOST_ERROR
 from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import MIN_IMAGES
+from gansweep.training.post_hoc import Snapshots, load_average
 from gansweep.training.samples import fixed_latents, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
 from gansweep.training.whitening import whiten
@@ -146,8 +149,9 @@ class Judging(pl.Callback):
         """
         started = time.perf_counter()
         best = self.tracker.equilibrium()
-        step = load_best(self.run, gan) if best is not None and best.step > 0 else None
         z = latents(gan.z_dim, self.scored, seed=SCORE_SEED)
+        lengths = self._lengths(gan, z) if gan.tracked() else []
+        step = load_best(self.run, gan) if best is not None and best.step > 0 else None
         averaged = None if gan.averaged is None else self._score(gan.sample_averaged, z)
         score = self._score(gan.sample, z)
         score["step"] = step
@@ -162,6 +166,8 @@ class Judging(pl.Callback):
             verdict["second"] = self.judge.second
         if averaged is not None:
             verdict["ema"] = averaged
+        if lengths:
+            verdict["ema_lengths"] = lengths
         if self.judge.errors:
             verdict["errors"] = dict(self.judge.errors)
         if best is not None:
@@ -180,6 +186,33 @@ class Judging(pl.Callback):
 
     def _score(self, sample: Sample, z: Tensor) -> Score:
         return cast("Score", self.judge.score(generate(sample, z)))
+
+    def _lengths(self, gan: Trainee, z: Tensor) -> list[EmaLength]:
+        """Return the primary metric of the last weights, and of their averages by length.
+
+        `gan` has the last weights, also afterwards. Lengths for which the snapshots are too few are
+        left out. If the snapshots cannot be used, the judge's errors have the reason.
+        """
+        weights = {name: value.clone() for name, value in gan.generator.state_dict().items()}
+        found: list[EmaLength] = [{"length": 0.0, "value": self._value(gan, z)}]
+        try:
+            snapshots = Snapshots(self.run)
+            for length in JUDGED:
+                if snapshots.error(length) <= MOST_ERROR:
+                    load_average(snapshots, gan, length)
+                    found.append({"length": length, "value": self._value(gan, z)})
+        except UserError as error:
+            self.judge.errors["post_hoc_ema"] = str(error)
+        gan.generator.load_state_dict(weights)
+        return found
+
+    def _value(self, gan: Trainee, z: Tensor) -> float | None:
+        """Return the primary metric of the images of `gan`; None if they are not finite."""
+        try:
+            images = generate(gan.sample, z)
+        except Diverged:
+            return None
+        return number(self.judge.further(images, [self.judge.primary]), self.judge.primary)
 
     def _draw_nearest(self, gan: Trainee) -> None:
         """Draw for each image of the sample picture the nearest training image, in its place."""

@@ -13,6 +13,7 @@ from gansweep.store.errors import UserError
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, prepare
+from gansweep.training.ema_profiles import check_length
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import SCORE_SEED, load_best
 from gansweep.training.latents import latents
@@ -20,6 +21,7 @@ from gansweep.training.metrics.distances import Neighbourhood
 from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.files import load
 from gansweep.training.metrics.published import PublishedFeatures
+from gansweep.training.post_hoc import Snapshots, load_average
 from gansweep.training.train import build_trainee
 
 MIN_PICTURES = 100  # A distance of fewer pictures is not meaningful.
@@ -33,20 +35,26 @@ def score_existing(
     published: PublishedFeatures | None = None,
     real: DataConfig | None = None,
     size: int = 28,
+    ema: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Return the scores (see `Judge.score`) by the name of the scored file or folder.
 
     `target` is a run's id or folder, a checkpoint in a run folder, or a folder of pictures. `out`
     is the folder of runs, `count` is the number of images to generate, and `published` is a further
     net to measure with. A folder of pictures is compared with the data set `real` at `size` ×
-    `size` pixels. Raises UserError if there is nothing to score, or if the images are too few.
+    `size` pixels. With `ema`, the average of this length of a run with post_hoc_ema is scored
+    alone. Raises UserError if there is nothing to score, or if the images are too few.
     """
+    if ema is not None:
+        check_length(ema)
     path = Path(target)
     checkpoint = path if path.suffix == ".ckpt" else None
     folder = (path.parent if checkpoint else path).resolve()
     run = Run(folder.parent.parent, folder.name) if path.exists() else Run(out, path.name)
+    if ema is not None and (checkpoint or not run.config.exists()):
+        raise UserError(f"--ema {ema:g} needs a run with post_hoc_ema=true, and {target} is none")
     if run.config.exists():
-        return _of_run(run, checkpoint, count, published)
+        return _of_run(run, checkpoint, count, published, ema)
     if not path.is_dir():
         raise UserError(f"{target} is neither a run in {out}/runs nor a checkpoint nor a folder")
     if real is None:
@@ -56,14 +64,22 @@ def score_existing(
 
 
 def _of_run(
-    run: Run, checkpoint: Path | None, count: int, published: PublishedFeatures | None
+    run: Run,
+    checkpoint: Path | None,
+    count: int,
+    published: PublishedFeatures | None,
+    ema: float | None,
 ) -> dict[str, dict[str, Any]]:
-    """Score `checkpoint`, or the best and the final weights of `run`, by file name."""
+    """Score `checkpoint`, or the best and the final weights of `run`, by file name.
+
+    With `ema`, score the average of this length that ends with the final weights.
+    """
     config, data = load_plan(run)
     _check_reals(data)
     judge = Judge(data, published=published)
     gan = build_trainee(config, data)
-    files = [checkpoint] if checkpoint else [run.best, run.final]
+    files = [checkpoint] if checkpoint else [run.best, run.final] if ema is None else [run.final]
+    snapshots = None if ema is None else Snapshots(run)
     scores = {}
     for path in files:
         if not path.is_file():
@@ -76,8 +92,12 @@ def _of_run(
                 gan.load_state_dict(state.get("weights", state))
         except Exception as error:
             raise UserError(f"{path} cannot be read ({' '.join(str(error).split())})") from None
+        name = path.name
+        if snapshots is not None and ema is not None:
+            load_average(snapshots, gan, ema)
+            name = f"EMA {ema:g}"
         images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_SEED))
-        scores[path.name] = judge.score(images)
+        scores[name] = judge.score(images)
     _print_errors(judge)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} does not exist")

@@ -31,7 +31,7 @@ from gansweep.store.errors import UserError
 from gansweep.store.records import JudgeRecord, NetworkSizes, Rates, Result
 from gansweep.store.run import Run, write_json
 from gansweep.terminal.console import console
-from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples
+from gansweep.training.callbacks import Bar, Checkpoints, Metrics, Restore, Samples, Snapshots
 from gansweep.training.checkpoint import Checkpoint
 from gansweep.training.data import Prepared
 from gansweep.training.data.batches import Batches
@@ -112,11 +112,14 @@ def _train(
     metrics = Metrics(run, config.log_every, steps, batches.per_epoch, start)
     every = config.sample_every or max(1, steps // 10)
     samples = Samples(run, every, steps)
+    snapshots = Snapshots(run, steps) if gan.tracked() else None
     checkpoints = Checkpoints(run, every, steps, metrics)
     judging = None
     if judge is not None:
         judging = Judging(run, judge, config.z_dim, steps, config.batch_size, config.early_stop)
-    writers = [w for w in (metrics, samples, judging, checkpoints) if w is not None]
+    # A checkpoint follows the snapshot of its step, so that a resumed run has all earlier ones.
+    parts = (metrics, samples, snapshots, judging, checkpoints)
+    writers = [writer for writer in parts if writer is not None]
     # Checkpoints may end the run, so the loggers receive the last step before that.
     callbacks = [*writers[:-1], *loggers, checkpoints]
     counter = [Counter(gan)] if isinstance(gan, Hosted) else []
@@ -151,8 +154,9 @@ def _train(
     steps_done = gan.steps_done
     save(run.final, gan.state_dict())
     gan.to(device)  # Lightning has moved the GAN to the CPU, where judging would take minutes.
-    for writer in (metrics, samples):
-        writer.finish(gan)
+    for writer in (metrics, samples, snapshots):
+        if writer is not None:
+            writer.finish(gan)
     if judging is not None:
         trained -= judging.seconds
         judging.evaluate_if_never(gan)
@@ -312,6 +316,7 @@ def build_gan(config: Config, channels: int, steps: int = 1) -> GAN:
         ),
         memory_format=MEMORY_FORMATS[config.memory_format],
         ema_decay=config.ema_decay,
+        post_hoc_ema=config.post_hoc_ema,
     )
 
 

@@ -47,6 +47,12 @@ class Trainee(Weights, Protocol):
     def sample_averaged(self, z: Tensor) -> Tensor:
         """Return the same from the averaged generator."""
 
+    def tracked(self) -> dict[float, dict[str, Tensor]]:
+        """Return the averages of post_hoc_ema by length, by the names of weights; else nothing."""
+
+    def averaged_until(self) -> int:
+        """Return the number of the last step after which these averages were updated."""
+
     def health(self) -> dict[str, float]:
         """Return numbers by name that describe the last step, for metrics.jsonl."""
 

@@ -95,6 +95,18 @@ def flags(run: Outcome) -> str | None:
     return ", ".join(run.marks) or None
 
 
+@RESULTS.register("ema_length", heading="best EMA length", text=lambda v: f"{v:.3g}")
+def ema_length(run: Outcome) -> float | None:
+    """Length of the post-hoc EMA with the best value of the primary metric; 0: no EMA is better"""
+    return run.best_average["length"] if run.best_average else None
+
+
+@RESULTS.register("ema_distance", heading="with best EMA length", text=lambda v: f"{v:.4g}")
+def ema_distance(run: Outcome) -> float | None:
+    """Primary metric of the last weights, averaged with this length"""
+    return run.best_average["value"] if run.best_average else None
+
+
 @RESULTS.register("status", heading="status", text=str)
 def status(run: Outcome) -> str | None:
     """Status of the run: done, running, failed, diverged, interrupted, planned or damaged"""

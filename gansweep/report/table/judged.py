@@ -8,7 +8,7 @@ from typing import Any
 from gansweep.plugins import METRICS
 from gansweep.report.table.text import format_measured
 from gansweep.store.check import number
-from gansweep.store.records import JudgeRecord, Score
+from gansweep.store.records import EmaLength, JudgeRecord, Score
 from gansweep.training.metrics.equilibrium import FLAGS, flag_of
 
 MIN_RUNS = 5  # fewer runs are too few to compare ranks
@@ -41,7 +41,22 @@ def remainder(judge: JudgeRecord) -> list[str]:
         parts.append(f"({METRICS.entry(published).label} {_measured(judge['score'], published)})")
     if "ema" in judge:
         parts.append(f"(EMA, at the end: {_measured(judge['ema'], judge['primary'])})")
+    if found := best_average(judge):
+        name = f"EMA of length {found['length']:g}" if found["length"] else "no EMA"
+        parts.append(f"({name}, at the end: {distance(judge['primary'], found['value'] or 0)})")
     return parts
+
+
+def best_average(judge: JudgeRecord) -> EmaLength | None:
+    """Return the length of the average with the best primary metric, 0 for none, and the metric.
+
+    Returns None for a run without averages of its weights.
+    """
+    found = [each for each in judge.get("ema_lengths", []) if each["value"] is not None]
+    if not any(each["length"] for each in found):
+        return None
+    sign = METRICS.sign(judge["primary"])
+    return min(found, key=lambda each: sign * (each["value"] or 0), default=None)
 
 
 def marks(judge: JudgeRecord) -> list[str]:

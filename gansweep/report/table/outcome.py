@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gansweep.plugins import METRICS
-from gansweep.report.table.judged import headline, marks, remainder
+from gansweep.report.table.judged import best_average, headline, marks, remainder
 from gansweep.store.check import number
 from gansweep.store.records import (
+    EmaLength,
     Environment,
     EquilibriumRecord,
     Failure,
@@ -62,6 +63,11 @@ class Outcome:
     def equilibrium(self) -> EquilibriumRecord | None:
         """The step with the best value; None if it is not known."""
         return self.judge.get("equilibrium") if self.judge else None
+
+    @property
+    def best_average(self) -> EmaLength | None:
+        """The best length of a post-hoc EMA; None for a run without post_hoc_ema."""
+        return best_average(self.judge) if self.judge else None
 
     @property
     def value(self) -> float | None:

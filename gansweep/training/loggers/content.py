@@ -81,6 +81,8 @@ def outcome(result: Result) -> dict[str, float]:
     if judge := result.get("judge"):
         found |= {n: v for n, v in judge["score"].items() if n not in ("n", "reals", "step")}
         found |= {f"{n}_ema": v for n, v in judge.get("ema", {}).items() if n == judge["primary"]}
+        for each in judge.get("ema_lengths", []):
+            found[f"{judge['primary']}_ema_{each['length']:g}"] = each["value"]
         best = judge.get("equilibrium")
         found |= {f"equilibrium_{n}": best.get(n) for n in ("step", "epoch")} if best else {}
         flags = {f"flag/{name.replace(' ', '_')}": 1.0 for name in judge["flags"]}

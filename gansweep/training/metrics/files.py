@@ -24,15 +24,16 @@ def save(path: Path, state: dict[str, Any]) -> None:
     write_bytes(path, buffer.getbuffer())
 
 
-def load(path: Path) -> Any:
+def load(path: Path, *, mmap: bool = False) -> Any:
     """Return the tensors in a file, on the CPU.
 
-    Raises ValueError if the file is damaged or has other objects. The message of torch for this
-    case is replaced, as it advises to load the file with permission to run any code.
+    mmap: whether the tensors are read from the disk only when they are used. Raises ValueError if
+    the file is damaged or has other objects. The message of torch for this case is replaced, as it
+    advises to load the file with permission to run any code.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about files that it then refuses.
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         except pickle.UnpicklingError:
             raise ValueError(f"{path.name} is damaged, or holds more than weights") from None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gansweep.config import Config
 from gansweep.store.errors import UserError
@@ -20,7 +21,7 @@ from gansweep.training.networks.foreign import (
 
 # What decides whether networks can be built and fit, besides the options.
 _DECIDING = ("gen", "disc", "z_dim", "width", "alpha", "gen_drop", "disc_drop", "gen_norm",
-             "disc_norm", "penalty")  # fmt: skip
+             "disc_norm", "penalty", "ema_decay")  # fmt: skip
 _faults: dict[Any, UserError | None] = {}
 
 
@@ -49,6 +50,8 @@ def check_networks(config: Config, image: tuple[int, int, int]) -> None:
 
 def _try_both(config: Config, image: tuple[int, int, int]) -> None:
     generator, discriminator = build_networks(config, image[0])
+    if config.ema_decay is not None:
+        _try_copy(generator, config)
     images = pass_through(generator, torch.zeros(BATCH, config.z_dim))
     made = checked_shape(images, config.gen)
     if made != image:
@@ -68,3 +71,14 @@ def _try_both(config: Config, image: tuple[int, int, int]) -> None:
             f"disc={config.disc} returns {shown or 'one number'} for {BATCH} images, not {BATCH} "
             "outputs"
         )
+
+
+def _try_copy(generator: nn.Module, config: Config) -> None:
+    """Raise UserError unless the generator can be copied, which the average of ema_decay needs."""
+    try:
+        copy.deepcopy(generator)
+    except Exception as error:
+        raise UserError(
+            f"ema_decay={config.ema_decay:g}: gen={config.gen} cannot be copied "
+            f"({one_line(error)}); use post_hoc_ema=true, which copies only its weights"
+        ) from error
