@@ -7,6 +7,7 @@ names, and from the entry points of installed packages in the group `gansweep.pl
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib
 import os
@@ -58,14 +59,25 @@ def import_module(name: str, where: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise UserError(
-                f"{where}: there is no module {error.name!r}; it is looked for in this folder, in "
-                "PYTHONPATH and among the installed packages"
+                f"{where}: there is no module {error.name!r}{_correction(name)}; it is looked for "
+                "in this folder, in PYTHONPATH and among the installed packages"
             ) from None
         raise UserError(f"{where} cannot be imported: {told(error)}") from error
     except Exception as error:
-        raise UserError(f"{where} cannot be imported: {told(error)}") from error
+        remedy = ""
+        if "no known parent package" in str(error):
+            remedy = "; start gansweep in the folder above and write FOLDER.MODULE:NAME"
+        raise UserError(f"{where} cannot be imported: {told(error)}{remedy}") from error
     except SystemExit as error:
         raise UserError(f"{where} calls sys.exit({error.code!r}) when it is imported") from None
+
+
+def _correction(name: str) -> str:
+    """Return a hint for the name of a module that does not exist; empty without a likely one."""
+    if name.endswith(".py"):
+        return f"; did you mean {name.removesuffix('.py')!r}?"
+    near = difflib.get_close_matches(name, [path.stem for path in Path.cwd().glob("*.py")], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def import_object(path: str, where: str) -> Any:
@@ -89,6 +101,17 @@ def is_import_path(name: str) -> bool:
     module, colon, attribute = name.partition(":")
     parts = [*module.split("."), *attribute.split(".")]
     return bool(colon) and all(part.isidentifier() for part in parts)
+
+
+def respelled(name: str) -> str:
+    """Return `package.module:name` for `package.module.name` and `package/module.py:name`.
+
+    Returns an empty text for anything else.
+    """
+    module, _, attribute = name.partition(":") if ":" in name else name.rpartition(".")
+    module = module.removesuffix(".py").replace("/", ".").strip(".")
+    path = f"{module}:{attribute}"
+    return path if is_import_path(path) else ""
 
 
 def told(error: BaseException) -> str:

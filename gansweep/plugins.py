@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
 
-from gansweep.loading import import_object, is_import_path
+from gansweep.loading import import_object, is_import_path, respelled
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.records import OLD_DISTANCES, Score
 
@@ -122,6 +122,8 @@ class Registry:
         return ", or ".join(part for part in (names, path) if part)
 
     def _hint(self, name: str) -> str:
+        if self.by_path and (meant := respelled(name)):
+            return f"did you mean {meant!r}?"
         if not self.names():
             return f"valid: {self.valid()}"
         path = ", or an import path, package.module:Name" if self.by_path else ""

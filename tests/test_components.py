@@ -291,7 +291,10 @@ def test_plugins_register_names(
     ("words", "says"),
     [
         ("gen=nets:Gen", "nets has no 'Gen'; it has G, D,"),
-        ("gen=nest:G", "there is no module 'nest'"),
+        ("gen=nest:G", "there is no module 'nest'; did you mean 'nets'?"),
+        ("gen=nets.py:G", "there is no module 'nets.py'; did you mean 'nets'?"),
+        ("gen=nets.G", "gen=nets.G: did you mean 'nets:G'?"),
+        ("gen=relative:G", "start gansweep in the folder above and write FOLDER.MODULE:NAME"),
         ("gen=nets:FORTY", "is no function or class but int"),
         ("gen=gennet", "or an import path, package.module:Name"),
         (
@@ -327,6 +330,7 @@ def test_bad_components_are_one_line(
 ) -> None:
     (folder / "broken.py").write_text("import torch\nclass G(nn.Module): ...\n")
     (folder / "syntax.py").write_text("class G(:\n")
+    (folder / "relative.py").write_text("from .nets import G\n")
     (folder / "exits.py").write_text("import sys\nsys.exit(3)\n")
     given = {word.split("=")[0]: word for word in (*SMALL, *words.split())}
     assert says in one_line_error(cli(*(["-m"] if multirun else []), *given.values()))

@@ -138,7 +138,9 @@ def _check_options(options: Namespace) -> None:
 
 
 def _refuse_word(word: str) -> NoReturn:
-    """Raise UserError for a word that is neither a command nor name=value."""
+    """Raise UserError for a word that is no name=value, where only these are valid."""
+    if word in COMMANDS:
+        raise UserError(f"{word} is a command, which comes first: python -m gansweep {word} …")
     if near := nearest(word, COMMANDS):
         raise UserError(f"no command {word!r}: did you mean {near!r}? --help lists all commands")
     _refuse(f"{word!r} is neither name=value nor a command ({', '.join(COMMANDS)})")
