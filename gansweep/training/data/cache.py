@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +18,9 @@ from gansweep.store.errors import UserError
 from gansweep.store.records import DataRecord
 from gansweep.store.run import read_json, write_json
 from gansweep.terminal.console import console
-from gansweep.training.data.source import Source, find_source
+from gansweep.training.data.component import source_of
+from gansweep.training.data.folder import cache_folder, file_name
+from gansweep.training.data.source import Source
 from gansweep.training.data.split import SPLIT_SEED, Split, split
 
 if TYPE_CHECKING:
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
     from gansweep.params import DataConfig
 
 TRAINING_FILE, HELD_OUT_FILE = "images.npy", "held.npy"
-
-
-def cache_folder() -> Path:
-    """Return `$GANSWEEP_CACHE` if it is set, else gansweep's folder in the user's cache."""
-    if own := os.environ.get("GANSWEEP_CACHE"):
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "gansweep"
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,7 @@ def prepare(
     user's data set by name. A truncated or altered cache is made again. Raises UserError if the
     source is missing or cannot be read; the cache is then left as it was.
     """
-    source = find_source(spec, size, options)
+    source = source_of(spec, size, options)
     parts = split(source.count, spec.holdout, trained=source.trained, limit=limit)
     key = {
         **source.key, "name": spec.name, "size": size, "channels": spec.channels,
@@ -138,11 +131,6 @@ def prepare(
             f"cannot write the data cache {error.filename or folder.parent}: {error.strerror}; "
             "point GANSWEEP_CACHE at a folder that can be written"
         ) from None
-
-
-def file_name(data_set: str) -> str:
-    """Return the name of a data set, which may be an import path, as a part of a file's name."""
-    return data_set.replace(":", ".")
 
 
 def _checksum(array: np.ndarray) -> str:

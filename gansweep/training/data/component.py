@@ -19,12 +19,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gansweep.components import defaults_of
+from gansweep.components import defaults_of, options_of
 from gansweep.loading import told
 from gansweep.plugins import DATASETS
 from gansweep.source_code import version_of
 from gansweep.store.errors import UserError
 from gansweep.store.run import read_json, write_json
+from gansweep.training.data.folder import cache_folder, file_name
 from gansweep.training.data.returned import Returned, returned
 from gansweep.training.data.source import Source, find_source
 
@@ -53,15 +54,29 @@ def heading(spec: DataConfig, size: Callable[[], int], options: Mapping[str, Any
     return f"{name[:1].upper()}{name[1:]} Output{shown}"
 
 
+def source_of(spec: DataConfig, size: int, options: Mapping[str, Any] | None = None) -> Source:
+    """Return the source of any data set at `size` × `size` pixels.
+
+    `options` are the parameters of a user's data set by name. Raises UserError if the data cannot
+    be found, or if the data set of the user does not return images.
+    """
+    if DATASETS[spec.name].builder:
+        return find_source(spec, size)
+    return component_source(spec, size, options or {})
+
+
 def component_source(spec: DataConfig, size: int, options: Mapping[str, Any]) -> Source:
     """Return the source of a user's data set at `size` × `size` pixels.
 
-    Raises UserError, in one line, if the callable raises an exception or returns no images.
+    `options` are parameters by name; one that is absent has its default. Raises UserError, in one
+    line, if the callable raises an exception or returns no images.
     """
+    known = options_of("data", spec.name).values()
+    options = {(n := o.name.partition(".")[2]): options.get(n, o.default) for o in known}
     arguments = _arguments(spec, size, options)
     key = {
         "code": version_of(DATASETS[spec.name].build),
-        "options": dict(options),
+        "options": options,
         "files": _files(arguments.get("root")),
         "format": VERSION,
         **{n: v for n, v in arguments.items() if n in ("image_size", "channels")},
@@ -117,7 +132,7 @@ def _called(name: str, arguments: dict[str, Any]) -> list[Returned]:
             found = build(**arguments, **part)
         except UserError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(f"data={name} fails: {told(error)}") from error
         parts.append(returned(found, f"data={name}"))
     if not parts[0].count:
@@ -127,8 +142,6 @@ def _called(name: str, arguments: dict[str, Any]) -> list[Returned]:
 
 def _counts(name: str, key: dict[str, Any], call: Callable[[], list[Returned]]) -> list[int]:
     """Return the numbers of images that the data set returns, by call, from the cache if it can."""
-    from gansweep.training.data.cache import cache_folder, file_name
-
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     path = cache_folder() / "components" / f"{file_name(name)}-{digest}.json"
     known = (read_json(path) or {}).get("counts")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,17 +69,12 @@ class Source:
     remark: str = ""
 
 
-def find_source(spec: DataConfig, size: int, options: Mapping[str, Any] | None = None) -> Source:
+def find_source(spec: DataConfig, size: int) -> Source:
     """Return the source of `spec` in the first folder of `data.root` (A or A:B) that has the data.
 
-    `size` is the side of the images in pixels, and `options` are the parameters of a user's data
-    set by name. Raises UserError, about the last folder, if no folder has the data, or if the data
-    set of the user does not return images.
+    `spec` names one of gansweep's data sets, and `size` is the side of the images in pixels. Raises
+    UserError, about the last folder, if no folder has the data.
     """
-    if not DATASETS[spec.name].builder:
-        from gansweep.training.data.component import component_source
-
-        return component_source(spec, size, options or {})
     build = DATASETS[spec.name].build
     roots = _roots(spec.root)
     for root in roots[:-1]:
