@@ -52,14 +52,17 @@ class Kind:
     unset: frozenset[str] = frozenset()
 
 
-NETWORK = {"channels", "image_size", "width", "alpha", "drop", "norm"}
+NETWORK = {"channels", "image_size", "width", "alpha", "drop", "norm", "n_classes"}
 KINDS: dict[str, Kind] = {
     "gen": Kind(GENERATORS, frozenset({*NETWORK, "z_dim"})),
     "disc": Kind(DISCRIMINATORS, frozenset(NETWORK)),
     "loss": Kind(LOSSES, frozenset({"smooth"})),
     "penalty": Kind(PENALTIES, frozenset({"disc", "real", "fake"})),
     "model": Kind(
-        MODELS, frozenset({"z_dim", "latent_dim", "channels", "image_size", "width", "height"})
+        MODELS,
+        frozenset(
+            {"z_dim", "latent_dim", "channels", "image_size", "width", "height", "n_classes"}
+        ),
     ),
 }
 # `data.NAME` that gansweep itself has, as `data.holdout`; all others are options of a component.

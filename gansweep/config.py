@@ -13,7 +13,7 @@ from gansweep.components import chosen_options, is_option, label_of, takes, valu
 from gansweep.declare import Param, checked, split_optional
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.params import DataConfig, Hyperparameters
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, OPTIMIZERS, PENALTIES
+from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS, OPTIMIZERS, PENALTIES
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
 from gansweep.store.errors import UserError
 
@@ -167,7 +167,7 @@ def value_of(config: Config, name: str) -> Any:
 # The hyperparameters that have an effect on a user's LightningModule; see training/hosted.py.
 OF_MODELS = {
     "model", "batch_size", "z_dim", "epochs", "steps", "limit", "shuffle", "seed", "precision",
-    "early_stop",
+    "early_stop", "labels",
 }  # fmt: skip
 
 
@@ -215,6 +215,8 @@ def validate(config: Config) -> None:
     """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":
         raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
+    if config.labels:
+        _check_labels(config)
     if config.model is not None:
         return
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
@@ -253,6 +255,23 @@ def validate(config: Config) -> None:
             )
     if discriminator.builder and discriminator.norm and config.disc_norm == "batch":
         refuse_batch_norm(config)
+
+
+def _check_labels(config: Config) -> None:
+    """Raise UserError if the data have no classes, or a network of the user takes none."""
+    if not DATASETS.entry(config.data.name).classes:
+        having = ", ".join(entry.name for entry in DATASETS if entry.classes)
+        raise UserError(
+            f"labels=true, but the images of data={config.data.name} have no classes; data sets "
+            f"with classes: {having} (a folder for each), and your own with labels"
+        )
+    for kind in ("gen", "disc") if config.model is None else ():
+        component = getattr(config, kind)
+        if not takes(kind, component, "n_classes"):
+            raise UserError(
+                f"labels=true, but {kind}={component} has no parameter n_classes; with it, the "
+                f"network is called with {'latents' if kind == 'gen' else 'images'} and labels"
+            )
 
 
 def refuse_batch_norm(config: Config) -> None:

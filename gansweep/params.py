@@ -253,6 +253,12 @@ class Hyperparameters:
     disc_spectral: bool = param(
         False, "spectral normalisation of D's weights", "D spectral norm", group=RECIPE
     )
+    labels: bool = param(
+        False,
+        "class-conditional training: G makes images of a class, and D sees the class (projection)",
+        "labels",
+        group=RECIPE,
+    )
     width: float | None = param(
         None,
         "factor of the number of hidden channels in both networks",

@@ -138,8 +138,9 @@ class Registry:
 
 # The features in which a metric may be measured. `judge` is the network that judges the data set:
 # LeNet for digits, random convolutions for all other images. `pixels` are uint8 images, N×C×H×W.
-# The features of papers, inception and dinov2, are computed only if judge= asks for them.
-Features = Literal["judge", "lenet", "random", "inception", "dinov2", "pixels"]
+# The features of papers, inception and dinov2, are computed only if judge= asks for them. `labels`
+# are N×2 whole numbers, of digits with labels=true: what LeNet takes an image for, and its label.
+Features = Literal["judge", "lenet", "random", "inception", "dinov2", "pixels", "labels"]
 Direction = Literal["minimize", "maximize"]
 # The fields of a score besides its metrics. No metric may have one of these names.
 FACTS = get_type_hints(Score).keys()
@@ -264,7 +265,7 @@ def _data_facts(build: Callable[..., Any]) -> dict[str, Any]:
 
 DATA_FACTS: dict[str, Any] = {
     "builder": False, "files": False, "digits": False, "metrics": ("fd_random", "swd"),
-    "stand_in": None, "note": "",
+    "stand_in": None, "note": "", "classes": True,
 }  # fmt: skip
 
 

@@ -78,6 +78,7 @@ def test_parameters_without_effect_on_results_are_not_in_the_id(params: dict[str
         {"lr": 1e-3}, {"gen": "3"}, {"steps": 101}, {"smooth": 0.2}, {"precision": "bf16"},
         {"memory_format": "contiguous"}, {"shuffle": True}, {"joint_d": True},
         {"fresh_z": True}, {"reuse_fake": False}, {"width": 0.5}, {"parametrization": "standard"},
+        {"labels": True},
     ],
     ids=lambda p: "".join(p),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gansweep.api import frames
@@ -32,7 +32,7 @@ class Run:
         self.id = run.id
         self.folder = run.folder
         self._run = run
-        self._samplers: dict[Any, Callable[[int, int | None], Tensor]] = {}
+        self._samplers: dict[Any, Callable[..., Tensor]] = {}
 
     @property
     def status(self) -> str:
@@ -102,7 +102,8 @@ class Run:
         """Return the generator in evaluation mode on the CPU.
 
         It maps latents, float32 N × z_dim, uniform in [−1, 1], to images N×C×H×W in [−1, 1]. Of a
-        run with `model=`, it is the whole LightningModule.
+        run with `model=`, it is the whole LightningModule. With `labels=true`, it maps latents and
+        labels, int64 (N,), which are class numbers in the order of `classes`.
         weights: `best` are those of the best evaluation, `final` those of the last step, `averaged`
         the average over the steps (with ema_decay). ema: in their place, the average of this length
         at the last step (with post_hoc_ema), where 0.05 looks back over about a twentieth of the
@@ -112,23 +113,31 @@ class Run:
 
         return load_generator(self._run, weights, ema)
 
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes of a run with `labels=true`, in the order of their numbers."""
+        return list(self._config()["data"].get("classes", ()))
+
     def sample(
         self,
         n: int = 16,
         seed: int | None = None,
         weights: str = "best",
         ema: float | None = None,
+        labels: int | str | Sequence[int | str] | None = None,
     ) -> Tensor:
         """Return `n` images, float32 N×C×H×W in [−1, 1], with C 1 or 3.
 
         seed: that of the latents, and no seed draws other images at each call; weights and ema: see
-        `generator`. Raises UserError if the run does not have these weights, or for `n` below 1.
+        `generator`; labels: of a run with `labels=true`, one class for all images or one for each,
+        by name or by number from 0, and by default as often as in the training images. Raises
+        UserError if the run does not have these weights or classes, or for `n` below 1.
         """
         from gansweep.training.generator import load_sampler
 
         if (weights, ema) not in self._samplers:
             self._samplers[weights, ema] = load_sampler(self._run, weights, ema)
-        return self._samplers[weights, ema](n, seed)
+        return self._samplers[weights, ema](n, seed, labels)
 
     def __repr__(self) -> str:
         """Return the id, the status and the result."""

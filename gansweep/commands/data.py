@@ -29,6 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         "--holdout", type=float, default=DataConfig.holdout,
         help="share of the pictures that is held out for the judge (default %(default)s)",
     )  # fmt: skip
+    parser.add_argument("--labels", action="store_true", help="with the classes, for labels=true")
     parser.add_argument("--download", action="store_true", help="download missing files")
     args = parser.parse_args(argv)
     with one_line_errors():
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> None:
                 name, args.root, args.channels, download=args.download, holdout=args.holdout
             )
             try:
-                ready = prepare(spec, args.size, args.limit)
+                ready = prepare(spec, args.size, args.limit, labels=args.labels)
             except UserError as error:
                 raise UserError(_in_options(str(error))) from None
             console.print(

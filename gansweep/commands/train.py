@@ -85,7 +85,7 @@ def task(cfg: DictConfig) -> None:
         check_root([config])
         validate(config)
         data = Preparer()(config)
-        check_components(config, (data.channels, data.size, data.size))
+        check_components(config, (data.channels, data.size, data.size), len(data.classes))
         run, record = plan_run(config, data)
         done = PlannedRun(run, "", config.judge != "false", data.name).complete()
         if config.plan:

@@ -45,7 +45,7 @@ def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
         if data is not None:
             total_steps(config, data.images)
             _check_judge(config, data)
-            check_components(config, (data.channels, data.size, data.size))
+            check_components(config, (data.channels, data.size, data.size), len(data.classes))
     except UserError as error:
         return error
     return None
@@ -93,6 +93,8 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
     values["gen_width"], values["disc_width"] = widths(config)
     values["steps"] = total_steps(config, data.images)
     values["data"] = {"name": data.name, "sha256": data.sha256, "images": data.images}
+    if config.labels:
+        values["data"]["labels"] = data.labels_sha256
     return values
 
 

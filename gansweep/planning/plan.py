@@ -95,9 +95,10 @@ class Preparer:
             self._weights.add(wanted)
         size = image_size(config)
         options = data_options(config)
-        key = (dataclasses.astuple(config.data), size, config.limit, *options.items())
+        asked = (size, config.limit, config.labels, *options.items())
+        key = (dataclasses.astuple(config.data), *asked)
         if key not in self._ready:
-            self._ready[key] = prepare(config.data, size, config.limit, options)
+            self._ready[key] = prepare(config.data, size, config.limit, options, config.labels)
         return self._ready[key]
 
     def label(self, config: Config) -> str:

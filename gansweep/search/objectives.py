@@ -87,7 +87,7 @@ def check_objective(objective: str, bases: Sequence[Config]) -> None:
     """Raise UserError if the scores of a data set do not have the metric of `quality+METRIC`."""
     _, _, name = objective.partition("+")
     for base in bases if name in METRICS else ():
-        valid = [m.name for m in metrics_of(base.data.name, base.judge)]
+        valid = [m.name for m in metrics_of(base.data.name, base.judge, labelled=base.labels)]
         if name not in valid:
             features = METRICS[name].features
             remedy = f"valid: {', '.join(f'quality+{metric}' for metric in valid)}"

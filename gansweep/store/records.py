@@ -31,6 +31,8 @@ class DataRecord(_Data, total=False):
     held: int
     held_sha256: str
     own_test: bool
+    classes: dict[str, int]
+    labels_sha256: str
 
 
 class _IdentityData(TypedDict):
@@ -42,6 +44,7 @@ class IdentityData(_IdentityData, total=False):
 
     name: str
     sha256: str
+    labels: str
 
 
 class Identity(TypedDict):
@@ -186,6 +189,7 @@ class Score(_Score, Spread, total=False):
     held_out: bool
     own_test: bool
     shared: bool
+    labelled: bool
     step: int | None
     nearest_ratio: float | None
     copied: float | None

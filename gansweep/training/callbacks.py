@@ -18,7 +18,7 @@ from gansweep.training.checkpoint import Checkpoint, save_checkpoint
 from gansweep.training.ema_profiles import snapshot_steps
 from gansweep.training.memory import peak_memory
 from gansweep.training.post_hoc import save_snapshot
-from gansweep.training.samples import fixed_latents, save_grid
+from gansweep.training.samples import fixed_inputs, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
 
 
@@ -107,7 +107,7 @@ class Samples(_Writer):
     """This callback draws the images of the fixed latents as a picture."""
 
     def write(self, gan: Trainee) -> None:
-        images = gan.sample(fixed_latents(gan.z_dim))
+        images = gan.sample(*fixed_inputs(gan))
         save_grid(images, self.run.sample(gan.steps_done))
         save_grid(images, self.run.picture)
 

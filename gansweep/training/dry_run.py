@@ -22,16 +22,17 @@ def image_size(config: Config) -> int:
     return hosted.image_size(config)
 
 
-def check_components(config: Config, image: tuple[int, int, int]) -> None:
+def check_components(config: Config, image: tuple[int, int, int], n_classes: int = 0) -> None:
     """Build and try the user's components for images of shape (C, H, W), each once.
 
-    Raises UserError, in one line, if they cannot be built or do not fit.
+    n_classes: the classes of the images; 0 without labels. Raises UserError, in one line, if they
+    cannot be built or do not fit.
     """
     if config.model is not None:
         from gansweep.training import hosted
 
-        hosted.check_model(config, image)
+        hosted.check_model(config, image, n_classes)
     elif not (GENERATORS[config.gen].builder and DISCRIMINATORS[config.disc].builder):
         from gansweep.training.networks import trial
 
-        trial.check_networks(config, image)
+        trial.check_networks(config, image, n_classes)

@@ -5,7 +5,7 @@ The module receives built networks and knows none of them by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,8 +15,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gansweep.training import ema_profiles, stop
 from gansweep.training.averages import averaged_model, power_function_update, trained_weights
+from gansweep.training.data.batches import Batch
 from gansweep.training.data.pixels import normalise
 from gansweep.training.latents import latents
+from gansweep.training.networks.conditional import Given
 from gansweep.training.recipe.objective import Objective
 
 MakeOptimizer = Callable[[nn.Module], torch.optim.Optimizer]
@@ -35,6 +37,10 @@ class GAN(pl.LightningModule):
     default), D's loss is the mean over the real images plus the mean over the fake ones, computed
     in two passes, and G is trained on the same z. In document 000, D makes one pass over both with
     the mean over 2B (`joint_d`), and G is trained on a new z (`fresh_z`).
+
+    With `classes`, the number of training images by class, both networks read labels, and a batch
+    is a pair (images, labels). The generated images of a step have the labels of its batch, so that
+    real and generated images have the same shares of the classes.
 
     With `reuse_fake`, one generator forward pass serves both D and G where they share z. G does not
     change between the two uses. The result therefore differs from two passes only in the dropout
@@ -56,6 +62,7 @@ class GAN(pl.LightningModule):
         memory_format: torch.memory_format = torch.contiguous_format,
         ema_decay: float | None = None,
         post_hoc_ema: bool = False,
+        classes: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -67,6 +74,7 @@ class GAN(pl.LightningModule):
         self.fresh_z = fresh_z
         self.reuse_fake = reuse_fake and not fresh_z
         self.memory_format = memory_format
+        self.classes = classes or {}
         # Each average with what it averages. The list hides them from `state_dict`, which has the
         # averaged weights under the names of this module.
         self._averages: list[tuple[AveragedModel, nn.Module]] = []
@@ -103,7 +111,7 @@ class GAN(pl.LightningModule):
         """Return `n` random latents, n × z_dim, on the device; see `latents.latents`."""
         return latents(self.z_dim, n, device=self.device)
 
-    def training_step(self, span: list[Tensor]) -> None:
+    def training_step(self, span: list[Batch]) -> None:
         """Do one step on each batch; end after the step in which the run is asked to stop."""
         gen_optimizer, disc_optimizer = self.optimizers(use_pl_optimizer=False)  # type: ignore[misc]
         for batch in span:
@@ -113,11 +121,13 @@ class GAN(pl.LightningModule):
 
     def step(
         self,
-        batch: Tensor,
+        batch: Batch,
         gen_optimizer: torch.optim.Optimizer,
         disc_optimizer: torch.optim.Optimizer,
     ) -> None:
         """Train D, then G, on one batch of images, uint8 B×C×H×W. The step needs no trainer.
+
+        With `classes`, a batch is a pair of images and labels, int64 (B,).
 
         The step updates both networks and the averaged generator, sets `losses` ("loss_d", "loss_g"
         and "penalty", scalars on the device), and advances `steps_done`, `watched` and `saturated`.
@@ -125,14 +135,21 @@ class GAN(pl.LightningModule):
         """
         if self.objective.lr_end != 1:
             self._set_rates(gen_optimizer, disc_optimizer)
-        real = normalise(batch).contiguous(memory_format=self.memory_format)
+        generator: Any = self.generator
+        discriminator: Any = self.discriminator
+        if isinstance(batch, Tensor):
+            images = batch
+        else:
+            images, labels = batch
+            generator, discriminator = Given(generator, labels), Given(discriminator, labels)
+        real = normalise(images).contiguous(memory_format=self.memory_format)
         z = self.latents(len(real))
         trains_g = self.objective.trains_g(self.steps_done)
 
         # The graph of this forward pass is kept only if G's own step will use it.
         with torch.set_grad_enabled(self.reuse_fake and trains_g):
-            fake = self.generator(z)
-        disc_loss, penalty = self.disc_loss(real, fake.detach())
+            fake = generator(z)
+        disc_loss, penalty = self.disc_loss(real, fake.detach(), discriminator)
         disc_optimizer.zero_grad()
         (disc_loss if penalty is None else disc_loss + penalty).backward()
         disc_optimizer.step()
@@ -145,8 +162,8 @@ class GAN(pl.LightningModule):
 
         if trains_g:
             if not self.reuse_fake:
-                fake = self.generator(self.latents(len(real)) if self.fresh_z else z)
-            gen_loss = self.objective.gen_loss(self.discriminator, real, fake)
+                fake = generator(self.latents(len(real)) if self.fresh_z else z)
+            gen_loss = self.objective.gen_loss(discriminator, real, fake)
             gen_optimizer.zero_grad()
             # Only G's weights get gradients here; D only passes them on.
             gen_loss.backward(inputs=list(self.generator.parameters()))
@@ -161,19 +178,23 @@ class GAN(pl.LightningModule):
             is_saturated = disc_loss.detach() < self.objective.saturates_below
             self.saturated = self.saturated + is_saturated
 
-    def disc_loss(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor | None]:
+    def disc_loss(
+        self, real: Tensor, fake: Tensor, discriminator: Any = None
+    ) -> tuple[Tensor, Tensor | None]:
         """Return D's loss and penalty (None if this step has none), two scalars.
 
-        real and fake: images, B×C×H×W in [−1, 1] each.
+        real and fake: images, B×C×H×W in [−1, 1] each; discriminator: D, by default without labels.
         """
+        if discriminator is None:
+            discriminator = self.discriminator
         real, fake = self.objective.augment(real), self.objective.augment(fake)
         if self.joint_d:
-            real_logits, fake_logits = self.discriminator(torch.cat([real, fake])).chunk(2)
+            real_logits, fake_logits = discriminator(torch.cat([real, fake])).chunk(2)
         else:
-            real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+            real_logits, fake_logits = discriminator(real), discriminator(fake)
         self._logits = real_logits.detach(), fake_logits.detach()
         loss = self.objective.loss.disc_loss(real_logits, fake_logits)
-        penalty = self.objective.penalise(self.discriminator, real, fake, self.steps_done)
+        penalty = self.objective.penalise(discriminator, real, fake, self.steps_done)
         return (loss / 2 if self.joint_d else loss), penalty
 
     def _set_rates(self, *optimizers: torch.optim.Optimizer) -> None:
@@ -255,23 +276,24 @@ class GAN(pl.LightningModule):
         return round(share, 4)
 
     @torch.no_grad()
-    def sample(self, z: Tensor) -> Tensor:
+    def sample(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the images of the latents `z`, N × z_dim, as float32 N×C×H×W in [−1, 1].
 
-        Batch norm uses its moving averages, and dropout is off.
+        labels: int64 (N,), with `classes`. Batch norm uses its moving averages, and dropout is off.
         """
-        return self._draw(self.generator, z)
+        return self._draw(self.generator, z, labels)
 
     @torch.no_grad()
-    def sample_averaged(self, z: Tensor) -> Tensor:
+    def sample_averaged(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the same as `sample`, but from the averaged generator."""
         assert self.averaged is not None
-        return self._draw(self.averaged, z)
+        return self._draw(self.averaged, z, labels)
 
-    def _draw(self, generator: nn.Module, z: Tensor) -> Tensor:
+    def _draw(self, generator: nn.Module, z: Tensor, labels: Tensor | None) -> Tensor:
+        inputs = (z,) if labels is None else (z, labels)
         was_training = generator.training
         generator.eval()
         try:
-            return generator(z.to(self.device)).float()
+            return generator(*(tensor.to(self.device) for tensor in inputs)).float()
         finally:
             generator.train(was_training)

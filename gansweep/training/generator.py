@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +15,14 @@ from gansweep.training.gan import GAN
 from gansweep.training.hosted import Hosted
 from gansweep.training.job import one_line, read_plan
 from gansweep.training.judge_callback import load_best
+from gansweep.training.labels import chosen_labels, drawn_labels
 from gansweep.training.latents import latents
 from gansweep.training.metrics.files import load
 from gansweep.training.network_source import changed_networks
 from gansweep.training.post_hoc import Snapshots, load_average
 from gansweep.training.train import build_trainee
 
+Labels = int | str | Sequence[int | str] | None
 BATCH = 256  # images that the generator makes at a time
 WEIGHTS = ("best", "final", "averaged")
 
@@ -44,20 +46,28 @@ def load_generator(run: Run, weights: str = "best", ema: float | None = None) ->
 
 def load_sampler(
     run: Run, weights: str = "best", ema: float | None = None
-) -> Callable[[int, int | None], Tensor]:
-    """Return a function `(n, seed)` that draws n images, float32 N×C×H×W in [−1, 1].
+) -> Callable[[int, int | None, Labels], Tensor]:
+    """Return a function `(n, seed, labels)` that draws n images, float32 N×C×H×W in [−1, 1].
 
-    The seed decides the latents; without one, torch's global random generator does. The function
-    raises UserError for `n` below 1. weights, ema, and what is raised here: see `load_generator`.
+    The seed decides the latents; without one, torch's global random generator does. Labels of a run
+    with labels=true are those of `chosen_labels`; with None, they have the shares of the training
+    images. The function raises UserError for `n` below 1 and for labels that are not valid.
+    weights, ema, and what is raised here: see `load_generator`.
     """
     trainee = _load(run, weights, ema)
     sample = trainee.sample_averaged if weights == "averaged" else trainee.sample
 
-    def draw(n: int, seed: int | None) -> Tensor:
+    def draw(n: int, seed: int | None, labels: Labels) -> Tensor:
         if n < 1:
             raise UserError(f"n={n}: the number of images is 1 or more")
         z = latents(trainee.z_dim, n, seed=seed)
-        return torch.cat([sample(part) for part in z.split(BATCH)])
+        if labels is None:
+            numbers = drawn_labels(trainee.classes, n, seed)
+        else:
+            numbers = chosen_labels(labels, trainee.classes, n)
+        inputs = [z] if numbers is None else [z, numbers]
+        parts = zip(*(tensor.split(BATCH) for tensor in inputs), strict=True)
+        return torch.cat([sample(*part) for part in parts])
 
     return draw
 

@@ -2,7 +2,9 @@
 
 The module brings its optimizers, its training step, with manual or automatic optimization, and its
 schedulers. A batch is float32 B×C×H×W in [−1, 1]. gansweep needs a method `sample(z)`, which maps
-latents N × z_dim to images N×C×H×W in [−1, 1], or `sample(n)`, which draws n such images.
+latents N × z_dim to images N×C×H×W in [−1, 1], or `sample(n)`, which draws n such images. With
+labels=true a batch is (images, labels), with labels int64 (B,), and the method is
+`sample(z, labels)` or `sample(n, labels)`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytorch_lightning as pl
@@ -20,7 +22,7 @@ from torch import Tensor
 from gansweep.components import KINDS, arguments_of, size_for
 from gansweep.config import Config
 from gansweep.store.errors import UserError
-from gansweep.training.data.batches import Batches
+from gansweep.training.data.batches import Batch, Batches
 from gansweep.training.data.pixels import normalise
 from gansweep.training.networks.foreign import one_line, text
 from gansweep.training.trainee import Weights
@@ -33,9 +35,12 @@ class Hosted:
 
     averaged = None
 
-    def __init__(self, module: pl.LightningModule, z_dim: int) -> None:
+    def __init__(
+        self, module: pl.LightningModule, z_dim: int, classes: Mapping[str, int] | None = None
+    ) -> None:
         self.module = module
         self.z_dim = z_dim
+        self.classes = classes or {}
         self.steps_done = 0
         self.losses: dict[str, Tensor] = {}
         self.watched = 0
@@ -63,8 +68,9 @@ class Hosted:
         return self.module.load_state_dict(state_dict)
 
     @torch.no_grad()
-    def sample(self, z: Tensor) -> Tensor:
+    def sample(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return images, float32 N×C×H×W; with `sample(n)`, equal latents give equal images."""
+        given = () if labels is None else (labels.to(self.device),)
         was_training = self.module.training
         devices = [self.device] if self.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
@@ -72,12 +78,12 @@ class Hosted:
             try:
                 if self._takes_count:
                     torch.manual_seed(int(z.double().abs().sum().item() * 1e6))
-                    return self.module.sample(len(z)).float()  # type: ignore[operator]
-                return self.module.sample(z.to(self.device)).float()  # type: ignore[operator]
+                    return self.module.sample(len(z), *given).float()  # type: ignore[operator]
+                return self.module.sample(z.to(self.device), *given).float()  # type: ignore[operator]
             finally:
                 self.module.train(was_training)
 
-    def sample_averaged(self, z: Tensor) -> Tensor:
+    def sample_averaged(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         raise AssertionError("a hosted module has no averaged generator")
 
     def tracked(self) -> dict[float, dict[str, Tensor]]:
@@ -159,16 +165,17 @@ class Counter(pl.Callback):
 class Epochs:
     """The batches of a run, one epoch for each iteration, float32 B×C×H×W in [−1, 1].
 
-    The first iteration begins in the middle of an epoch if the run is resumed there. It is empty if
-    the last batch of an epoch was trained, and its end was not: Lightning then ends this epoch. The
-    number of batches is not declared, as Lightning would take that of the first epoch for all.
+    With labels, a batch is a pair of images and labels. The first iteration begins in the middle of
+    an epoch if the run is resumed there. It is empty if the last batch of an epoch was trained, and
+    its end was not: Lightning then ends this epoch. The number of batches is not declared, as
+    Lightning would take that of the first epoch for all.
     """
 
     def __init__(self, batches: Batches, hosted: Hosted) -> None:
         self.batches = batches
         self.hosted = hosted
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> Iterator[Batch]:
         # Lightning may begin an epoch twice, and forget a batch that it has fetched in advance.
         batches = copy.copy(self.batches)
         batches.first = max(self.batches.first, self.hosted.steps_done)
@@ -178,16 +185,22 @@ class Epochs:
         if done:
             self.hosted.begin_epoch_at(done)
         for batch in itertools.islice(batches, batches.per_epoch - done):
-            yield normalise(batch)
+            if isinstance(batch, Tensor):
+                yield normalise(batch)
+            else:
+                yield normalise(batch[0]), batch[1]
 
 
-def build_hosted(config: Config, channels: int) -> Hosted:
-    """Return the module that `model=` names. Raises UserError if it cannot be built."""
+def build_hosted(config: Config, channels: int, classes: Mapping[str, int] | None = None) -> Hosted:
+    """Return the module that `model=` names. Raises UserError if it cannot be built.
+
+    classes: with labels=true, the number of training images by class.
+    """
     name = str(config.model)
     size = size_for(config, "model")
     supplied = {
         "channels": channels, "z_dim": config.z_dim, "latent_dim": config.z_dim,
-        "image_size": size, "width": size, "height": size,
+        "image_size": size, "width": size, "height": size, "n_classes": len(classes or {}),
     }  # fmt: skip
     try:
         module = KINDS["model"].registry[name].build(**arguments_of(config, "model", supplied))
@@ -199,7 +212,11 @@ def build_hosted(config: Config, channels: int) -> Hosted:
         raise UserError(f"model={name} returns {type(module).__name__}, not a LightningModule")
     if not callable(getattr(module, "sample", None)):
         raise UserError(f"model={name} has no method sample(z) or sample(n)")
-    return Hosted(module, config.z_dim)
+    if classes and len(inspect.signature(module.sample).parameters) < 2:  # type: ignore[arg-type]
+        raise UserError(
+            f"labels=true needs a method sample(z, labels) or sample(n, labels) of model={name}"
+        )
+    return Hosted(module, config.z_dim, classes)
 
 
 def takes_count(module: pl.LightningModule) -> bool:
@@ -218,12 +235,16 @@ def image_size(config: Config) -> int:
 
     A trial shows it. Raises UserError if the trial fails.
     """
-    return _sampled_shape(config, 1)[-1]
+    n_classes = TRIAL if config.labels else 0  # the data, and so their classes, come later
+    return _sampled_shape(config, 1, n_classes)[-1]
 
 
-def check_model(config: Config, image: tuple[int, int, int]) -> None:
-    """Build the module and draw two images. Raises UserError unless they have the shape `image`."""
-    made = _sampled_shape(config, image[0])
+def check_model(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
+    """Build the module and draw two images. Raises UserError unless they have the shape `image`.
+
+    n_classes: the classes of the images; 0 without labels.
+    """
+    made = _sampled_shape(config, image[0], n_classes)
     if made != image:
         raise UserError(
             f"model={config.model}: sample() makes images of {text(made)}, and those of data="
@@ -234,15 +255,16 @@ def check_model(config: Config, image: tuple[int, int, int]) -> None:
 _shapes: dict[Any, tuple[int, ...]] = {}
 
 
-def _sampled_shape(config: Config, channels: int) -> tuple[int, ...]:
+def _sampled_shape(config: Config, channels: int, n_classes: int) -> tuple[int, ...]:
     """Return the shape (C, H, H) of an image that `model=` makes. Raises UserError if it fails."""
     size = config.data.image_size
-    key = (config.model, config.z_dim, channels, size, *sorted(config.options.items()))
+    key = (config.model, config.z_dim, channels, size, n_classes, *sorted(config.options.items()))
     if key not in _shapes:
         with torch.random.fork_rng(devices=[]):
-            hosted = build_hosted(config, channels)
+            hosted = build_hosted(config, channels, {str(n): 1 for n in range(n_classes)})
+            labels = torch.zeros(TRIAL, dtype=torch.int64) if n_classes else None
             try:
-                images = hosted.sample(torch.zeros(TRIAL, config.z_dim))
+                images = hosted.sample(torch.zeros(TRIAL, config.z_dim), labels)
             except Exception as error:
                 reason = f"model={config.model}: sample() fails: {one_line(error)}"
                 raise UserError(reason) from error

@@ -308,8 +308,9 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
     config, planned = read_plan(run)
     if planned.ready():  # In this usual case, the source of the data is not read again.
         return config, planned
-    data = prepare(config.data, planned.size, config.limit, data_options(config))
-    if data.sha256 != planned.sha256:
+    options = data_options(config)
+    data = prepare(config.data, planned.size, config.limit, options, config.labels)
+    if (data.sha256, data.labels_sha256) != (planned.sha256, planned.labels_sha256):
         raise UserError(
             f"data={data.name} has changed since run {run.id} was planned; type the command again"
         )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import pytorch_lightning as pl
+import torch
 from PIL import Image
 from torch import Tensor
 
@@ -22,13 +23,14 @@ from gansweep.store.records import EmaLength, EvaluationLine, JudgeRecord, Score
 from gansweep.store.run import Run, write_file
 from gansweep.training.data.pixels import normalise
 from gansweep.training.ema_profiles import JUDGED, MOST_ERROR
+from gansweep.training.labels import drawn_labels
 from gansweep.training.latents import latents
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import MIN_IMAGES
 from gansweep.training.post_hoc import Snapshots, load_average
-from gansweep.training.samples import fixed_latents, save_grid
+from gansweep.training.samples import fixed_inputs, fixed_latents, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
 from gansweep.training.whitening import whiten
 
@@ -89,6 +91,7 @@ class Judging(pl.Callback):
         if judge.published is not None:
             self.scored = max(self.scored, MIN_IMAGES)
         self.z = latents(z_dim, evaluated, seed=EVALUATION_SEED)
+        self.labels = drawn_labels(judge.data.classes, evaluated, seed=EVALUATION_SEED)
         self.tracker = Tracker()
         self.seconds = 0.0
         for line in run.read_evaluations():  # Earlier attempts wrote these evaluations.
@@ -126,16 +129,16 @@ class Judging(pl.Callback):
     def _evaluate(self, gan: Trainee) -> None:
         """Evaluate the generator, append the line, and save the weights if they are the best."""
         started = time.perf_counter()
-        facts = self.judge.evaluate(gan.sample, self.z)
+        facts = self.judge.evaluate(gan.sample, self.z, self.labels)
         if gan.averaged is not None:
-            averaged = self.judge.evaluate(gan.sample_averaged, self.z)
+            averaged = self.judge.evaluate(gan.sample_averaged, self.z, self.labels)
             facts["ema"] = averaged[self.judge.primary]
         facts["d_saturated"] = gan.take_saturation()
         line = {"step": gan.steps_done, **facts}
         best = self.tracker.add(Evaluation.of(line, self.judge.primary))
         if best and gan.steps_done > 0:
             save(self.run.best, {"step": gan.steps_done, "generator": gan.generator.state_dict()})
-            save_grid(gan.sample(fixed_latents(gan.z_dim)), self.run.best_picture)
+            save_grid(gan.sample(*fixed_inputs(gan)), self.run.best_picture)
         self.seconds += time.perf_counter() - started
         line["judging_seconds"] = round(self.seconds, 3)
         self.run.append_evaluation(cast("EvaluationLine", line))
@@ -185,7 +188,8 @@ class Judging(pl.Callback):
         return verdict
 
     def _score(self, sample: Sample, z: Tensor) -> Score:
-        return cast("Score", self.judge.score(generate(sample, z)))
+        labels = drawn_labels(self.judge.data.classes, len(z), seed=SCORE_SEED)
+        return cast("Score", self.judge.score(generate(sample, z, labels), labels))
 
     def _lengths(self, gan: Trainee, z: Tensor) -> list[EmaLength]:
         """Return the primary metric of the last weights, and of their averages by length.
@@ -208,21 +212,24 @@ class Judging(pl.Callback):
 
     def _value(self, gan: Trainee, z: Tensor) -> float | None:
         """Return the primary metric of the images of `gan`; None if they are not finite."""
+        labels = drawn_labels(self.judge.data.classes, len(z), seed=SCORE_SEED)
         try:
-            images = generate(gan.sample, z)
+            images = generate(gan.sample, z, labels)
         except Diverged:
             return None
-        return number(self.judge.further(images, [self.judge.primary]), self.judge.primary)
+        found = self.judge.further(images, [self.judge.primary], labels)
+        return number(found, self.judge.primary)
 
     def _draw_nearest(self, gan: Trainee) -> None:
         """Draw for each image of the sample picture the nearest training image, in its place."""
-        images = generate(gan.sample, fixed_latents(gan.z_dim))
+        images = generate(gan.sample, *fixed_inputs(gan))
         nearest = self.judge.nearest_training_images(images)
         save_grid(normalise(nearest), self.run.nearest)
 
     def _draw_single(self, gan: Trainee) -> None:
         """Draw the two pictures of document 000, which show one image raw and whitened."""
-        single = generate(gan.sample, fixed_latents(gan.z_dim, 1)).float().mean(1)
+        label = torch.zeros(1, dtype=torch.int64) if gan.classes else None
+        single = generate(gan.sample, fixed_latents(gan.z_dim, 1), label).float().mean(1)
         dirty = single.byte().cpu().numpy()
         for path, pixels in ((self.run.dirty, dirty), (self.run.clean, whiten(dirty))):
             picture = Image.fromarray(pixels[0])
@@ -240,13 +247,17 @@ def with_metrics(
     """
     score = record["score"]
     z = latents(gan.z_dim, score["n"], seed=SCORE_SEED)
+    labels = drawn_labels(judge.data.classes, score["n"], seed=SCORE_SEED)
+
+    def found(sample: Sample) -> dict[str, Any]:
+        return judge.further(generate(sample, z, labels), names, labels)
+
     completed = record.copy()
     if "ema" in record and gan.averaged is not None:
-        found = judge.further(generate(gan.sample_averaged, z), names)
-        completed["ema"] = cast("Score", {**found, **record["ema"]})
+        completed["ema"] = cast("Score", {**found(gan.sample_averaged), **record["ema"]})
     if score.get("step") is not None and load_best(run, gan) != score.get("step"):
         raise ValueError(f"{run.best.name} has no weights of step {score.get('step')}")
-    completed["score"] = cast("Score", {**judge.further(generate(gan.sample, z), names), **score})
+    completed["score"] = cast("Score", {**found(gan.sample), **score})
     if judge.errors:
         completed["errors"] = {**record.get("errors", {}), **judge.errors}
     return completed

@@ -16,6 +16,7 @@ from gansweep.store.errors import UserError
 from gansweep.store.run import Run
 from gansweep.training import ema_profiles
 from gansweep.training.averages import trained_weights
+from gansweep.training.labels import drawn_labels
 from gansweep.training.latents import latents
 from gansweep.training.metrics.files import load, save
 from gansweep.training.trainee import Trainee
@@ -95,14 +96,17 @@ def load_average(snapshots: Snapshots, gan: Trainee, length: float) -> None:
     with torch.no_grad():
         for name, weight in weights.items():
             weight.copy_(average[name])
-    z = latents(gan.z_dim, STATISTICS_IMAGES, seed=STATISTICS_SEED)
-    estimate_statistics(generator, z.to(gan.device))
+    inputs = [latents(gan.z_dim, STATISTICS_IMAGES, seed=STATISTICS_SEED)]
+    labels = drawn_labels(gan.classes, STATISTICS_IMAGES, seed=STATISTICS_SEED)
+    inputs += [] if labels is None else [labels]
+    estimate_statistics(generator, *(tensor.to(gan.device) for tensor in inputs))
 
 
 @torch.no_grad()
-def estimate_statistics(generator: nn.Module, z: Tensor) -> None:
-    """Set the statistics of all batch norms to those of the images of the latents, N × z_dim.
+def estimate_statistics(generator: nn.Module, *inputs: Tensor) -> None:
+    """Set the statistics of all batch norms to those of the images of some inputs.
 
+    inputs: latents, N × z_dim, and of a conditional generator also labels, int64 (N,).
     The moving averages of G belong to other weights, so they do not fit an average. As in
     stochastic weight averaging (Izmailov et al. 2018), the statistics are the means over batches in
     a pass of their own. Dropout is off, as it is when images are drawn.
@@ -117,8 +121,8 @@ def estimate_statistics(generator: nn.Module, z: Tensor) -> None:
             norm.reset_running_stats()
             norm.momentum = None  # so that all batches count equally
             norm.train()
-        for part in z.split(BATCH):
-            generator(part)
+        for parts in zip(*(tensor.split(BATCH) for tensor in inputs), strict=True):
+            generator(*parts)
     finally:
         generator.train(was_training)
         for norm, momentum in zip(norms, momenta, strict=True):

@@ -16,6 +16,7 @@ from gansweep.training.data import Prepared, prepare
 from gansweep.training.ema_profiles import check_length
 from gansweep.training.job import load_plan
 from gansweep.training.judge_callback import SCORE_SEED, load_best
+from gansweep.training.labels import drawn_labels
 from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import Neighbourhood
 from gansweep.training.metrics.evaluate import Judge, generate
@@ -96,8 +97,9 @@ def _of_run(
         if snapshots is not None and ema is not None:
             load_average(snapshots, gan, ema)
             name = f"EMA {ema:g}"
-        images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_SEED))
-        scores[name] = judge.score(images)
+        labels = drawn_labels(data.classes, count, seed=SCORE_SEED)
+        images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_SEED), labels)
+        scores[name] = judge.score(images, labels)
     _print_errors(judge)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} does not exist")

@@ -1,9 +1,13 @@
-"""Draw the sample picture, sixteen images of latents that are equal in all runs, in a 4×4 grid."""
+"""Draw the sample picture, sixteen images of latents that are equal in all runs, in a 4×4 grid.
+
+With labels=true each row of the grid has one class, and each column one latent.
+"""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -13,7 +17,11 @@ from gansweep.store.run import write_file
 from gansweep.training.grid import COUNT, grid
 from gansweep.training.latents import latents
 
+if TYPE_CHECKING:
+    from gansweep.training.trainee import Trainee
+
 LATENT_SEED = 16
+MOST_ROWS = 10  # of classes in a sample picture
 
 
 def fixed_latents(z_dim: int, count: int = COUNT) -> Tensor:
@@ -22,6 +30,22 @@ def fixed_latents(z_dim: int, count: int = COUNT) -> Tensor:
     The latents depend only on `count` and `z_dim`, and not on the seed of the run.
     """
     return latents(z_dim, count, seed=LATENT_SEED)
+
+
+def fixed_inputs(gan: Trainee) -> tuple[Tensor, Tensor | None]:
+    """Return the latents of the sample picture of a model, and the labels, int64, or None.
+
+    With classes, the picture has a row for each of the first MOST_ROWS classes, and as many
+    columns. With fewer than four classes it has four rows, some of the same class.
+    """
+    count = len(gan.classes)
+    if not count:
+        return fixed_latents(gan.z_dim), None
+    side = min(max(count, math.isqrt(COUNT)), MOST_ROWS)
+    rows = [row * min(count, side) // side for row in range(side)]  # the class of each row
+    repeats = [rows[:row].count(rows[row]) for row in range(side)]
+    z = fixed_latents(gan.z_dim, side * (max(repeats) + 1)).view(-1, side, gan.z_dim)
+    return z[repeats].flatten(0, 1), torch.tensor(rows).repeat_interleave(side)
 
 
 def stretched_grid(images: Tensor) -> Image.Image:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from torch import Tensor
-
-from gansweep.training.data.batches import Batches
+from gansweep.training.data.batches import Batch, Batches
 from gansweep.training.gan import GAN
 
 SPAN_SECONDS = 0.2  # A span takes about this long; the progress bar is redrawn between spans.
@@ -22,7 +20,7 @@ class Spans:
 
     A span ends at the first step that is `due`, or when it would take longer than SPAN_SECONDS at
     the run's pace so far. The first spans are single steps, because no pace is known yet. A batch
-    is uint8 B×C×H×W.
+    is uint8 B×C×H×W, or a pair of that and labels.
     """
 
     def __init__(self, batches: Batches, gan: GAN, due: Callable[[int], bool]) -> None:
@@ -30,9 +28,9 @@ class Spans:
         self.gan = gan
         self.due = due
 
-    def __iter__(self) -> Iterator[list[Tensor]]:
+    def __iter__(self) -> Iterator[list[Batch]]:
         first_step, started = self.batches.first, time.monotonic()
-        span: list[Tensor] = []
+        span: list[Batch] = []
         for step, batch in enumerate(self.batches, first_step + 1):
             span.append(batch)
             seconds = max(time.monotonic() - started, 1e-6)

@@ -17,7 +17,7 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -49,7 +49,7 @@ from gansweep.training.networks.parametrization import layer_rates
 from gansweep.training.networks.stack import MEMORY_FORMATS
 from gansweep.training.provenance import environment
 from gansweep.training.recipe.objective import make_objective
-from gansweep.training.samples import fixed_latents, save_grid
+from gansweep.training.samples import fixed_inputs, save_grid
 from gansweep.training.spans import Spans
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
@@ -106,9 +106,11 @@ def _train(
         record["rates"] = learning_rates(gan, config)
     write_json(run.environment, record)
     first = start.step if start else 0
+    labels = torch.from_numpy(data.labels()).to(device) if data.classes else None
     batches = Batches(
-        images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first
-    )
+        images, config.batch_size, steps, shuffle=config.shuffle, seed=config.seed, first=first,
+        labels=labels,
+    )  # fmt: skip
     metrics = Metrics(run, config.log_every, steps, batches.per_epoch, start)
     every = config.sample_every or max(1, steps // 10)
     samples = Samples(run, every, steps)
@@ -242,7 +244,7 @@ def load_finished(run: Run, config: Config, data: Prepared) -> GAN | Hosted:
 
 def redraw(run: Run, gan: GAN | Hosted) -> None:
     """Draw the sample picture of a finished run again, from its final weights in `gan`."""
-    save_grid(gan.sample(fixed_latents(gan.z_dim)), run.picture)
+    save_grid(gan.sample(*fixed_inputs(gan)), run.picture)
 
 
 def judge_finished(
@@ -288,17 +290,19 @@ def build_trainee(config: Config, data: Prepared, steps: int = 1) -> GAN | Hoste
     steps: those of the whole run. Raises UserError if a component of the user cannot be built.
     """
     if config.model is not None:
-        return build_hosted(config, data.channels)
-    return build_gan(config, data.channels, steps)
+        return build_hosted(config, data.channels, data.classes)
+    return build_gan(config, data.channels, steps, data.classes)
 
 
-def build_gan(config: Config, channels: int, steps: int = 1) -> GAN:
+def build_gan(
+    config: Config, channels: int, steps: int = 1, classes: Mapping[str, int] | None = None
+) -> GAN:
     """Return the GAN of a configuration, for images of `channels` colours.
 
-    steps: those of the whole run, which a schedule needs. Raises UserError if a network of the user
-    cannot be built.
+    steps: those of the whole run, which a schedule needs; classes: with labels=true, the number of
+    training images by class. Raises UserError if a network of the user cannot be built.
     """
-    generator, discriminator = build_networks(config, channels)
+    generator, discriminator = build_networks(config, channels, len(classes or {}))
     gen_lr, disc_lr = full_width_rates(config)
     return GAN(
         generator,
@@ -317,6 +321,7 @@ def build_gan(config: Config, channels: int, steps: int = 1) -> GAN:
         memory_format=MEMORY_FORMATS[config.memory_format],
         ema_decay=config.ema_decay,
         post_hoc_ema=config.post_hoc_ema,
+        classes=classes,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
@@ -23,10 +24,12 @@ class Trainee(Weights, Protocol):
     z_dim: numbers in a latent. steps_done: batches trained on. losses: the latest losses by name,
     scalars. watched and saturated: the steps since the last evaluation, and those among them in
     which D was saturated. averaged: the generator with averaged weights, if there is one.
-    generator: the weights that make the images, for the best checkpoint.
+    generator: the weights that make the images, for the best checkpoint. classes: with labels=true,
+    the number of training images by class, in the order of the class numbers; else empty.
     """
 
     z_dim: int
+    classes: Mapping[str, int]
     steps_done: int
     losses: dict[str, Tensor]
     watched: int
@@ -41,10 +44,13 @@ class Trainee(Weights, Protocol):
     @property
     def device(self) -> torch.device: ...
 
-    def sample(self, z: Tensor) -> Tensor:
-        """Return the images of latents N × z_dim, float32 N×C×H×W in [−1, 1]."""
+    def sample(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the images of latents N × z_dim, float32 N×C×H×W in [−1, 1].
 
-    def sample_averaged(self, z: Tensor) -> Tensor:
+        labels: int64 (N,), if and only if there are classes.
+        """
+
+    def sample_averaged(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the same from the averaged generator."""
 
     def tracked(self) -> dict[float, dict[str, Tensor]]:

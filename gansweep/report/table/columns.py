@@ -182,10 +182,14 @@ def _metrics(rows: list[ReportRow]) -> list[str]:
     runs = [run for row in rows for run in row.runs()]
     found: set[str] = set().union(*(run.score for run in runs))
     configs = [run.config for run in runs if run.config]
-    judges = {(c["data"]["name"], str(c.get("params", {}).get("judge"))) for c in configs}
-    for data_set, judge in judges:
+    judges = {
+        (c["data"]["name"], str(params.get("judge")), bool(params.get("labels")))
+        for c in configs
+        for params in [c.get("params", {})]
+    }
+    for data_set, judge, labelled in judges:
         if data_set in DATASETS and judge != "false":
-            found |= {metric.name for metric in metrics_of(data_set, judge)}
+            found |= {m.name for m in metrics_of(data_set, judge, labelled=labelled)}
     primaries = [run.primary for run in runs if run.primary]
     return list(dict.fromkeys([*(n for n in METRICS.names() if n in found), *primaries]))
 

@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gansweep.params import DataConfig
 
-TRAINING_FILE, HELD_OUT_FILE = "images.npy", "held.npy"
+TRAINING_FILE, HELD_OUT_FILE, LABELS_FILE = "images.npy", "held.npy", "labels.npy"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Prepared:
     `images` is the number of pictures to train on, each of channels × size × size bytes, and `held`
     is the number of pictures held out for the judge. `sha256` and `held_sha256` are checksums of
     the shape and bytes of the two arrays. `own_test` says whether the held-out pictures are the
-    data set's own test images. `label` is the heading of the pictures in reports.
+    data set's own test images. `label` is the heading of the pictures in reports. With labels=true,
+    `classes` has the number of training images by the name of the class, in the order of the class
+    numbers, and `labels_sha256` is the checksum of these numbers.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Prepared:
     held: int = 0
     held_sha256: str = ""
     own_test: bool = False
+    classes: dict[str, int] = field(default_factory=dict)
+    labels_sha256: str = ""
 
     @property
     def reals(self) -> int:
@@ -69,15 +73,21 @@ class Prepared:
         """Return the held-out pictures, uint8 N×C×H×W, mapped from the file."""
         return _load(self.folder / HELD_OUT_FILE)
 
+    def labels(self) -> np.ndarray:
+        """Return the class numbers of the pictures to train on, int64 (N,), with labels=true."""
+        return _load(self.folder / LABELS_FILE)
+
     def describe(self) -> DataRecord:
         """Return this record as JSON for the run folder, without the path of the cache."""
         values = {**dataclasses.asdict(self), "folder": self.folder.name}
+        if not self.classes:
+            del values["classes"], values["labels_sha256"]
         return cast("DataRecord", values)
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Prepared:
         """Return the record of a `describe` result, in the cache of this machine."""
-        names = {field.name for field in dataclasses.fields(cls)}
+        names = {f.name for f in dataclasses.fields(cls)}
         known = {name: value for name, value in description.items() if name in names}
         return cls(**{**known, "folder": cache_folder() / description["folder"]})
 
@@ -88,8 +98,10 @@ class Prepared:
             return (
                 meta is not None
                 and (meta["sha256"], meta["held_sha256"]) == (self.sha256, self.held_sha256)
+                and meta.get("labels_sha256", "") == self.labels_sha256
                 and len(self.array()) == self.images
                 and len(self.held_out()) == self.held
+                and (not self.classes or len(self.labels()) == self.images)
             )
         except (OSError, ValueError, KeyError, EOFError):
             return False
@@ -100,12 +112,14 @@ def prepare(
     size: int,
     limit: int | None = None,
     options: Mapping[str, Any] | None = None,
+    labels: bool = False,
 ) -> Prepared:
     """Return the data set `spec` at `size` × `size` pixels, and make it if it is not cached.
 
     With `limit`, only the first `limit` pictures are trained on. `options` are the parameters of a
-    user's data set by name. A truncated or altered cache is made again. Raises UserError if the
-    source is missing or cannot be read; the cache is then left as it was.
+    user's data set by name. `labels` asks for the classes of the pictures, too. A truncated or
+    altered cache is made again. Raises UserError if the source is missing or cannot be read, or has
+    no classes; the cache is then left as it was.
     """
     source = source_of(spec, size, options)
     parts = split(source.count, spec.holdout, trained=source.trained, limit=limit)
@@ -113,6 +127,10 @@ def prepare(
         **source.key, "name": spec.name, "size": size, "channels": spec.channels,
         "split": [len(parts.trained), len(parts.held), SPLIT_SEED],
     }  # fmt: skip
+    if labels:
+        if source.classes is None:
+            raise UserError(f"data={spec.name} has no classes, which labels=true needs")
+        key["labels"] = source.classes.key
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
     folder = cache_folder() / f"{file_name(spec.name)}-{size}px-{digest}"
     try:
@@ -163,9 +181,10 @@ def _read(spec: DataConfig, source: Source, folder: Path) -> tuple[Prepared | No
     meta = read_json(folder / "meta.json")
     if meta is None:
         return None, "meta.json cannot be read"
-    for name, shape, checksum in (
-        (TRAINING_FILE, "shape", "sha256"), (HELD_OUT_FILE, "held_shape", "held_sha256"),
-    ):  # fmt: skip
+    files = [(TRAINING_FILE, "shape", "sha256"), (HELD_OUT_FILE, "held_shape", "held_sha256")]
+    if "classes" in meta:
+        files.append((LABELS_FILE, "labels_shape", "labels_sha256"))
+    for name, shape, checksum in files:
         try:
             array = _load(folder / name)
             if list(array.shape) != meta[shape]:
@@ -183,7 +202,8 @@ def _record(spec: DataConfig, source: Source, folder: Path, meta: dict[str, Any]
     return Prepared(
         spec.name, source.label, folder, n, channels, size, meta["sha256"],
         held=meta["held_shape"][0], held_sha256=meta["held_sha256"],
-        own_test=source.trained is not None,
+        own_test=source.trained is not None, classes=meta.get("classes", {}),
+        labels_sha256=meta.get("labels_sha256", ""),
     )  # fmt: skip
 
 
@@ -199,6 +219,16 @@ def _make(
         shutil.rmtree(stale, ignore_errors=True)
     array = source.load(np.concatenate([parts.trained, parts.held]))
     trained, held = array[: len(parts.trained)], array[len(parts.trained) :]
+    arrays = {TRAINING_FILE: trained, HELD_OUT_FILE: held}
+    labelled: dict[str, Any] = {}
+    if "labels" in key:
+        names, arrays[LABELS_FILE] = _classes(spec, source, parts)
+        counts = np.bincount(arrays[LABELS_FILE], minlength=len(names))
+        labelled = {
+            "classes": dict(zip(names, counts.tolist(), strict=True)),
+            "labels_shape": list(arrays[LABELS_FILE].shape),
+            "labels_sha256": _checksum(arrays[LABELS_FILE]),
+        }
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))
     meta = {
         "key": key,
@@ -206,10 +236,11 @@ def _make(
         "sha256": _checksum(trained),
         "held_shape": list(held.shape),
         "held_sha256": _checksum(held),
+        **labelled,
     }
     try:
-        np.save(temporary / TRAINING_FILE, trained)
-        np.save(temporary / HELD_OUT_FILE, held)
+        for name, values in arrays.items():
+            np.save(temporary / name, values)
         write_json(temporary / "meta.json", meta)
         temporary.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
@@ -229,6 +260,19 @@ def _make(
     return prepared
 
 
+def _classes(spec: DataConfig, source: Source, parts: Split) -> tuple[list[str], np.ndarray]:
+    """Return the names of the classes, and the class numbers of the pictures to train on."""
+    import numpy as np
+
+    assert source.classes is not None
+    names, numbers = source.classes.load(np.concatenate([parts.trained, parts.held]))
+    if len(names) < 2:
+        raise UserError(
+            f"labels=true needs two classes or more, and data={spec.name} has only {names[0]!r}"
+        )
+    return names, numbers[: len(parts.trained)].astype(np.int64)
+
+
 def _summary(data: Prepared) -> str:
     """Return what was prepared, in one line.
 
@@ -236,6 +280,8 @@ def _summary(data: Prepared) -> str:
     """
     shades = "grey" if data.channels == 1 else "colour"
     pictures = f"{data.images:,} {shades} pictures of {data.size}×{data.size}"
+    if data.classes:
+        pictures += f" in {len(data.classes)} classes"
     if data.held:
         return f"{data.name} is prepared: {pictures}, and {data.held:,} held out for the judge"
     return f"{data.name} is prepared: {pictures}; none are held out, so the judge uses these"

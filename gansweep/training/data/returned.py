@@ -41,11 +41,13 @@ SHAPES = (
 class Returned:
     """The images of a data set. `images` is uint8 N×C×H×W, or a sequence of items.
 
-    `what` names the data set in messages: `data=mypkg.data:cats`.
+    `what` names the data set in messages: `data=mypkg.data:cats`. `labels` is a sequence of as many
+    labels; None if only the items have labels, or nothing has.
     """
 
     images: Any
     what: str
+    labels: Any = None
 
     @property
     def count(self) -> int:
@@ -62,6 +64,36 @@ class Returned:
         if isinstance(self.images, np.ndarray):
             return _resized(_in_colours(self.images[numbers], channels), size)
         return self._read(numbers, size, channels)
+
+    def labels_of(self, numbers: NDArray[np.int64]) -> list[int | str]:
+        """Return the labels of the images with these numbers, whole numbers or texts.
+
+        Raises UserError if the images have no labels, or labels of another kind.
+        """
+        found = []
+        for number in map(int, numbers):
+            if self.labels is not None:
+                label = self.labels[number]
+            else:
+                item = None if isinstance(self.images, np.ndarray) else self.images[number]
+                if not isinstance(item, tuple | list) or len(item) < 2:
+                    raise UserError(
+                        f"{self.what} returns no labels, which labels=true needs: return (images, "
+                        "labels), or pairs (image, label)"
+                    )
+                label = item[1]
+            found.append(self._label(label, number))
+        return found
+
+    def _label(self, label: Any, number: int) -> int | str:
+        if hasattr(label, "item") and getattr(label, "ndim", 0) == 0:  # of NumPy or torch
+            label = label.item()
+        if isinstance(label, bool) or not isinstance(label, int | str):
+            raise UserError(
+                f"{self.what}: the label of image {number} is {_kind(label)}; gansweep takes whole "
+                "numbers and texts"
+            )
+        return label
 
     def _read(
         self, numbers: NDArray[np.int64], size: int, channels: int | None
@@ -112,7 +144,7 @@ def returned(found: Any, what: str) -> Returned:
         raise UserError(f"{what} returns {_kind(found)}; {FORMS}")
     if labels is not None:
         _check_labels(labels, len(found), what)
-    return Returned(found, what)
+    return Returned(found, what, labels)
 
 
 def _check_labels(labels: Any, count: int, what: str) -> None:

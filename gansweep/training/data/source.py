@@ -25,6 +25,7 @@ def dataset(
     metrics: tuple[str, str] | None = None,
     stand_in: str | None = None,
     note: str = "",
+    classes: bool = False,
 ) -> Callable[[Callable[..., Any]], Any]:
     """Register a function (DataConfig, image size in pixels) → Source as the data set `name`.
 
@@ -33,6 +34,7 @@ def dataset(
     metric that ranks the runs and the second opinion; the default is LeNet's distance first for
     digits, and that of random features first for all other images. `stand_in` is a data set without
     files that may replace this one (see `at_hand`), and `note` is what captions add to the name.
+    `classes` says whether the images can have classes, for labels=true.
     The command line accepts the data set if the file conf/data/NAME.yaml exists. Raises ValueError
     if the name is taken. (Data sets of users are registered by `gansweep.dataset`.)
     """
@@ -46,7 +48,20 @@ def dataset(
         metrics=metrics,
         stand_in=stand_in,
         note=note,
+        classes=classes,
     )
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of the images of a source.
+
+    `key` is JSON of what determines them, in addition to the key of the source. `load` maps image
+    numbers, shape (N,), to the names of all classes and to the images' class numbers, int64 (N,).
+    """
+
+    key: dict[str, Any]
+    load: Callable[[np.ndarray], tuple[list[str], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Source:
     and `load` maps image numbers, shape (N,), to uint8 N×C×H×W. `label` is the heading of the
     pictures in reports. The first `trained` images are training images and the others are the data
     set's own test images; None means that the data set has none. `remark` is a sentence for the
-    user about missing files.
+    user about missing files. `classes` is None if the images have no classes.
     """
 
     key: dict[str, Any]
@@ -67,6 +82,7 @@ class Source:
     label: str
     trained: int | None = None
     remark: str = ""
+    classes: Classes | None = None
 
 
 def find_source(spec: DataConfig, size: int) -> Source:

@@ -38,10 +38,11 @@ from gansweep.training.metrics.registered import (
     primary_and_second,
 )
 
-Sample = Callable[[Tensor], Tensor]  # z → images in [−1, 1]
+# z, and labels with labels=true → images in [−1, 1]
+Sample = Callable[..., Tensor]
 
 RESAMPLINGS = 20  # The bootstrap for the error of a score draws this many samples.
-PIXELS = "pixels"
+PIXELS, LABELS = "pixels", "labels"
 
 
 class Judge:
@@ -61,12 +62,14 @@ class Judge:
         self.data = data
         self.primary, self.second = primary_and_second(data.name)
         self.published = published
-        self.metrics = metrics_of(data.name, published.features if published else None)
+        self.metrics = metrics_of(
+            data.name, published.features if published else None, labelled=bool(data.classes)
+        )
         self.errors: dict[str, str] = {}
         self._judging = judging_features(data.name)
         nets: dict[str, FeatureNet] = {} if published is None else {published.features: published}
         for features in (self._judging, *map(self._features, self.metrics)):
-            if features not in nets:
+            if features not in nets and features != LABELS:
                 nets[features] = feature_net(features, data.channels)
         self._nets = nets
         self.net = nets[self._judging]
@@ -85,7 +88,12 @@ class Judge:
         return self._judging if metric.features == "judge" else str(metric.features)
 
     def _real(self, features: str, side: Side) -> Reference:
-        """Return the real images of one side in these features, computed once."""
+        """Return the real images of one side in these features, computed once.
+
+        In the features `labels` there are none: these compare generated images with their labels.
+        """
+        if features == LABELS:
+            return Reference(self.net, [np.empty((0, 2), np.int64)])
         if (features, side) not in self._references:
             self._references[features, side] = reference(self.data, self._nets[features], side)
         return self._references[features, side]
@@ -135,13 +143,15 @@ class Judge:
             raise ValueError(f"metric {metric.name}: {text}") from error
         return text
 
-    def evaluate(self, sample: Sample, z: Tensor) -> dict[str, Any]:
+    def evaluate(self, sample: Sample, z: Tensor, labels: Tensor | None = None) -> dict[str, Any]:
         """Return the primary metric and the diversity of the images of the latents `z`, N × z_dim.
+
+        `labels`, int64 (N,), are those of the images, if the data set has classes.
 
         An evaluation uses only the first of the feature nets, to be quick. Its values can be
         compared with those of other evaluations of the same sweep, but not with a score.
         """
-        images = generate(sample, z)
+        images = generate(sample, z, labels)
         metric = METRICS[self.primary]
         fakes = {
             features: _extract(self._nets[features], images, 1)
@@ -159,18 +169,20 @@ class Judge:
         facts |= self._classes(real, fake)
         return _rounded(facts)
 
-    def score(self, images: Tensor) -> dict[str, Any]:
+    def score(self, images: Tensor, labels: Tensor | None = None) -> dict[str, Any]:
         """Return all metrics of generated images, uint8 N×C×H×W, and further facts.
 
-        A metric whose function fails is None, with the reason in `errors`; see `_values`.
+        `labels`, int64 (N,), are those of the images, if the data set has classes. A metric whose
+        function fails is None, with the reason in `errors`; see `_values`.
 
         "n" and "reals" are the numbers of generated and real images. "held_out" says whether no
         network was trained on the real images, "own_test" whether these are the data set's own test
-        images, and "shared" whether they also chose the best weights. METRIC_error is a standard
-        error. The other facts are those of `_variety`, `classes` and `memorisation`, and the names
-        of the feature nets.
+        images, and "shared" whether they also chose the best weights. "labelled" says whether the
+        images were drawn with labels. METRIC_error is a standard error. The other facts are those
+        of `_variety`, `classes` and `memorisation`, and the names of the feature nets.
         """
-        fakes = self._fakes(images, self._nets)
+        wanted = {*map(self._features, self.metrics)} - self._nets.keys()  # at most the labels
+        fakes = self._fakes(images, [*self._nets, *wanted], labels)
         real, fake = self._real(self._judging, "score"), fakes[self._judging][0]
         result: dict[str, Any] = {
             "n": len(images),
@@ -179,6 +191,8 @@ class Judge:
             "own_test": self.data.own_test,
             "shared": are_shared(self.data),
         }
+        if labels is not None:
+            result["labelled"] = True
         result |= self._values(self.metrics, fakes)
         if f"{self.primary}_error" not in result:
             metric = METRICS[self.primary]
@@ -200,22 +214,44 @@ class Judge:
             result["published_net"] = f"{self.published.name} {self.published.hash}"
         return _rounded(result)
 
-    def further(self, images: Tensor, names: Sequence[str]) -> dict[str, Any]:
+    def further(
+        self, images: Tensor, names: Sequence[str], labels: Tensor | None = None
+    ) -> dict[str, Any]:
         """Return these metrics of generated images alone, to complete an earlier score."""
         metrics = [METRICS[name] for name in names]
-        return _rounded(self._values(metrics, self._fakes(images, map(self._features, metrics))))
+        fakes = self._fakes(images, map(self._features, metrics), labels)
+        return _rounded(self._values(metrics, fakes))
 
-    def _fakes(self, images: Tensor, nets: Iterable[str]) -> dict[str, list[Features]]:
+    def _fakes(
+        self, images: Tensor, nets: Iterable[str], labels: Tensor | None
+    ) -> dict[str, list[Features]]:
         """Return generated images in the features of these nets, by the name of the features.
 
-        Only the judging features are computed by all of their nets.
+        Only the judging features are computed by all of their nets. `labels` are those of the
+        images, if they have any.
         """
-        return {
+        names = dict.fromkeys(nets)
+        fakes = {
             features: _extract(
                 self._nets[features], images, None if features == self._judging else 1
             )
-            for features in dict.fromkeys(nets)
+            for features in names
+            if features != LABELS
         }
+        if LABELS in names and labels is not None:
+            own = fakes.get(self._judging) or _extract(self.net, images, 1)
+            fakes[LABELS] = [self._beside_labels(own[0], labels)]
+        return fakes
+
+    def _beside_labels(self, fake: Features, labels: Tensor) -> Features:
+        """Return for each image the digit that LeNet takes it for, and that of its label, N×2.
+
+        `fake` has the features of the images by LeNet. A class that is no digit is −1.
+        """
+        assert isinstance(self.net, DigitFeatures)
+        digits = [int(name) if name in "0123456789" else -1 for name in self.data.classes]
+        taken = self.net.labels(torch.from_numpy(fake)).numpy()
+        return np.stack([taken, np.array(digits)[labels.numpy()]], 1)
 
     def nearest_training_images(self, images: Tensor) -> Tensor:
         """Return for each image the training image with the nearest features, uint8 N×C×H×W."""
@@ -267,14 +303,16 @@ def classes(shares: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def generate(sample: Sample, z: Tensor) -> Tensor:
+def generate(sample: Sample, z: Tensor, labels: Tensor | None = None) -> Tensor:
     """Return the images of the latents `z` as uint8 N×C×H×W, on the generator's device.
 
-    Raises Diverged if a value is not finite.
+    `labels`, int64 (N,), are those of the images, if the generator reads labels. Raises Diverged if
+    a value is not finite.
     """
     images = []
-    for part in z.split(BATCH):
-        batch = sample(part)
+    inputs = [z] if labels is None else [z, labels]
+    for parts in zip(*(tensor.split(BATCH) for tensor in inputs), strict=True):
+        batch = sample(*parts)
         if not torch.isfinite(batch).all():
             raise Diverged("diverged: the generated images are not finite")
         images.append(as_bytes(batch))  # Floats would take four times the memory.

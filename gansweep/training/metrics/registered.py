@@ -51,13 +51,18 @@ def judging_features(data_set: str) -> str:
     return "lenet" if DATASETS.entry(data_set).digits else "random"
 
 
-def metrics_of(data_set: str, published: str | None = None) -> list[Entry]:
+def metrics_of(
+    data_set: str, published: str | None = None, *, labelled: bool = False
+) -> list[Entry]:
     """Return the metrics in the scores of a data set.
 
-    `published` has the features of judge=inception or judge=dinov2, if one of these is set.
+    `published` has the features of judge=inception or judge=dinov2, if one of these is set, and
+    `labelled` says whether the images are drawn with labels.
     """
     digits = DATASETS.entry(data_set).digits
-    available = {"judge", "pixels", "random", published} | ({"lenet"} if digits else set())
+    available = {"judge", "pixels", "random", published}
+    if digits:
+        available |= {"lenet", "labels"} if labelled else {"lenet"}
     return [m for m in METRICS if m.features in available and (m.for_digits or not digits)]
 
 
@@ -72,7 +77,9 @@ def missing_metrics(judge: Mapping[str, Any] | None, data_set: str) -> list[str]
         return []  # a damaged record, or a plugin's data set, which is reported elsewhere
     published = str(score.get("published"))
     features = METRICS[published].features if published in METRICS else None
-    return [m.name for m in metrics_of(data_set, features) if m.name not in score]
+    labelled = bool(score.get("labelled"))
+    wanted = metrics_of(data_set, features, labelled=labelled)
+    return [m.name for m in wanted if m.name not in score]
 
 
 @METRICS.register(
@@ -184,3 +191,14 @@ def swd(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
 def neighbours(real: Neighbourhood, fake: Features) -> dict[str, float]:
     """Return coverage, density and diversity by name; see `Neighbourhood.measure`."""
     return real.measure(fake[: Neighbourhood.MAX_VECTORS])
+
+
+@METRICS.register(
+    "class_accuracy", features="labels", direction="maximize", digits=3, label="class accuracy",
+    help="Share of the images that a small digit classifier takes for the digit of their label",
+)  # fmt: skip
+def class_accuracy(_: Features, fake: Features) -> float:
+    """Return the share of rows of N×2 class numbers, of LeNet and of the label, that are equal."""
+    if (fake[:, 1] < 0).any():
+        raise ValueError("the classes of the data set are not the digits 0 to 9")
+    return float((fake[:, 0] == fake[:, 1]).mean())

@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from gansweep.plugins import Entry
 
 
-def build_networks(config: Config, channels: int) -> tuple[nn.Module, nn.Module]:
+def build_networks(
+    config: Config, channels: int, n_classes: int = 0
+) -> tuple[nn.Module, nn.Module]:
     """Return the generator and the discriminator, for images of `channels` colours.
 
-    The generator is built first, so that it has the same initial weights beside each discriminator.
+    With `n_classes` above 0, both read labels, too. The generator is built first, so that it has
+    the same initial weights beside each discriminator.
     """
     common = {
         "channels": channels, "alpha": config.alpha, "memory_format": config.memory_format,
-        "parametrization": config.parametrization,
+        "parametrization": config.parametrization, "n_classes": n_classes,
     }  # fmt: skip
     gen_width, disc_width = widths(config)
     generator = build_network(
@@ -78,20 +81,27 @@ def build_generator(
     norm: str = "batch",
     memory_format: str = "channels_last",
     parametrization: str = "mup",
-) -> nn.Sequential:
+    n_classes: int = 0,
+) -> nn.Module:
     """Build the generator `name`: latents (N, z_dim) → images (N, channels, size, size) in [−1, 1].
 
     `width` multiplies every hidden channel count, `alpha` is the leaky-ReLU slope, and `drop` is
     the probability with which a dropout layer zeroes a value. `norm` is `batch`, `group` or `none`.
     `memory_format` applies to weights and feature maps. `parametrization` says how initial weights
-    and learning rates depend on the width. Raises UserError for an unknown name.
+    and learning rates depend on the width. With `n_classes` above 0, it is a
+    `ConditionalGenerator`. Raises UserError for an unknown name.
     """
     entry = GENERATORS[name]
     image = (channels, entry.image_size, entry.image_size)
-    return _build(
-        entry, (z_dim,), image, width, parametrization,
+    net = _build(
+        entry, (z_dim + n_classes,), image, width, parametrization,
         image_channels=channels, alpha=alpha, drop=drop, norm=norm, memory_format=memory_format,
     )  # fmt: skip
+    if not n_classes:
+        return net
+    from gansweep.training.networks.conditional import ConditionalGenerator
+
+    return ConditionalGenerator(net, n_classes)
 
 
 def build_discriminator(
@@ -104,17 +114,24 @@ def build_discriminator(
     norm: str = "batch",
     memory_format: str = "channels_last",
     parametrization: str = "mup",
-) -> nn.Sequential:
+    n_classes: int = 0,
+) -> nn.Module:
     """Build the discriminator `name`: images (N, channels, size, size) → logits (N, 1).
 
-    The settings are those of `build_generator`. Raises UserError for an unknown name.
+    The settings are those of `build_generator`. With `n_classes` above 0, it is a
+    `ProjectionDiscriminator`. Raises UserError for an unknown name.
     """
     entry = DISCRIMINATORS[name]
     image = (channels, entry.image_size, entry.image_size)
-    return _build(
-        entry, image, (1,), width, parametrization,
-        image_channels=channels, alpha=alpha, drop=drop, norm=norm, memory_format=memory_format,
+    net = _build(
+        entry, image, (1 + n_classes,), width, parametrization, image_channels=channels,
+        alpha=alpha, drop=drop, norm=norm, memory_format=memory_format, logits=1 + n_classes,
     )  # fmt: skip
+    if not n_classes:
+        return net
+    from gansweep.training.networks.conditional import ProjectionDiscriminator
+
+    return ProjectionDiscriminator(net)
 
 
 def _build(

@@ -38,7 +38,7 @@ def build_foreign(config: Config, kind: str, settings: dict[str, Any]) -> nn.Mod
         raise UserError(f"{kind}={name} cannot be built: {one_line(error)}") from error
     _check_module(net, f"{kind}={name}")
     if kind == "gen":
-        _adapt_latents(net, config.z_dim, name)
+        _adapt_latents(net, config.z_dim, name, settings["n_classes"])
     else:
         last = [m for m in net.modules() if not list(m.children())][-1:]
         if last and isinstance(last[0], SIGMOIDS):
@@ -56,33 +56,40 @@ def _check_module(net: Any, what: str) -> None:
         raise UserError(f"{what} returns {type(net).__name__}, not a torch.nn.Module")
 
 
-def _adapt_latents(net: nn.Module, z_dim: int, name: str) -> None:
+def trial_labels(n_classes: int) -> tuple[Tensor, ...]:
+    """Return what a network is called with beside latents or images: labels, if there are any."""
+    return (torch.zeros(BATCH, dtype=torch.int64),) if n_classes else ()
+
+
+def _adapt_latents(net: nn.Module, z_dim: int, name: str, n_classes: int) -> None:
     """Let `net` take N × z_dim, if it takes N × z_dim × 1 × 1. Raises UserError if neither."""
-    error = _failure(net, torch.zeros(BATCH, z_dim))
+    labels = trial_labels(n_classes)
+    error = _failure(net, torch.zeros(BATCH, z_dim), *labels)
     if error is None:
         return
-    if _failure(net, torch.zeros(BATCH, z_dim, 1, 1)) is not None:
+    if _failure(net, torch.zeros(BATCH, z_dim, 1, 1), *labels) is not None:
+        beside = " and labels" if labels else ""
         raise UserError(
-            f"gen={name} cannot take latents of {BATCH}×{z_dim}: {one_line(error)}"
+            f"gen={name} cannot take latents of {BATCH}×{z_dim}{beside}: {one_line(error)}"
         ) from error
     net.register_forward_pre_hook(lambda _, inputs: (inputs[0][:, :, None, None], *inputs[1:]))
 
 
-def _failure(net: nn.Module, inputs: Tensor) -> Exception | None:
+def _failure(net: nn.Module, *inputs: Tensor) -> Exception | None:
     try:
-        pass_through(net, inputs)
+        pass_through(net, *inputs)
     except Exception as error:
         return error
     return None
 
 
 @torch.no_grad()
-def pass_through(net: nn.Module, inputs: Tensor) -> Any:
+def pass_through(net: nn.Module, *inputs: Tensor) -> Any:
     """Return the output for `inputs`; leave the network and the random numbers as they were."""
     was_training = net.training
     with torch.random.fork_rng(devices=[]):
         try:
-            return net.eval()(inputs)
+            return net.eval()(*inputs)
         finally:
             net.train(was_training)
 
@@ -102,6 +109,7 @@ def _key(config: Config) -> tuple[Any, ...]:
     supplied = {
         "z_dim": config.z_dim, "channels": 1, "width": widths(config)[0], "alpha": config.alpha,
         "drop": config.gen_drop, "norm": config.gen_norm, "image_size": size_for(config, "gen"),
+        "n_classes": BATCH if config.labels else 0,  # the data, and so their classes, come later
     }  # fmt: skip
     return config.z_dim, tuple(sorted(arguments_of(config, "gen", supplied).items()))
 
@@ -115,8 +123,9 @@ def _shape(name: str, z_dim: int, arguments: tuple[tuple[str, Any], ...]) -> tup
         except Exception as error:
             raise UserError(f"gen={name} cannot be built: {one_line(error)}") from error
         _check_module(net, f"gen={name}")
-        _adapt_latents(net, z_dim, name)
-        images = pass_through(net, torch.zeros(BATCH, z_dim))
+        n_classes = dict(arguments).get("n_classes", 0)
+        _adapt_latents(net, z_dim, name, n_classes)
+        images = pass_through(net, torch.zeros(BATCH, z_dim), *trial_labels(n_classes))
     return checked_shape(images, name)
 
 

@@ -140,8 +140,8 @@ class Stack:
     `shape` is (features,) or (channels, height, width), without the batch axis. `image_channels` is
     the number of colours, `width` multiplies every hidden channel count, `alpha` is the leaky-ReLU
     slope, and `drop` is the dropout probability. `norm` is the kind of normalisation: `batch`,
-    `group` or `none`. `memory_format` applies to weights and feature maps. Every method that
-    appends a layer returns the builder.
+    `group` or `none`. `logits` is the number of outputs of `logit`. `memory_format` applies
+    to weights and feature maps. Every method that appends a layer returns the builder.
     """
 
     def __init__(
@@ -154,8 +154,10 @@ class Stack:
         drop: float,
         norm: str = "batch",
         memory_format: str = "channels_last",
+        logits: int = 1,
     ) -> None:
         self.shape = shape
+        self.logits = logits
         self.memory_format = MEMORY_FORMATS[memory_format]
         self.image_channels = image_channels
         self.width = width
@@ -185,8 +187,8 @@ class Stack:
         return self._dense(self._scaled(features) * math.prod(at), bias=bias)
 
     def logit(self) -> Stack:
-        """Append the discriminator's last layer, from a vector to one number."""
-        return self._dense(1, bias=True)
+        """Append the discriminator's last layer, from a vector to one number, or to `logits`."""
+        return self._dense(self.logits, bias=True)
 
     def _dense(self, features: int, *, bias: bool) -> Stack:
         return self._add(nn.Linear(self.shape[0], features, bias=bias), (features,))

@@ -17,6 +17,7 @@ from gansweep.training.networks.foreign import (
     one_line,
     pass_through,
     text,
+    trial_labels,
 )
 
 # What decides whether networks can be built and fit, besides the options.
@@ -25,34 +26,36 @@ _DECIDING = ("gen", "disc", "z_dim", "width", "alpha", "gen_drop", "disc_drop", 
 _faults: dict[Any, UserError | None] = {}
 
 
-def check_networks(config: Config, image: tuple[int, int, int]) -> None:
+def check_networks(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
     """Build both networks and pass two latents through them, once for each distinct pair.
 
-    image: the shape (C, H, W) of the data's images. Raises UserError, in one line, if they cannot
-    be built or do not fit.
+    image: the shape (C, H, W) of the data's images; n_classes: 0 without labels. Raises UserError,
+    in one line, if they cannot be built or do not fit.
     """
     key = (
         tuple(getattr(config, name) for name in _DECIDING),
         config.data.image_size,
         image,
+        n_classes,
         *sorted(config.options.items()),
     )
     if key not in _faults:
         try:
             _faults[key] = None
             with torch.random.fork_rng(devices=[]):
-                _try_both(config, image)
+                _try_both(config, image, n_classes)
         except UserError as error:
             _faults[key] = error
     if (fault := _faults[key]) is not None:
         raise fault
 
 
-def _try_both(config: Config, image: tuple[int, int, int]) -> None:
-    generator, discriminator = build_networks(config, image[0])
+def _try_both(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
+    generator, discriminator = build_networks(config, image[0], n_classes)
     if config.ema_decay is not None:
         _try_copy(generator, config)
-    images = pass_through(generator, torch.zeros(BATCH, config.z_dim))
+    labels = trial_labels(n_classes)
+    images = pass_through(generator, torch.zeros(BATCH, config.z_dim), *labels)
     made = checked_shape(images, config.gen)
     if made != image:
         raise UserError(
@@ -60,10 +63,11 @@ def _try_both(config: Config, image: tuple[int, int, int]) -> None:
             f"{config.data.name} are {text(image)} (channels × height × width)"
         )
     try:
-        outputs = pass_through(discriminator, images)
+        outputs = pass_through(discriminator, images, *labels)
     except Exception as error:
         raise UserError(
-            f"disc={config.disc} cannot read images of {text(image)}: {one_line(error)}"
+            f"disc={config.disc} cannot read images of {text(image)}"
+            f"{' and labels' if labels else ''}: {one_line(error)}"
         ) from error
     if not isinstance(outputs, Tensor) or outputs.dim() == 0 or len(outputs) != BATCH:
         shown = "×".join(map(str, outputs.shape)) if isinstance(outputs, Tensor) else type(outputs)
