@@ -85,7 +85,7 @@ def _paper_share(gen: str, disc: str) -> float:
     z = latents(config.z_dim, SAMPLE, seed=1)
     training = steps * _quickest(lambda: gan.step(batch, *optimizers))
     evaluated = evaluation * (1 + len(evaluation_steps(steps, config.batch_size)))
-    judging = evaluated / SAMPLE * _quickest(lambda: judge.evaluate(gan.sample, z))
+    judging = evaluated / SAMPLE * _quickest(lambda: judge.evaluate(generate(gan.sample, z)))
     judging += score / SAMPLE * _quickest(lambda: judge.score(generate(gan.sample, z)))
     return 100 * judging / training
 

@@ -31,8 +31,9 @@ from gansweep.plugins import (
     Entry,
     Registry,
 )
-from gansweep.source_code import version_of
+from gansweep.source_code import version_of, version_of_files
 from gansweep.store.errors import UserError, choices_hint
+from gansweep.template import COMMANDS
 
 if TYPE_CHECKING:
     from gansweep.config import Config
@@ -64,6 +65,7 @@ KINDS: dict[str, Kind] = {
             {"z_dim", "latent_dim", "channels", "image_size", "width", "height", "n_classes"}
         ),
     ),
+    "command": Kind(COMMANDS, frozenset()),
 }
 # `data.NAME` that gansweep itself has, as `data.holdout`; all others are options of a component.
 OF_DATA = frozenset(field.name for field in fields(DataConfig))
@@ -75,17 +77,19 @@ KINDS["data"] = Kind(
     # Functions of torchvision's data sets; gansweep itself converts the pictures.
     unset=frozenset({"transform", "target_transform", "transforms"}),
 )
+WHOLE = ("model", "command")  # the kinds that replace gansweep's own training
 ANY_SIZE = 28  # pixels, of networks that make images of any size
 
 
 def kinds_of(config: Config) -> list[str]:
     """Return the kinds of the components that `config` uses.
 
-    A module of a user takes the place of all others but the data.
+    A module or a script of a user takes the place of all others but the data.
     """
-    if config.model is not None:
-        return ["model", "data"]
-    return [kind for kind in KINDS if kind != "model"]
+    whole = [kind for kind in WHOLE if getattr(config, kind) is not None]
+    if whole:
+        return [whole[0], "data"]
+    return [kind for kind in KINDS if kind not in WHOLE]
 
 
 def component_of(config: Config, kind: str) -> str:
@@ -295,8 +299,14 @@ def identity_of(config: Config) -> dict[str, Any]:
             if value != known.default:
                 found[name] = value
         if is_foreign(kind, component):
-            found[f"{kind}.code"] = version_of(KINDS[kind].registry[component].build)
+            found[f"{kind}.code"] = _code_of(KINDS[kind].registry[component])
     return found
+
+
+def _code_of(entry: Entry) -> str:
+    """Return the version of a component's code; of a script, that of the files in its command."""
+    template = entry.facts.get("template")
+    return version_of(entry.build) if template is None else version_of_files(template.files())
 
 
 def is_foreign(kind: str, component: str) -> bool:

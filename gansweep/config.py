@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gansweep.components import chosen_options, is_option, label_of, takes, values_of
+from gansweep.components import WHOLE, chosen_options, is_option, label_of, takes, values_of
 from gansweep.declare import Param, checked, split_optional
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.params import DataConfig, Hyperparameters
 from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS, OPTIMIZERS, PENALTIES
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
-from gansweep.store.errors import UserError
+from gansweep.store.errors import UserError, choices_hint
+from gansweep.template import SUPPLIED, Template, template_of
 
 
 @dataclass
@@ -117,7 +118,25 @@ def check(name: str, value: Any) -> Any:
     if declared is None:
         raise unknown_parameter(name)
     kind, optional = split_optional(_HINTS[name])
-    return checked(name, value, kind, optional, declared)
+    value = checked(name, value, kind, optional, declared)
+    if name == "command" and value is not None:
+        _check_placeholders(template_of(value))
+    return value
+
+
+def _check_placeholders(template: Template) -> None:
+    """Raise UserError for a placeholder that gansweep cannot fill, and for an ambiguous name."""
+    known = [name for name in HYPERPARAMETERS if name not in WHOLE]
+    for name in template.own():
+        if name in SUPPLIED or name in HYPERPARAMETERS:
+            remedy = f"write {{{name}}}, or choose another name" if name not in WHOLE else "rename"
+            raise UserError(f"command: {name} is a parameter of gansweep's: {remedy}")
+    for name in sorted(template.asked()):
+        if name not in SUPPLIED and name not in known:
+            raise UserError(
+                f"command: no placeholder {{{name}}}: {choices_hint(name, [*SUPPLIED, *known])}; a "
+                f"parameter of the script's own has a type and a default, {{{name}:float=0.1}}"
+            )
 
 
 def is_text(name: str) -> bool:
@@ -169,6 +188,23 @@ OF_MODELS = {
     "model", "batch_size", "z_dim", "epochs", "steps", "limit", "shuffle", "seed", "precision",
     "early_stop", "labels",
 }  # fmt: skip
+# Those that have an effect on every script; see training/script. Others need a placeholder.
+OF_SCRIPTS = {"command", "limit", "seed", "early_stop"}
+
+
+def of_script(command: str) -> set[str]:
+    """Return the hyperparameters that have an effect on a script with this command."""
+    return OF_SCRIPTS | (template_of(command).asked() & HYPERPARAMETERS.keys())
+
+
+def of_whole(config: Config) -> set[str] | None:
+    """Return the hyperparameters that have an effect on the module or script of the user.
+
+    The result is None for gansweep's own training, where `effective` knows them.
+    """
+    if config.command is not None:
+        return of_script(config.command)
+    return OF_MODELS if config.model is not None else None
 
 
 def effective(config: Config) -> dict[str, Any]:
@@ -177,12 +213,13 @@ def effective(config: Config) -> dict[str, Any]:
     A nonzero dropout of a network without dropout layers is kept, and `validate` refuses it.
     """
     values = {name: getattr(config, name) for name in PARAMS}
-    if config.model is not None:
-        unused = HYPERPARAMETERS.keys() - OF_MODELS
+    used = of_whole(config)
+    if used is not None:
+        unused = HYPERPARAMETERS.keys() - used
         return {name: None if name in unused else value for name, value in values.items()}
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
     chosen = (OPTIMIZERS[config.gen_opt], OPTIMIZERS[config.disc_opt])
-    used = {name for optimizer in chosen for name in optimizer.parameters}
+    of_optimizers = {name for optimizer in chosen for name in optimizer.parameters}
     own_rates = config.gen_lr is not None and config.disc_lr is not None
     own_betas = config.gen_beta1 is not None and config.disc_beta1 is not None
     no_penalty = config.penalty == "none"
@@ -200,7 +237,11 @@ def effective(config: Config) -> dict[str, Any]:
         "penalty_every": no_penalty,
         "penalty_end": no_penalty,
         "schedule": config.lr_end == 1 and (no_penalty or config.penalty_end == 1),
-        **{name: name not in used for optimizer in OPTIMIZERS for name in optimizer.parameters},
+        **{
+            name: name not in of_optimizers
+            for optimizer in OPTIMIZERS
+            for name in optimizer.parameters
+        },
         "parametrization": not any(network.builder for network in scaled),
     }
     without_effect["nesterov"] = without_effect["nesterov"] or config.momentum == 0
@@ -217,7 +258,9 @@ def validate(config: Config) -> None:
         raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
     if config.labels:
         _check_labels(config)
-    if config.model is not None:
+    if config.command is not None:
+        _validate_script(config, template_of(config.command))
+    if of_whole(config) is not None:
         return
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
     size = config.data.image_size
@@ -274,6 +317,15 @@ def _check_labels(config: Config) -> None:
             )
 
 
+def _validate_script(config: Config, template: Template) -> None:
+    """Raise UserError for a command beside model=, and for a placeholder without a value."""
+    if config.model is not None:
+        raise UserError("model= and command= both replace gansweep's training: leave out one")
+    for name in sorted(template.asked() & HYPERPARAMETERS.keys()):
+        if name != "steps" and getattr(config, name) is None:
+            raise UserError(f"command: {{{name}}} has no value, as {name} is null: set {name}=")
+
+
 def refuse_batch_norm(config: Config) -> None:
     """Raise UserError if the penalty is not defined for a discriminator with batch norm."""
     if PENALTIES[config.penalty].facts.get("each_image"):
@@ -285,8 +337,10 @@ def refuse_batch_norm(config: Config) -> None:
 
 def widths(config: Config) -> tuple[float, float]:
     """Return the width multipliers of the generator and of the discriminator."""
-    if config.model is not None:
-        return 1.0, 1.0
+    used = of_whole(config)
+    if used is not None:
+        own = config.width if "width" in used and config.width is not None else 1.0
+        return own, own
     networks = (GENERATORS[config.gen], DISCRIMINATORS[config.disc])
     gen, disc = (
         (network.demo_width if config.width is None else config.width) if network.width else 1.0
@@ -317,3 +371,28 @@ def total_steps(config: Config, images: int) -> int:
     if not any(ends):
         raise UserError(f"no budget for data={config.data.name}: set epochs=N or steps=N")
     return min(end for end in ends if end)
+
+
+def known_steps(config: Config, images: int) -> int | None:
+    """Return the number of steps of a run; None for a script whose command has no {steps}.
+
+    images: those that the run trains on. Raises UserError as `total_steps` does.
+    """
+    if config.command is None:
+        return total_steps(config, images)
+    asked = template_of(config.command).asked()
+    if "steps" not in asked:
+        return None
+    if "batch_size" in asked:
+        return total_steps(config, images)
+    if config.steps is None:
+        raise UserError(
+            "command: set steps=N for {steps}; epochs= needs a {batch_size} to count by"
+        )
+    return config.steps
+
+
+def batch_of(config: Config) -> int | None:
+    """Return the images in a batch; None for a script whose command has no {batch_size}."""
+    batch_size: int | None = effective(config)["batch_size"]
+    return batch_size

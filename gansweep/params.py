@@ -13,6 +13,7 @@ from typing import Any
 
 from gansweep.declare import param
 from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, MODELS, OPTIMIZERS, PENALTIES
+from gansweep.template import COMMANDS
 
 PRECISIONS = ("fp32", "bf16", "auto")
 MEMORY_FORMATS = {"contiguous": "contiguous_format", "channels_last": "channels_last"}  # in torch
@@ -81,6 +82,15 @@ class Hyperparameters:
         "a LightningModule of yours, package.module:Name, in the place of gansweep's own training",
         "model",
         choices=MODELS,
+        null="gansweep's own",
+        null_label="–",
+    )
+    command: str | None = param(
+        None,
+        "a script of yours in any framework, in the place of gansweep's own training: "
+        "command='python train.py --lr {lr} --out {out}'",
+        "command",
+        choices=COMMANDS,
         null="gansweep's own",
         null_label="–",
     )

@@ -6,7 +6,7 @@ import ast
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,35 @@ def version_of(build: Callable[..., Any]) -> str:
         return digest(ast.parse(Path(path).read_text(encoding="utf-8")))
     except (SyntaxError, ValueError):  # it was edited since it was imported
         return ""
+
+
+LARGEST = 1 << 20  # bytes of a file that counts as code or settings
+
+
+def version_of_files(paths: Iterable[Path]) -> str:
+    """Return the version of the files that a command names; "" if there are none.
+
+    It is the hash of Python's code without comments and docstrings, and of the bytes of all other
+    files. A file larger than LARGEST holds data: its content does not count.
+    """
+    found = []
+    for path in paths:
+        stat = path.stat()
+        if stat.st_size <= LARGEST:
+            found.append(f"{path} {_file_version(path, stat.st_mtime_ns, stat.st_size)}")
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:12] if found else ""
+
+
+@functools.cache
+def _file_version(path: Path, _changed: int, _size: int) -> str:
+    """Return the hash of a file, cached until the file changes, as plans ask for it often."""
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        try:
+            return digest(ast.parse(content))
+        except (SyntaxError, ValueError):  # the script's Python may be another version
+            pass
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def digest(tree: ast.AST) -> str:

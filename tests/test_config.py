@@ -212,6 +212,8 @@ def another(name: str) -> object:
     param, default = PARAMS[name], DEFAULTS[name]
     if name == "model":  # gansweep has none of its own
         return "examples.lightning_gan:DenseGAN"
+    if name == "command":
+        return "python train.py --steps {steps} --rate={lr} --out '{out}'"
     if param.choices is not None:
         return next(choice for choice in param.names() if choice != default)
     if isinstance(default, bool):

@@ -276,7 +276,7 @@ def test_damaged_files_and_a_clock_that_steps_back(
     process = start(tmp_path, fault="do=slow seconds=0.1;do=clock step=5")
     wait_for("outputs/runs/*/result.json", tmp_path)
     runs = [Run(tmp_path / "outputs", run_id) for run_id in run_ids(tmp_path)]
-    while not any(r.last.exists() and r.latest_metrics(1)[0]["step"] <= 8 for r in runs):
+    while not any(r.last.exists() and r.read_metrics(last=1)[0]["step"] <= 8 for r in runs):
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 130

@@ -182,7 +182,7 @@ def measure_as(distances: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     found = iter(distances)
     monkeypatch.setattr(judge_callback, "IMAGES_PER_EVALUATION", 160)
     monkeypatch.setattr(
-        Judge, "evaluate", lambda self, sample, z: {"n": len(z), self.primary: next(found)}
+        Judge, "evaluate", lambda self, images: {"n": len(images), self.primary: next(found)}
     )
 
 

@@ -192,7 +192,7 @@ def test_a_named_pipe_does_not_block_readers(name: str, tmp_path: Path) -> None:
     os.mkfifo(run.folder / name)
     with within(10):
         found = read_outcome(run)
-        run.latest_metrics(1)
+        run.read_metrics(last=1)
         load_checkpoint(run)
     assert found.picture is None
     assert found.log == []

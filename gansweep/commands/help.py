@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from gansweep.commands import COMMANDS
 from gansweep.components import KINDS, is_foreign, options_of
-from gansweep.config import DATA_DEFAULTS, DATA_PARAMS, DEFAULTS, PARAMS
+from gansweep.config import DATA_DEFAULTS, DATA_PARAMS, DEFAULTS, PARAMS, check
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.planning.overrides import as_arguments
 from gansweep.planning.resources import conf_folder, packaged_choices
 from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import one_line_errors
+from gansweep.template import SUPPLIED, TYPES
 
 USAGE = """\
 usage: python -m gansweep [-m] [name=value ...]
@@ -75,10 +76,20 @@ def _print_foreign(arguments: list[str]) -> None:
     for kind, known in KINDS.items():
         own = known.registry.names()
         named = [n for n in given.get(kind, "").split(",") if n and n not in own]
+        if kind == "command":  # its commas are its own
+            named = [check(kind, given[kind])] if given.get(kind) else []
         registered = [n for n in known.registry.names() if is_foreign(kind, n)]
         for name in (*registered, *named):
             print(f"\n{kind}={name}: {known.registry[name].help}")
             _print_options(kind, name)
+
+
+def _print_placeholders() -> None:
+    """Print what a script's command may have between braces."""
+    print("\nplaceholders of command=, apart from {lr} and all other hyperparameters:")
+    for name, text in SUPPLIED.items():
+        print(f"  {f'{{{name}}}':<22}  {text}")
+    print(f"  {'{NAME:TYPE=DEFAULT}':<22}  the parameter command.NAME; TYPE: {', '.join(TYPES)}")
 
 
 def print_help(arguments: list[str]) -> None:
@@ -111,6 +122,7 @@ def print_help(arguments: list[str]) -> None:
             if not is_foreign(kind, entry.name):
                 print(f"  {f'{kind}={entry.name}':<22}  {entry.help}")
                 _print_options(kind, entry.name)
+    _print_placeholders()
     with one_line_errors():
         _print_foreign(arguments)
     print("\ndata sets:")

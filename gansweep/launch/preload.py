@@ -16,6 +16,7 @@ except (ImportError, OSError, MemoryError):
 torch.set_num_threads(1)  # a process with a thread pool must not fork
 
 import gansweep.launch.sweep  # noqa: E402
+import gansweep.training.script.run  # noqa: E402
 import gansweep.training.train  # noqa: E402, F401
 from gansweep.plugins import DISCRIMINATORS, GENERATORS  # noqa: E402
 from gansweep.training.network_source import hash_of  # noqa: E402

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -18,8 +19,9 @@ from gansweep.store.run import Run
 class RunProgress:
     """The progress of a running run.
 
-    rate: images per second; seconds_left: to its end; seconds_total: from its start to its end. A
-    value is None while it is unknown.
+    steps: 0 if only its script knows them; pace: steps per second; rate: images per second;
+    seconds_left: to its end; seconds_total: from its start to its end. A value is None while it is
+    unknown.
     """
 
     title: str
@@ -28,6 +30,7 @@ class RunProgress:
     threads: int | None = None
     step: int = 0
     steps: int = 0
+    pace: float | None = None
     rate: float | None = None
     seconds_left: float | None = None
     seconds_total: float | None = None
@@ -56,16 +59,17 @@ class SweepProgress:
 def run_progress(run: Run, title: str) -> RunProgress:
     """Read the progress of a running run from its files. title: what the screen calls the run."""
     record = run.read_config()
-    total_steps, batch_size = (
-        (record["identity"]["steps"], record["identity"]["batch_size"]) if record else (0, 0)
-    )
-    progress = RunProgress(title, run.id, steps=total_steps)
+    progress = RunProgress(title, run.id)
+    batch_size = record["identity"]["batch_size"] if record else None
+    progress.steps = record["identity"]["steps"] or 0 if record else 0
     starts = [e for e in run.read_history() if e.get("event") == "started"]
     if starts:
         progress.slot = str(starts[-1].get("slot", ""))
         progress.threads = starts[-1].get("threads")
         progress.step = starts[-1].get("step", 0)
-    lines = run.latest_metrics(8)
+    lines: list[Any] = run.read_metrics(last=8)
+    if not lines and not progress.steps:  # a script may write images and no metrics
+        lines = run.read_evaluations()
     if lines:
         last, first = lines[-1], lines[0]
         progress.step = max(progress.step, last["step"])
@@ -74,9 +78,11 @@ def run_progress(run: Run, title: str) -> RunProgress:
         steps = last["step"] - first["step"]
         seconds = (number(last, "seconds") or 0) - (number(first, "seconds") or 0)
         if steps > 0 and seconds > 0:
-            progress.rate = steps * batch_size / seconds
-            progress.seconds_total = progress.steps * seconds / steps
-            progress.seconds_left = (progress.steps - progress.step) * seconds / steps
+            progress.pace = steps / seconds
+            progress.rate = progress.pace * batch_size if batch_size else None
+            if progress.steps:
+                progress.seconds_total = progress.steps / progress.pace
+                progress.seconds_left = (progress.steps - progress.step) / progress.pace
     return progress
 
 
@@ -102,9 +108,11 @@ def render(progress: SweepProgress) -> RenderableType:
     for run in progress.running:
         rate = f"{run.rate:,.0f}" if run.rate else "–"
         losses = [f"{run.losses[k]:.2f}" if k in run.losses else "–" for k in ("loss_d", "loss_g")]
-        bar = ProgressBar(total=max(1, run.steps), completed=run.step, width=12)
-        step = f"{run.step}/{run.steps}"
-        left = clock(run.seconds_left) if run.rate else "starting"
+        done = run.step if run.steps else 0
+        bar = ProgressBar(total=max(1, run.steps), completed=done, width=12)
+        step = f"{run.step}/{run.steps}" if run.steps else str(run.step)
+        starting = not run.pace and (run.steps or not run.step)
+        left = "starting" if starting else clock(run.seconds_left)
         table.add_row(run.slot, Text(run.title), bar, step, rate, *losses, left)
     return Group(table, overall(progress)) if progress.running else overall(progress)
 

@@ -125,7 +125,7 @@ class LocalSweep:
         arguments = (self.task.out, run_id, self._title(run_id), self.task.planned)
         job = Job(run_id, self.work, arguments, log=run.log)
         record = run.read_config()
-        steps = record["identity"]["steps"] if record else 0
+        steps = record["identity"]["steps"] or 0 if record else 0
         self._costs[run_id] = cost_of(record)
         self._alike[self._costs[run_id]].append((job, steps))
         self.pool.submit(job)
@@ -259,11 +259,26 @@ class LocalSweep:
             self.pool.stop()
         elif cause == "out of memory" and not running.job.alone:
             running.job.alone = True
-            with suppress(OSError, Held), run.owned():  # the failure is not final
-                run.failure.unlink(missing_ok=True)
+            self._forget_failure(run)
             self._retry(running, "ran out of memory", "retries alone on its device")
+        elif cause == "killed" and self._may_retry(run):
+            self._forget_failure(run)
+            self._retry(running, one_line(error), "starts again")
         else:
             self._failed(run, one_line(error))
+
+    def _forget_failure(self, run: Run) -> None:
+        """Remove the record of a failure that is not final."""
+        with suppress(OSError, Held), run.owned():
+            run.failure.unlink(missing_ok=True)
+
+    def _may_retry(self, run: Run) -> bool:
+        """Count a kill of a run, and return whether the run may be retried."""
+        written = _checkpointed(run)
+        kills, before = self._kills.get(run.id, (0, 0))
+        kills = kills + 1 if written == before else 1
+        self._kills[run.id] = (kills, written)
+        return kills <= RETRIES
 
     def _handle_death(self, running: Running, ended: Ended) -> None:
         """Handle a process that died without an answer: retry the run or record its failure."""
@@ -272,11 +287,7 @@ class LocalSweep:
         try:
             with run.owned():
                 run.record("ended", cause="killed" if ended.killed else "crashed", why=how)
-                written = _checkpointed(run)
-                kills, before = self._kills.get(run.id, (0, 0))
-                kills = kills + 1 if written == before else 1
-                self._kills[run.id] = (kills, written)
-                retry = ended.killed and kills <= RETRIES
+                retry = self._may_retry(run) and ended.killed
                 if not retry:
                     record_failure(run, "killed" if ended.killed else "crashed", how, "Died")
         except Held:
@@ -320,7 +331,7 @@ class LocalSweep:
             return
         self._polled = time.monotonic()
         for running in self.pool.running:
-            lines = Run(self.task.out, running.job.key).latest_metrics(1)
+            lines = Run(self.task.out, running.job.key).read_metrics(last=1)
             if running.job.memory_mib is None and lines:
                 for job, _ in self._alike[self._costs[running.job.key]]:
                     job.memory_mib = lines[-1].get("memory_mib")

@@ -14,7 +14,8 @@ from gansweep.config import (
     Config,
     as_record,
     effective,
-    total_steps,
+    known_steps,
+    of_whole,
     validate,
     widths,
 )
@@ -43,7 +44,7 @@ def fault_of(config: Config, data: Prepared | None = None) -> UserError | None:
     try:
         validate(config)
         if data is not None:
-            total_steps(config, data.images)
+            known_steps(config, data.images)
             _check_judge(config, data)
             check_components(config, (data.channels, data.size, data.size), len(data.classes))
     except UserError as error:
@@ -88,10 +89,12 @@ def identity(config: Config, data: Prepared) -> dict[str, Any]:
         and (name in HASHED or value not in (None, DEFAULTS[name]))
     }
     values |= identity_of(config)
-    if config.model is None:
+    if of_whole(config) is None:
         values["reuse_fake"] = config.reuse_fake and not config.fresh_z
+    if config.command is not None and effective(config)["epochs"] is not None:
+        values["epochs"] = config.epochs  # for {epochs}: its script may not count in steps
     values["gen_width"], values["disc_width"] = widths(config)
-    values["steps"] = total_steps(config, data.images)
+    values["steps"] = known_steps(config, data.images)
     values["data"] = {"name": data.name, "sha256": data.sha256, "images": data.images}
     if config.labels:
         values["data"]["labels"] = data.labels_sha256

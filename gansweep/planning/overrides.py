@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from gansweep.components import is_option
+from gansweep.components import WHOLE, is_option
 from gansweep.config import (
     DATA_DEFAULTS,
     DEFAULTS,
@@ -20,6 +20,8 @@ from gansweep.config import (
     Config,
     check,
     is_text,
+    of_script,
+    of_whole,
     unknown_parameter,
 )
 from gansweep.planning.own_data import offer
@@ -84,7 +86,7 @@ def read_axes(
     for one, other in (("epochs", "steps"), ("steps", "epochs")):
         if one in axes and other not in axes:
             axes[other] = Axis(other, (None,))
-    _check_model(axes)
+    _check_whole(axes)
     _check_data(axes)
     return list(axes.values())
 
@@ -102,17 +104,26 @@ def _check_data(axes: dict[str, Axis]) -> None:
             raise unknown_parameter(name)
 
 
-def _check_model(axes: dict[str, Axis]) -> None:
-    """Raise UserError for a parameter of gansweep's training beside a module of the user."""
-    models = axes["model"].values if "model" in axes else (None,)
-    if None in models:
-        return
-    unused = [name for name in axes if name in HYPERPARAMETERS and name not in OF_MODELS]
-    unused += [n for n in axes if is_option(n) and not n.startswith(("model.", "data."))]
-    if unused:
-        raise UserError(
-            f"{unused[0]} has no effect on model={models[0]}, whose own parameters are model.NAME=…"
-        )
+def _check_whole(axes: dict[str, Axis]) -> None:
+    """Raise UserError for a parameter without effect beside a module or a script of the user."""
+    given = {kind: axes[kind].values for kind in WHOLE if kind in axes}
+    given = {kind: values for kind, values in given.items() if None not in values}
+    for kind, values in given.items():
+        used = OF_MODELS if kind == "model" else set().union(*map(of_script, values))
+        named = [a.name for a in axes.values() if a.values != (None,)]
+        unused = [n for n in named if n in HYPERPARAMETERS and n not in {*used, *WHOLE}]
+        unused += [n for n in named if is_option(n) and not n.startswith((f"{kind}.", "data."))]
+        if unused and kind == "command" and not is_option(unused[0]):
+            name = unused[0]
+            raise UserError(
+                f"{name} has no effect on a script whose command has no {{{name}}}; add it, as in "
+                f"--{name} {{{name}}}"
+            )
+        if unused:
+            raise UserError(
+                f"{unused[0]} has no effect on {kind}={values[0]}, whose own parameters are "
+                f"{kind}.NAME=…"
+            )
 
 
 IN_HYDRA = "+options."  # where Hydra's configuration has the options of components
@@ -125,8 +136,48 @@ def for_hydra(override: str) -> str:
 
 
 def as_given(arguments: list[str]) -> list[str]:
-    """Return the overrides as the user typed them: the inverse of `for_hydra`."""
-    return [argument.removeprefix(IN_HYDRA) for argument in arguments]
+    """Return the overrides as the user typed them: the inverse of `for_hydra` and `quoted`."""
+    return [_as_typed_by_user(argument.removeprefix(IN_HYDRA)) for argument in arguments]
+
+
+def _as_typed_by_user(argument: str) -> str:
+    if not argument.startswith(f"{COMMAND}="):
+        return argument
+    value = parse(argument).value()
+    return as_arguments({COMMAND: value})[0] if isinstance(value, str) else argument
+
+
+COMMAND = "command"  # the parameter whose text no grammar reads
+
+
+def quoted(argument: str) -> str:
+    """Return `command=TEXT` in the form that Hydra's grammar reads; any other argument as it is.
+
+    The text of a command has braces, spaces and quotes of its own, so it is taken as it is. Only
+    null, and quoted texts with commas between them, are left to the grammar: several commands.
+    """
+    name, _, text = argument.partition("=")
+    if name != COMMAND or text in ("", "null") or (text[0] in "'\"" and _readable(argument)):
+        return argument
+    return f"{COMMAND}={in_quotes(text)}"
+
+
+def in_quotes(text: str) -> str:
+    """Return a text in quotes, as Hydra's grammar has it."""
+    from hydra.core.override_parser.types import Quote, QuotedString
+
+    return QuotedString(text, Quote.single).with_quotes()
+
+
+def _readable(argument: str) -> bool:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True
 
 
 def parse(argument: str) -> Override:
@@ -135,7 +186,7 @@ def parse(argument: str) -> Override:
     from hydra.errors import HydraException
 
     try:
-        return OverridesParser.create().parse_override(argument)
+        return OverridesParser.create().parse_override(quoted(argument))
     except HydraException as error:
         reason = " ".join(str(error).split("\n")[0].split()).split(" expecting ")[0]
         raise UserError(f"cannot read {argument!r} ({reason}); write name=value") from None
@@ -146,6 +197,7 @@ def as_typed(argument: str) -> str:
 
     Otherwise Hydra reads `name=1e5` as a number and `search=[lr]` as a list.
     """
+    argument = quoted(argument)
     name, _, value = argument.partition("=")
     if name in LISTS and value[:1] == "[" and value[-1:] == "]":
         return f"{name}={value[1:-1]}"
@@ -257,8 +309,17 @@ def _names(name: str, choices: Choices) -> list[str]:
 
 
 def as_arguments(values: dict[str, Any]) -> list[str]:
-    """Return `name=value` for each value, in the syntax of Hydra's grammar."""
-    return [f"{name}={_text(value)}" for name, value in values.items()]
+    """Return `name=value` for each value, as `parse` reads it."""
+    return [
+        f"{name}={_text(value)}" if name != COMMAND else _command(value)
+        for name, value in values.items()
+    ]
+
+
+def _command(text: str | None) -> str:
+    """Return `command=TEXT`, without quotes if the text needs none."""
+    plain = f"{COMMAND}={'null' if text is None else text}"
+    return plain if text is None or quoted(plain) != plain else f"{COMMAND}={in_quotes(text)}"
 
 
 def _text(value: Any) -> str:
@@ -275,9 +336,10 @@ def _text(value: Any) -> str:
     return value if plain else f"'{escaped}'"
 
 
-def command(config: Config, steps: int) -> str:
+def command(config: Config, steps: int | None) -> str:
     """Return the command line that trains exactly this run, even if files in conf/ change."""
     values: dict[str, Any] = {"data": config.data.name}
+    used = of_whole(config)
     for name, default in DATA_DEFAULTS.items():
         value = getattr(config.data, name.removeprefix("data."))
         if value != default and name not in ("data.name", "data.epochs"):
@@ -285,7 +347,7 @@ def command(config: Config, steps: int) -> str:
     for name in PARAMS:
         value = getattr(config, name)
         reproduced = name in HYPERPARAMETERS or name == "threads"
-        if config.model is not None and name in HYPERPARAMETERS and name not in OF_MODELS:
+        if used is not None and name in HYPERPARAMETERS and name not in used:
             continue
         # A profile may set shuffle, width and batch_size, so their defaults must be written too.
         if reproduced and (value != DEFAULTS[name] or name in ("shuffle", "width", "batch_size")):
@@ -293,5 +355,8 @@ def command(config: Config, steps: int) -> str:
     if config.plugins is not None:
         values["plugins"] = config.plugins
     values |= config.options
-    values |= {"steps": steps, "epochs": None}
+    if config.command is None:
+        values |= {"steps": steps, "epochs": None}
+    elif steps is not None:
+        values = {"epochs": None, **values, "steps": steps}
     return shlex.join(["python", "-m", "gansweep", *as_arguments(values)])

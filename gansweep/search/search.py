@@ -258,7 +258,9 @@ class Search:
         if len(evaluations) <= active.reported:
             return False
         record = run.read_config()
-        steps = max(1, record["identity"]["steps"]) if record else 1
+        # The reports of a script whose number of steps is not known have its steps, not percent.
+        known = record["identity"]["steps"] if record else None
+        steps = known or 100
         metric, sign = self.planner.metric, sign_of(self.study)
         best = sign * math.inf
         for index, evaluation in enumerate(evaluations):
@@ -272,9 +274,9 @@ class Search:
                 active.trial.report(best, percent)
         active.reported = len(evaluations)
         step = evaluations[-1]["step"]
-        if not self._prunes or step >= steps:
+        if not self._prunes or (known and step >= known):
             return False
-        collapsed = is_collapsing([Evaluation.of(e, metric) for e in evaluations], steps)
+        collapsed = is_collapsing([Evaluation.of(e, metric) for e in evaluations], known or step)
         if collapsed or active.trial.should_prune():
             active.pruned = True
             cause = "collapsed" if collapsed else "pruned"

@@ -20,6 +20,7 @@ from gansweep.config import (
     check,
     effective,
     kind_of,
+    of_whole,
     ordered,
     validate,
     value_of,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 # These parameters decide which others have an effect, and are proposed first.
-DECIDING = ("gen", "disc", "loss", "penalty", "gen_opt", "disc_opt", "momentum")
+DECIDING = ("model", "command", "gen", "disc", "loss", "penalty", "gen_opt", "disc_opt", "momentum")
 SIGNIFICANT_DIGITS = 4  # Proposed numbers are rounded, so that people can read and type them.
 
 
@@ -187,7 +188,7 @@ class Space:
 def has_effect(dimension: Dimension, config: Config) -> bool:
     """Return whether a dimension changes anything given the other values of `config`."""
     names = dimension.name.split(" / ")
-    if any(name in ("gen_drop", "disc_drop") for name in names):
+    if of_whole(config) is None and any(name in ("gen_drop", "disc_drop") for name in names):
         net = GENERATORS[config.gen] if names == ["gen_drop"] else DISCRIMINATORS[config.disc]
         return bool(net.dropout)
     if is_option(names[0]):

@@ -24,6 +24,14 @@ class Diverged(Exception):
     """The loss of a run is no longer finite, which is an outcome of training and not a bug."""
 
 
+class ScriptFailed(UserError):
+    """A script of the user has failed; its output, in the run's log, says why."""
+
+
+class Killed(ScriptFailed):
+    """SIGKILL from outside has ended a script, so another attempt may succeed."""
+
+
 class Held(UserError):
     """Another living process holds the lock of a run."""
 
@@ -65,8 +73,11 @@ def refused_by_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _REFUSED
 
 
-# These texts come from torch.OutOfMemoryError, cuBLAS, the CPU's allocator and the kernel.
-_OUT_OF_MEMORY = ("out of memory", "ALLOC_FAILED", "can't allocate", "Cannot allocate memory")
+# These texts come from torch, cuBLAS, the CPU's allocator, the kernel, JAX and Python's scripts.
+_OUT_OF_MEMORY = (
+    "out of memory", "ALLOC_FAILED", "can't allocate", "Cannot allocate memory",
+    "RESOURCE_EXHAUSTED", "MemoryError",
+)  # fmt: skip
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -16,7 +16,7 @@ from gansweep.store.run import Run
 # The values of a run's identity that determine the cost of a step.
 COST = (
     "gen", "disc", "gen_width", "disc_width", "batch_size", "precision", "memory_format",
-    "reuse_fake", "fresh_z", "joint_d",
+    "reuse_fake", "fresh_z", "joint_d", "model", "command",
 )  # fmt: skip
 LATEST = 300  # finished runs that are read, by default
 
@@ -49,16 +49,23 @@ class Estimates:
         with suppress(KeyError, TypeError, ZeroDivisionError):
             pace = result["training_seconds"] / result["steps"]
             fixed = max(0.0, result["seconds"] - result["training_seconds"])
+            if record["identity"]["steps"] is None:  # only a script knows its number of steps
+                pace, fixed = 0.0, result["seconds"]
             if environment["threads"] == self.threads:
                 self._paces[cost].appendleft((pace, fixed))
             self._memory[cost] = max(self._memory.get(cost, 0), result["peak_memory_mib"])
 
-    def seconds(self, cost: Cost, steps: int) -> float | None:
-        """Return the estimated seconds of a run, or None if no run of equal cost is known."""
+    def seconds(self, cost: Cost, steps: int | None) -> float | None:
+        """Return the estimated seconds of a run, or None if no run of equal cost is known.
+
+        Runs whose number of steps is not known are taken to be equally long.
+        """
         known = self._paces.get(cost)
         if not known:
             return None
-        return median(pace for pace, _ in known) * steps + median(fixed for _, fixed in known)
+        return median(pace for pace, _ in known) * (steps or 0) + median(
+            fixed for _, fixed in known
+        )
 
     def memory_mib(self, cost: Cost) -> int | None:
         """Return the highest peak memory of runs of equal cost in MiB, or None if it is unknown."""

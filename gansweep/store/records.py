@@ -50,11 +50,11 @@ class IdentityData(_IdentityData, total=False):
 class Identity(TypedDict):
     """The values that are hashed into a run's id: these fields, and hyperparameters by name."""
 
-    batch_size: int
-    precision: str
+    batch_size: int | None
+    precision: str | None
     gen_width: float
     disc_width: float
-    steps: int
+    steps: int | None
     data: IdentityData
 
 
@@ -199,13 +199,13 @@ class Score(_Score, Spread, total=False):
 
 class _EquilibriumRecord(TypedDict):
     step: int
-    epoch: float
     label: str
 
 
 class EquilibriumRecord(_EquilibriumRecord, total=False):
     """The evaluation at which the run was best."""
 
+    epoch: float
     value: float
     plateau: list[int]
 
@@ -246,13 +246,13 @@ class NetworkSizes(TypedDict, total=False):
 
 class _Result(TypedDict):
     training_seconds: float
-    epochs: float
 
 
 class Result(_Result, total=False):
     """result.json: the result of a run that is done."""
 
     status: str
+    epochs: float
     steps: int
     images: int
     loss_d: float
@@ -314,9 +314,13 @@ RUN_FILES: dict[str, type] = {
 
 
 def steps_per_epoch(config: RunConfig) -> int:
-    """Return the number of batches in a pass over the images, which is at least one."""
+    """Return the number of batches in a pass over the images, which is at least one.
+
+    It is 0 if the size of a batch is unknown, as that of a script may be.
+    """
     identity = config["identity"]
-    return max(1, identity["data"]["images"] // max(1, identity["batch_size"]))
+    batch_size = identity["batch_size"]
+    return 0 if batch_size is None else max(1, identity["data"]["images"] // max(1, batch_size))
 
 
 # The metrics of versions before 0.1.0: distances to the training images, of which less is better.
@@ -326,6 +330,8 @@ OLD_DISTANCES = ("fld", "rfd")
 def fault_of(file: str, record: dict[str, Any]) -> str:
     """Return what is wrong with the record of a run's file; empty if the record is valid."""
     found = fault(record, RUN_FILES[file])
+    if not found and RUN_FILES[file] is RunConfig:
+        found = _unknown(record["identity"])
     judge = record.get("judge") if RUN_FILES[file] is Result else None
     if found or judge is None:
         return found
@@ -336,6 +342,14 @@ def fault_of(file: str, record: dict[str, Any]) -> str:
         if number(judge[part], metric) is None:
             return f"judge.{part}.{metric} is no finite number"
     return ""
+
+
+def _unknown(identity: dict[str, Any]) -> str:
+    """Return which number is null that only a script may keep to itself; empty if none is."""
+    if identity.get("command") is not None:
+        return ""
+    missing = [n for n in ("batch_size", "precision", "steps") if identity[n] is None]
+    return f"identity.{missing[0]} is null" if missing else ""
 
 
 def upgrade(result: Result) -> None:

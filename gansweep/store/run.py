@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -175,6 +176,7 @@ class Run:
         self.picture = self.folder / "samples.png"
         self.evaluations = self.folder / "judge.jsonl"
         self.best = self.folder / "best.ckpt"
+        self.best_images = self.folder / "best.npz"
         self.best_picture = self.folder / "best.png"
         self.nearest = self.folder / "nearest.png"
         self.dirty = self.folder / "dirty.png"
@@ -185,6 +187,7 @@ class Run:
         self.failure = self.folder / "failure.json"
         self.history = self.folder / "history.jsonl"
         self.loggers = self.folder / "loggers.json"
+        self.script = self.folder / "script/"
         self.log = self.folder / "log.txt"
         self._lock = self.folder / ".lock"
 
@@ -248,7 +251,7 @@ class Run:
         failure = read_json(self.failure)
         if failure is not None:
             return "diverged" if failure.get("cause") == "diverged" else "failed"
-        started = self.metrics.exists() or self.last.exists()
+        started = any(path.exists() for path in (self.metrics, self.last, self.script))
         return "interrupted" if started else "planned"
 
     def failed(self) -> bool:
@@ -330,7 +333,8 @@ class Run:
         stale += [path for f in folders for path in f.glob(".*.*") if path.is_file()]
         if step == 0:
             stale += [self.metrics, self.picture, self.last]
-            stale += [self.evaluations, self.nearest, self.dirty, self.clean]
+            stale += [self.evaluations, self.nearest, self.dirty, self.clean, self.best_images]
+            shutil.rmtree(self.script, ignore_errors=True)
         for path in stale:
             path.unlink(missing_ok=True)
         for stream in (self.metrics, self.evaluations):
@@ -359,13 +363,9 @@ class Run:
         """Return the judge's evaluations so far, in order."""
         return with_step(read_lines(self.evaluations))
 
-    def read_metrics(self) -> list[MetricsLine]:
-        """Return the metrics so far, without lines that are incomplete."""
-        return with_step(read_lines(self.metrics))
-
-    def latest_metrics(self, count: int) -> list[MetricsLine]:
-        """Return the last `count` lines of metrics, without reading the whole stream."""
-        return with_step(read_lines(self.metrics, tail=count))
+    def read_metrics(self, last: int | None = None) -> list[MetricsLine]:
+        """Return the complete lines of metrics so far, or only the `last` ones, without the rest."""
+        return with_step(read_lines(self.metrics, tail=last))
 
     def record(self, event: str, **facts: Any) -> None:
         """Append an event to the history: an attempt has `started` or `ended`."""

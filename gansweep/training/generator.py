@@ -82,6 +82,11 @@ def _load(run: Run, weights: str, ema: float | None) -> GAN | Hosted:
             raise UserError(f"give weights={weights!r} or ema={ema:g}, not both")
         weights = "final"
     config, data = read_plan(run)
+    if config.command is not None:
+        raise UserError(
+            f"run {run.id} was trained by a script, whose weights gansweep does not know; its "
+            f"images are in {run.script / 'samples'}"
+        )
     path = run.best if weights == "best" else run.final
     if not path.is_file():
         other = {"best": run.final, "final": run.best}.get(weights)

@@ -24,6 +24,7 @@ from gansweep.config import Config
 from gansweep.store.errors import UserError
 from gansweep.training.data.batches import Batch, Batches
 from gansweep.training.data.pixels import normalise
+from gansweep.training.logged import metric_name
 from gansweep.training.networks.foreign import one_line, text
 from gansweep.training.trainee import Weights
 
@@ -102,7 +103,7 @@ class Hosted:
         """Count a batch, and take the numbers that the module has logged."""
         self.steps_done += 1
         logged = self.module.trainer.callback_metrics
-        self.losses = {_name(n): v.detach() for n, v in logged.items() if v.numel() == 1}
+        self.losses = {metric_name(n): v.detach() for n, v in logged.items() if v.numel() == 1}
 
     def optimizers_in_use(self) -> list[torch.optim.Optimizer]:
         return self.module.trainer.optimizers
@@ -140,16 +141,6 @@ class Hosted:
 
     def sizes(self) -> dict[str, int]:
         return {"model": sum(p.numel() for p in self.module.parameters())}
-
-
-def _name(logged: str) -> str:
-    """Return `loss_d` and `loss_g` for the usual spellings of these two losses."""
-    words = set(logged.lower().replace("/", "_").replace(".", "_").split("_"))
-    if words & {"loss"} and words & {"d", "disc", "discriminator", "critic"}:
-        return "loss_d"
-    if words & {"loss"} and words & {"g", "gen", "generator"}:
-        return "loss_g"
-    return f"logged_{logged}"
 
 
 class Counter(pl.Callback):

@@ -21,6 +21,8 @@ from gansweep.store.check import number
 from gansweep.store.errors import (
     Diverged,
     FailedInOtherSweep,
+    Killed,
+    ScriptFailed,
     UserError,
     out_of_memory,
     refused_by_disk,
@@ -48,9 +50,12 @@ def summary(result: Result | None) -> str:
     """Return the line that is printed for a finished run, without its title."""
     if result is None:
         return "done"
-    values = [number(result, n) for n in ("seconds", "images_per_second", "loss_d", "loss_g")]
-    seconds, rate, loss_d, loss_g = (math.nan if value is None else value for value in values)
-    return f"{seconds:.1f} s  {rate:,.0f} images/s  loss D {loss_d:.2f} G {loss_g:.2f}"
+    values = {n: number(result, n) for n in ("seconds", "images_per_second", "loss_d", "loss_g")}
+    known = {name: value for name, value in values.items() if value is not None}
+    parts = [f"{known.get('seconds', math.nan):.1f} s"]
+    parts += [f"{known[n]:,.0f} images/s" for n in ("images_per_second",) if n in known]
+    losses = [f"{k} {known[n]:.2f}" for n, k in (("loss_d", "D"), ("loss_g", "G")) if n in known]
+    return "  ".join([*parts, *([f"loss {' '.join(losses)}"] if losses else [])])
 
 
 def execute(
@@ -101,8 +106,9 @@ def _recorded(run: Run) -> Iterator[None]:
         with suppress(OSError):
             run.record("ended", cause=cause, why=one_line(error))
             if cause not in ("interrupted", "disk"):
-                with run.log.open("a", encoding="utf-8") as log:
-                    log.write(traceback.format_exc())
+                if not isinstance(error, ScriptFailed):  # the log has the script's own words
+                    with run.log.open("a", encoding="utf-8") as log:
+                        log.write(traceback.format_exc())
                 error.logged = True  # type: ignore[attr-defined]
                 record_failure(run, cause, one_line(error), type(error).__name__)
         if isinstance(error, SystemExit):
@@ -114,12 +120,14 @@ def _recorded(run: Run) -> Iterator[None]:
 def cause_of(error: BaseException, run: Run) -> str:
     """Return why a run ended, which decides whether a retry could help.
 
-    The causes are `interrupted`, `diverged`, `out of memory`, `disk` and `failed`.
+    The causes are `interrupted`, `diverged`, `killed`, `out of memory`, `disk` and `failed`.
     """
     if isinstance(error, KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, Diverged):
         return "diverged"
+    if isinstance(error, Killed):
+        return "killed"
     if out_of_memory(error):
         return "out of memory"
     # Only an error below the folder of all runs ends every run; an unreadable picture ends one run.
@@ -170,7 +178,15 @@ def _train_or_repair(
         repaired = result if whole else _repair(run, config, data, title, result, tell)
         if repaired is not None:
             return _measure_missing(run, config, data, title, repaired, tell)
-    # This import is late because planning and help need no torch.
+    # These imports are late because planning and help need no torch.
+    if config.command is not None:
+        from gansweep.training.script.run import resumes, train_script
+
+        resumed = result is None and resumes(run, config)
+        result = train_script(run, config, data, title, resumed, place, tell)
+        _tell_errors(result, title, tell)
+        tell(f"{title}  {summary(result)}")
+        return result
     from gansweep.training.train import train
 
     start = None if result is not None else _checkpoint(run, config, title, tell)
@@ -194,6 +210,17 @@ def _check_networks(run: Run, config: Config) -> None:
         raise ValueError(f"the code of {changed[0]} has changed")
 
 
+def _completing(config: Config) -> Any:
+    """Return the module that completes finished runs: of scripts by images, else by weights."""
+    if config.command is not None:
+        from gansweep.training.script import finished
+
+        return finished
+    from gansweep.training import train
+
+    return train
+
+
 def _repair(
     run: Run,
     config: Config,
@@ -207,23 +234,25 @@ def _repair(
     Returns the result of the run, or None if its final weights cannot be used and the run must be
     trained again.
     """
-    from gansweep.training.train import judge_finished, load_finished, redraw
-
+    finished = _completing(config)
+    what, file = ("final weights", run.final.name)
+    if config.command is not None:
+        what, file = ("images", run.script.name)
     has_picture = run.complete()
     try:
         _check_networks(run, config)
-        gan = load_finished(run, config, data)
+        gan = finished.load_finished(run, config, data)
     except Exception as error:
         missing = "distance" if has_picture else "picture"
-        reason = f"{run.final.name} cannot be used ({one_line(error)})"
+        reason = f"{file} cannot be used ({one_line(error)})"
         tell(f"{title}  has no {missing} and is trained again, as {reason}")
         return None
     if not has_picture:
-        redraw(run, gan)
-        tell(f"{title}  had no picture; the picture was drawn again from the final weights")
+        finished.redraw(run, gan)
+        tell(f"{title}  had no picture; the picture was drawn again from the {what}")
     if _unjudged(run):
-        result = judge_finished(run, config, data, gan, result)
-        tell(f"{title}  was trained with judge=false; its final weights were judged")
+        result = finished.judge_finished(run, config, data, gan, result)
+        tell(f"{title}  was trained with judge=false; its {what} were judged")
         _tell_errors(result, title, tell)
     return result
 
@@ -245,12 +274,11 @@ def _measure_missing(
     missing, judge = _missing(run), result.get("judge")
     if not missing or not judge:
         return result
-    from gansweep.training.train import measure_finished
-
     try:
         _check_networks(run, config)
-        measured = measure_finished(run, config, data, judge, missing)
-        tell(f"{title}  was finished; its best weights were measured by {', '.join(missing)}")
+        measured = _completing(config).measure_finished(run, config, data, judge, missing)
+        best = "weights" if config.command is None else "images"
+        tell(f"{title}  was finished; its best {best} were measured by {', '.join(missing)}")
     except UserError as error:
         tell(f"{title}  cannot be measured by {', '.join(missing)}: {error}")
         return result

@@ -6,33 +6,28 @@ measurement of the best weights with other latents, after the training.
 
 from __future__ import annotations
 
-import functools
-import math
 import time
 from collections.abc import Sequence
 from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from PIL import Image
 from torch import Tensor
 
 from gansweep.store.check import number
 from gansweep.store.errors import Diverged, UserError
-from gansweep.store.records import EmaLength, EvaluationLine, JudgeRecord, Score
-from gansweep.store.run import Run, write_file
-from gansweep.training.data.pixels import normalise
+from gansweep.store.records import EmaLength, JudgeRecord, Score
+from gansweep.store.run import Run
 from gansweep.training.ema_profiles import JUDGED, MOST_ERROR
 from gansweep.training.labels import drawn_labels
 from gansweep.training.latents import latents
-from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
 from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import MIN_IMAGES
 from gansweep.training.post_hoc import Snapshots, load_average
 from gansweep.training.samples import fixed_inputs, fixed_latents, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
-from gansweep.training.whitening import whiten
+from gansweep.training.verdict import Verdict, completed
 
 EVALUATION_SEED = 17  # This seed gives the latents of the evaluations of every run.
 SCORE_SEED = 18  # This seed gives the latents of the score of every run.
@@ -66,7 +61,7 @@ def evaluation_steps(steps: int, batch_size: int) -> list[int]:
     return sorted({max(1, round(steps * (i + 1) / count)) for i in range(count)})
 
 
-class Judging(pl.Callback):
+class Judging(Verdict, pl.Callback):
     """This callback evaluates the generator and keeps the best weights and their picture.
 
     The evaluations are written to `judge.jsonl`. `steps` is the number of steps of the run, and
@@ -82,22 +77,14 @@ class Judging(pl.Callback):
         batch_size: int,
         early_stop: bool,
     ) -> None:
-        self.run = run
-        self.judge = judge
+        super().__init__(run, judge, early_stop)
         self.total = steps
         self.steps = set(evaluation_steps(steps, batch_size))
-        self.early_stop = early_stop
         evaluated, self.scored = sample_sizes(steps * batch_size, judge.data.size)
         if judge.published is not None:
             self.scored = max(self.scored, MIN_IMAGES)
         self.z = latents(z_dim, evaluated, seed=EVALUATION_SEED)
         self.labels = drawn_labels(judge.data.classes, evaluated, seed=EVALUATION_SEED)
-        self.tracker = Tracker()
-        self.seconds = 0.0
-        for line in run.read_evaluations():  # Earlier attempts wrote these evaluations.
-            self.tracker.add(Evaluation.of(line, judge.primary))
-            self.seconds = number(line, "judging_seconds") or 0.0
-        self.scoring_seconds = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         gan = trainee_of(module)
@@ -122,26 +109,21 @@ class Judging(pl.Callback):
         """Return whether the run is evaluated after `step`."""
         return step in self.steps
 
-    def ended_early(self) -> bool:
-        """Return whether the distance has diverged and `early_stop` is set."""
-        return self.early_stop and self.tracker.diverged()
-
     def _evaluate(self, gan: Trainee) -> None:
         """Evaluate the generator, append the line, and save the weights if they are the best."""
         started = time.perf_counter()
-        facts = self.judge.evaluate(gan.sample, self.z, self.labels)
+        facts = self.judge.evaluate(generate(gan.sample, self.z, self.labels))
         if gan.averaged is not None:
-            averaged = self.judge.evaluate(gan.sample_averaged, self.z, self.labels)
+            averaged = self.judge.evaluate(generate(gan.sample_averaged, self.z, self.labels))
             facts["ema"] = averaged[self.judge.primary]
         facts["d_saturated"] = gan.take_saturation()
-        line = {"step": gan.steps_done, **facts}
-        best = self.tracker.add(Evaluation.of(line, self.judge.primary))
-        if best and gan.steps_done > 0:
-            save(self.run.best, {"step": gan.steps_done, "generator": gan.generator.state_dict()})
+
+        def keep() -> None:
+            state = {"step": gan.steps_done, "generator": gan.generator.state_dict()}
+            save(self.run.best, state)
             save_grid(gan.sample(*fixed_inputs(gan)), self.run.best_picture)
-        self.seconds += time.perf_counter() - started
-        line["judging_seconds"] = round(self.seconds, 3)
-        self.run.append_evaluation(cast("EvaluationLine", line))
+
+        self.add(gan.steps_done, facts, keep, started)
 
     def verdict(self, gan: Trainee, per_epoch: int) -> JudgeRecord:
         """Return the best step (equilibrium), the score of its weights, and the flags of the run.
@@ -151,38 +133,20 @@ class Judging(pl.Callback):
         best weights afterwards.
         """
         started = time.perf_counter()
-        best = self.tracker.equilibrium()
         z = latents(gan.z_dim, self.scored, seed=SCORE_SEED)
         lengths = self._lengths(gan, z) if gan.tracked() else []
-        step = load_best(self.run, gan) if best is not None and best.step > 0 else None
+        step = load_best(self.run, gan) if self.best_step() else None
         averaged = None if gan.averaged is None else self._score(gan.sample_averaged, z)
         score = self._score(gan.sample, z)
         score["step"] = step
-        verdict: JudgeRecord = {
-            "primary": self.judge.primary,
-            "looks": len(self.tracker.evaluations),
-            "last": _finite(self.tracker.evaluations[-1].value),
-            "score": score,
-            "flags": flags(self.tracker.evaluations, self.total, score),
-        }
-        if number(score, self.judge.second) is not None:
-            verdict["second"] = self.judge.second
-        if averaged is not None:
-            verdict["ema"] = averaged
+        verdict = self.record(score, self.total, per_epoch, averaged)
         if lengths:
             verdict["ema_lengths"] = lengths
-        if self.judge.errors:
-            verdict["errors"] = dict(self.judge.errors)
-        if best is not None:
-            verdict["equilibrium"] = {
-                "step": best.step,
-                "epoch": round(best.step / per_epoch, 4),
-                "value": best.value,
-                "label": best.label,
-                "plateau": list(best.plateau),
-            }
-        self._draw_single(gan)
-        self._draw_nearest(gan)
+        first = torch.zeros(1, dtype=torch.int64) if gan.classes else None
+        self.draw(
+            generate(gan.sample, fixed_latents(gan.z_dim, 1), first),
+            generate(gan.sample, *fixed_inputs(gan)),
+        )
         self.scoring_seconds = time.perf_counter() - started
         verdict["judging_seconds"] = round(self.seconds + self.scoring_seconds, 3)
         return verdict
@@ -220,21 +184,6 @@ class Judging(pl.Callback):
         found = self.judge.further(images, [self.judge.primary], labels)
         return number(found, self.judge.primary)
 
-    def _draw_nearest(self, gan: Trainee) -> None:
-        """Draw for each image of the sample picture the nearest training image, in its place."""
-        images = generate(gan.sample, *fixed_inputs(gan))
-        nearest = self.judge.nearest_training_images(images)
-        save_grid(normalise(nearest), self.run.nearest)
-
-    def _draw_single(self, gan: Trainee) -> None:
-        """Draw the two pictures of document 000, which show one image raw and whitened."""
-        label = torch.zeros(1, dtype=torch.int64) if gan.classes else None
-        single = generate(gan.sample, fixed_latents(gan.z_dim, 1), label).float().mean(1)
-        dirty = single.byte().cpu().numpy()
-        for path, pixels in ((self.run.dirty, dirty), (self.run.clean, whiten(dirty))):
-            picture = Image.fromarray(pixels[0])
-            write_file(path, functools.partial(picture.save, format="PNG"))
-
 
 def with_metrics(
     judge: Judge, run: Run, gan: Trainee, record: JudgeRecord, names: Sequence[str]
@@ -252,15 +201,12 @@ def with_metrics(
     def found(sample: Sample) -> dict[str, Any]:
         return judge.further(generate(sample, z, labels), names, labels)
 
-    completed = record.copy()
+    averaged = None
     if "ema" in record and gan.averaged is not None:
-        completed["ema"] = cast("Score", {**found(gan.sample_averaged), **record["ema"]})
+        averaged = found(gan.sample_averaged)
     if score.get("step") is not None and load_best(run, gan) != score.get("step"):
         raise ValueError(f"{run.best.name} has no weights of step {score.get('step')}")
-    completed["score"] = cast("Score", {**found(gan.sample), **score})
-    if judge.errors:
-        completed["errors"] = {**record.get("errors", {}), **judge.errors}
-    return completed
+    return completed(judge, record, found(gan.sample), averaged)
 
 
 def load_best(run: Run, gan: Trainee) -> int | None:
@@ -273,8 +219,3 @@ def load_best(run: Run, gan: Trainee) -> int | None:
     state = load(run.best)
     gan.generator.load_state_dict(state["generator"])
     return int(state["step"])
-
-
-def _finite(value: float) -> float | None:
-    """Return `value`, or None if it is not finite, as JSON has no NaN."""
-    return value if math.isfinite(value) else None

@@ -29,9 +29,21 @@ def peak_memory(device: torch.device) -> int:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) >> 10
+    return _peak_rss("RUSAGE_SELF")
+
+
+def peak_of_children() -> int:
+    """Return the peak memory of the largest process that this one has started, in MiB.
+
+    Only processes that have ended count. The result is 0 if it is unknown.
+    """
+    return _peak_rss("RUSAGE_CHILDREN")
+
+
+def _peak_rss(whose: str) -> int:
     try:
         import resource
     except ImportError:  # Windows does not have this module.
         return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = resource.getrusage(getattr(resource, whose)).ru_maxrss
     return peak >> (20 if os.uname().sysname == "Darwin" else 10)

@@ -37,7 +37,12 @@ def hash_of(build: Callable[..., Any]) -> str:
 
 
 def network_hashes(config: Config) -> dict[str, str]:
-    """Return the hashes of the two networks, by names such as `gen=5` and `disc=4`."""
+    """Return the hashes of the two networks, by names such as `gen=5` and `disc=4`.
+
+    A script has none: its run's id contains the code of its files.
+    """
+    if config.command is not None:
+        return {}
     if config.model is not None:
         return {f"model={config.model}": hash_of(MODELS[config.model].build)}
     return {

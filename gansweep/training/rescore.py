@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gansweep.config import Config
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError
@@ -23,6 +24,8 @@ from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.files import load
 from gansweep.training.metrics.published import PublishedFeatures
 from gansweep.training.post_hoc import Snapshots, load_average
+from gansweep.training.script.finished import load_finished
+from gansweep.training.script.follow import best_images, scored
 from gansweep.training.train import build_trainee
 
 MIN_PICTURES = 100  # A distance of fewer pictures is not meaningful.
@@ -78,6 +81,8 @@ def _of_run(
     config, data = load_plan(run)
     _check_reals(data)
     judge = Judge(data, published=published)
+    if config.command is not None:
+        return _of_script(run, config, data, judge, count)
     gan = build_trainee(config, data)
     files = [checkpoint] if checkpoint else [run.best, run.final] if ema is None else [run.final]
     snapshots = None if ema is None else Snapshots(run)
@@ -103,6 +108,34 @@ def _of_run(
     _print_errors(judge)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} does not exist")
+    return scores
+
+
+def _of_script(
+    run: Run, config: Config, data: Prepared, judge: Judge, count: int
+) -> dict[str, dict[str, Any]]:
+    """Score the images of the best and of the last step that a script has written.
+
+    More images than these cannot be drawn, as gansweep does not know the script's weights.
+    """
+    images = {}
+    try:
+        last = load_finished(run, config, data)
+        if run.best_images.is_file():
+            images[run.best_images.name] = best_images(run)
+        images["last step"] = last.last_images()
+    except ValueError as error:
+        raise UserError(f"run {run.id} cannot be scored: {error}") from None
+    scores = {}
+    for name, found in images.items():
+        chosen = scored(found)[:count]
+        if len(chosen) < count:
+            console.print(
+                f"{name}: {len(chosen)} images are scored, as a script's images cannot be drawn "
+                "again and one half of a file is for the evaluation"
+            )
+        scores[name] = judge.score(chosen)
+    _print_errors(judge)
     return scores
 
 

@@ -82,7 +82,7 @@ def _train(
     data: Prepared,
     title: str,
     start: Checkpoint | None,
-    loggers: list[pl.Callback],
+    loggers: Sequence[pl.Callback],
 ) -> Result:
     """Train as `train` does; `loggers` are further callbacks."""
     device = resolve_device(config.device)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from gansweep.components import is_option
+from gansweep.components import WHOLE, is_option
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, ordered, parameter
 from gansweep.plugins import METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
@@ -113,7 +113,7 @@ def _dead(results: Results, picture: str) -> list[str]:
         return []
     counts = Counter(word for run in judged for word in warnings_of(run))
     found = ", ".join(f"{count} {word}" for word, count in counts.most_common())
-    steps = [run.config["identity"]["steps"] for run in judged if run.config]
+    steps = _steps(judged)
     after = f" after {_span(steps)} steps" if steps else ""
     late = counts[FLAGS["never started"].word] > len(judged) / 2
     remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
@@ -142,7 +142,7 @@ def _shared(results: Results) -> str:
         if not (name in HYPERPARAMETERS or is_option(name)):
             continue
         param = parameter(name)
-        if rows[0].get("model") is not None and rows[0][name] is None:
+        if any(rows[0].get(kind) is not None for kind in WHOLE) and rows[0][name] is None:
             continue  # a parameter of gansweep's own training
         if name in shown or param.group == "budget" or name == "width":
             continue
@@ -160,19 +160,35 @@ def _data(outcomes: list[Outcome]) -> str:
     configs = [o.config for o in outcomes if o.config]
     if not configs:
         return "no run has a readable configuration"
-    identities = [c["identity"] for c in configs]
+    identities: list[Mapping[str, Any]] = [c["identity"] for c in configs]
     names = dict.fromkeys(map(format_data, configs))
     images = _span((c["data"]["images"] for c in configs), "{:,}")
     sizes = " and ".join(sorted({f"{c['data']['size']}×{c['data']['size']}" for c in configs}))
-    steps = _span(i["steps"] for i in identities)
-    epochs = _span(round(c["identity"]["steps"] / steps_per_epoch(c), 1) for c in configs)
-    widths = [_span(i["gen_width"] for i in identities), _span(i["disc_width"] for i in identities)]
+    steps = f", {_span(steps)} steps" if (steps := _steps(outcomes)) else ""
+    epochs = {
+        round(c["identity"]["steps"] / per_epoch, 1)
+        for c in configs
+        if c["identity"]["steps"] and (per_epoch := steps_per_epoch(c))
+    }
+    passes = f" ({_span(epochs)} epochs)" if epochs else ""
+    own = [i for i in identities if i.get("command") is None]  # a script's widths are unknown
+    widths = [_span(i[name] for i in own) for name in ("gen_width", "disc_width")] if own else []
+    width = f", width G {widths[0]}, D {widths[1]}" if widths else ""
     seeds = sorted({o.seed for o in outcomes})
     return (
-        f"{' and '.join(names)}, {images} images of {sizes}, "
-        f"{steps} steps ({epochs} epochs), width G {widths[0]}, D {widths[1]}, "
+        f"{' and '.join(names)}, {images} images of {sizes}{steps}{passes}{width}, "
         f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
     )
+
+
+def _steps(outcomes: Iterable[Outcome]) -> list[int]:
+    """Return the numbers of steps of runs; a script without {steps} shows its own at its end."""
+    found = []
+    for run in outcomes:
+        planned = run.config["identity"]["steps"] if run.config else None
+        steps = planned or (run.result.get("steps") if run.result else None)
+        found += [steps] if steps else []
+    return found
 
 
 def _span(values: Iterable[float], form: str = "") -> str:
@@ -193,11 +209,12 @@ def _place(outcomes: list[Outcome]) -> str:
         return ", ".join(sorted({str(v) for v in values}))
 
     devices = all_of(f"{place['device']} ({place['hardware']})" for place in places)
-    precision = all_of(o.config["identity"]["precision"] for o in done if o.config)
+    known = [p for o in done if o.config and (p := o.config["identity"]["precision"])]
+    precision = f" in {all_of(known)}" if known else ""
     torch = all_of(place["packages"].get("torch") for place in places)
     commits = all_of(place["commit"] or "commit unknown" for place in places)
     version = all_of(place["gansweep"] for place in places)
-    return f"Trained on {devices} in {precision}, torch {torch}, gansweep {version} ({commits})."
+    return f"Trained on {devices}{precision}, torch {torch}, gansweep {version} ({commits})."
 
 
 def _count(outcomes: list[Outcome]) -> str:

@@ -62,7 +62,7 @@ def _number(value: float) -> str:
 @RESULTS.register("epochs_trained", heading="epochs trained", text=_number)
 def epochs_trained(run: Outcome) -> float | None:
     """Passes over the training images"""
-    return run.result["epochs"] if run.result else None
+    return run.result.get("epochs") if run.result else None
 
 
 @RESULTS.register("training_time", heading="training time", text=format_seconds)
@@ -80,7 +80,7 @@ def images_per_second(run: Outcome) -> float | None:
 @RESULTS.register("equilibrium_epoch", heading="equilibrium epoch", text=lambda v: f"{v:.4g}")
 def equilibrium_epoch(run: Outcome) -> float | None:
     """Epoch with the best value of the primary metric"""
-    return run.equilibrium["epoch"] if run.equilibrium else None
+    return run.equilibrium.get("epoch") if run.equilibrium else None
 
 
 @RESULTS.register("equilibrium", heading="equilibrium", text=str)

@@ -35,11 +35,13 @@ def _improving(run: Outcome) -> bool:
 def longer_command(commands: list[str], runs: list[Outcome]) -> str:
     """Return the sweep's command with twice the epochs or steps of the runs.
 
-    Returns an empty text for several commands, and for runs of different or undefined length.
+    Returns an empty text for several commands, and for runs of different or undefined length, such
+    as those of a script whose command has no {steps}.
     """
     params = [run.config.get("params", {}) if run.config else {} for run in runs]
     budgets = {(_whole(p.get("epochs")), _whole(p.get("steps"))) for p in params}
-    if len(commands) != 1 or len(budgets) != 1:
+    endless = any(p.get("command") and "{steps}" not in p["command"] for p in params)
+    if len(commands) != 1 or len(budgets) != 1 or endless:
         return ""
     epochs, steps = budgets.pop()
     given = ("epochs=", "steps=")

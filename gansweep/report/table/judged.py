@@ -35,7 +35,10 @@ def remainder(judge: JudgeRecord) -> list[str]:
     words = marks(judge)
     equilibrium = judge.get("equilibrium")
     if equilibrium and equilibrium["step"] > 0:
-        words.insert(0, f"at epoch {equilibrium['epoch']:.3g}, {equilibrium['label']}")
+        place = f"at step {equilibrium['step']}"
+        if "epoch" in equilibrium:
+            place = f"at epoch {equilibrium['epoch']:.3g}"
+        words.insert(0, f"{place}, {equilibrium['label']}")
     parts = [", ".join(words)] if words else []
     if published := judge["score"].get("published"):
         parts.append(f"({METRICS.entry(published).label} {_measured(judge['score'], published)})")

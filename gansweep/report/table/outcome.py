@@ -176,7 +176,7 @@ def _why_not_done(run: Run, status: str, failure: Failure | None) -> str:
     if status == "planned":
         return "not trained yet"
     note = "running" if status == "running" else "interrupted: run the sweep again"
-    lines = run.latest_metrics(1)
+    lines = run.read_metrics(last=1)
     return note + (f" (step {lines[-1]['step']})" if lines else "")
 
 

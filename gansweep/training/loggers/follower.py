@@ -142,7 +142,7 @@ def up_to_date(run: Run, name: str, status: str) -> bool:
     """Return whether the tracker has received the status and all that the run's files contain."""
     received = _earlier(run, name, _read(run))
     last = {"pictures": max(run.sample_pictures(), default=-1)}
-    last["metrics"] = max((line["step"] for line in run.latest_metrics(1)), default=-1)
+    last["metrics"] = max((line["step"] for line in run.read_metrics(last=1)), default=-1)
     last["evaluations"] = max((line["step"] for line in run.read_evaluations()), default=-1)
     return (
         received.get("status") == status

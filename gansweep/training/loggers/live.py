@@ -33,6 +33,10 @@ class Forwarding(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, gan: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        self.tick()
+
+    def tick(self) -> None:
+        """Forward what is new, unless the last call was a moment ago."""
         started = time.monotonic()
         if started < self._next:
             return
@@ -44,7 +48,7 @@ class Forwarding(pl.Callback):
 @contextmanager
 def forwarding(
     run: Run, config: Config, warn: Callable[[str], object]
-) -> Iterator[list[pl.Callback]]:
+) -> Iterator[list[Forwarding]]:
     """Open the loggers of `config.logger`, yield their callback, and close them at the end.
 
     Without loggers there is no callback. warn: receives a line for a logger that fails, which does

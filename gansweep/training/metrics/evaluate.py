@@ -46,7 +46,7 @@ PIXELS, LABELS = "pixels", "labels"
 
 
 class Judge:
-    """Evaluates and scores the generators of one data set on one device.
+    """Evaluates and scores the generated images of one data set on one device.
 
     `primary` is the name of the metric that ranks the runs, and `second` that of the second
     opinion. `published` is the net of judge=inception or judge=dinov2, if one of these is set.
@@ -143,15 +143,12 @@ class Judge:
             raise ValueError(f"metric {metric.name}: {text}") from error
         return text
 
-    def evaluate(self, sample: Sample, z: Tensor, labels: Tensor | None = None) -> dict[str, Any]:
-        """Return the primary metric and the diversity of the images of the latents `z`, N × z_dim.
-
-        `labels`, int64 (N,), are those of the images, if the data set has classes.
+    def evaluate(self, images: Tensor) -> dict[str, Any]:
+        """Return the primary metric and the diversity of generated images, uint8 N×C×H×W.
 
         An evaluation uses only the first of the feature nets, to be quick. Its values can be
         compared with those of other evaluations of the same sweep, but not with a score.
         """
-        images = generate(sample, z, labels)
         metric = METRICS[self.primary]
         fakes = {
             features: _extract(self._nets[features], images, 1)
@@ -163,7 +160,7 @@ class Judge:
         except Exception as error:
             self._reason(metric, error)  # raises an error that names the metric
             raise
-        facts: dict[str, Any] = {"n": len(z), self.primary: value}
+        facts: dict[str, Any] = {"n": len(images), self.primary: value}
         facts |= real.prepared(Neighbourhood.of_first).measure(fake)
         facts["variety"] = _variety(images, real)
         facts |= self._classes(real, fake)
