@@ -17,6 +17,7 @@ from gansweep.config import Config, from_record, ordered, with_values
 from gansweep.plugins import GENERATORS, PENALTIES
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
+from gansweep.training.metrics.files import load
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -26,6 +27,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 if TYPE_CHECKING:
@@ -97,13 +99,81 @@ def number(z_dim: int) -> int:
     return 1
 
 
+class Viewing(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 4, 3))
+        self.last = nn.Linear(4 * 24**2, 1)
+
+    def forward(self, images):
+        found = self.conv(images)
+        return self.last(found.view(len(found), -1))
+
+
+class Grouped(nn.Module):
+    """has weights of five axes, as the modulated convolutions of StyleGAN2 have"""
+
+    def __init__(self, z_dim: int, channels: int, image_size: int = 8):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(1, channels * image_size**2, z_dim, 1, 1) / 10)
+        self.shape = (channels, image_size, image_size)
+
+    def forward(self, z):
+        return (z @ self.weight[0, :, :, 0, 0].T).tanh().view(len(z), *self.shape)
+
+
 FORTY = 42
+'''
+RECIPES = '''
+import torch
+from torch import nn
+
+
+class Vector:
+    def disc_loss(self, real, fake):
+        return fake - real
+
+    def gen_loss(self, fake):
+        return -fake.mean()
+
+
+class Fixed(Vector):
+    def disc_loss(self, real, fake):
+        return (fake - real).mean()
+
+    def gen_loss(self, fake):
+        return fake.detach().mean()
+
+
+class Raises(Fixed):
+    def disc_loss(self, real, fake):
+        raise RuntimeError("not today")
+
+
+class Balanced(nn.Module):
+    """has a state, as the k of BEGAN"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("k", torch.zeros(()))
+
+    def disc_loss(self, real, fake):
+        self.k += 0.001
+        return (fake.square() * self.k - real).mean()
+
+    def gen_loss(self, fake):
+        return -fake.mean()
+
+
+def swapped(real, fake, disc):
+    return disc(real).square().mean()
 '''
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "nets.py").write_text(NETS)
+    (tmp_path / "recipes.py").write_text(RECIPES)
     return tmp_path
 
 
@@ -304,14 +374,14 @@ def test_plugins_register_names(
         ("gen=syntax:G", "cannot be imported: SyntaxError:"),
         ("gen=exits:G", "calls sys.exit(3) when it is imported"),
         ("plugins=nowhere", "plugins=nowhere: there is no module 'nowhere'"),
-        ("gen=nets:Wide", "makes images of 8×4; gansweep takes square ones"),
+        ("gen=nets:Wide", "makes images of 1×8×4; gansweep takes square ones"),
         (
             "gen=nets:Grey data=toyfaces",
             "makes images of 1×8×8, and those of data=toyfaces are 3×8×8",
         ),
         ("gen=nets:Picky", "gen=nets:Picky cannot be built: ValueError: no such thing"),
         ("gen=nets:number", "gen=nets:number returns int, not a torch.nn.Module"),
-        ("disc=nets:Scalar", "returns one number for 2 images, not 2 outputs"),
+        ("disc=nets:Scalar", "returns one number for 2 images, not one tensor of 2 outputs"),
         ("disc=nets:Sigmoid", "ends in Sigmoid, but gansweep's losses take D's output without it"),
         ("disc=5", "disc=5: valid: 1, 2, 3, 4, conv2, conv3, or an import path"),
         ("disc=1", "disc=1 cannot read images of 1×8×8"),
@@ -322,6 +392,14 @@ def test_plugins_register_names(
         ("gen_drop=0.5", "has no dropout layer"),
         ("penalty=r1", "mixes the images of a batch: add disc_norm=group or disc_norm=none"),
         ("loss=nets:G", "loss=nets:G"),
+        ("loss=recipes:Vector", "loss=recipes:Vector: disc_loss returns 2×1 values, not a scalar"),
+        ("loss=recipes:Fixed", "loss=recipes:Fixed: gen_loss has no gradient"),
+        ("loss=recipes:Raises", "loss=recipes:Raises: disc_loss fails: RuntimeError: not today"),
+        (
+            "penalty=recipes:swapped disc_norm=none",
+            "penalty=recipes:swapped fails: TypeError:",
+        ),
+        ("disc=nets:Viewing gen=4 disc_drop=0", "add memory_format=contiguous, or write .reshape"),
     ],
 )
 @pytest.mark.parametrize("multirun", [False, True])
@@ -340,8 +418,12 @@ def test_bad_components_are_one_line(
 def test_a_loss_that_fails_costs_its_own_row(cli: Cli, folder: Path) -> None:
     (folder / "bad.py").write_text(
         "class Late:\n"
+        "    calls = 0\n"
         "    def disc_loss(self, real, fake):\n"
-        "        raise RuntimeError('not today')\n"
+        "        self.calls += 1\n"
+        "        if self.calls > 3:\n"
+        "            raise RuntimeError('not today')\n"
+        "        return fake.mean() - real.mean()\n"
         "    def gen_loss(self, fake):\n"
         "        return -fake.mean()\n"
     )
@@ -349,8 +431,31 @@ def test_a_loss_that_fails_costs_its_own_row(cli: Cli, folder: Path) -> None:
     assert done.returncode == 1
     assert "not today" in done.stdout
     table = (folder / "reports/half/README.md").read_text()
-    assert table.count(".png") == 1
+    assert "| hinge | ![row 0" in table
     assert "not today" in table
+
+
+def test_weights_of_five_axes_and_the_state_of_a_loss(cli: Cli, folder: Path) -> None:
+    """A loss that is a module resumes with its state, as the k of BEGAN needs."""
+    words = [
+        "gen=nets:Grouped",
+        *SMALL[1:4],
+        "loss=recipes:Balanced",
+        "threads=1",
+    ]
+    done = cli(*words, "steps=6", "sample_every=2", "judge=false")
+    assert done.returncode == 0, done.stderr
+    run = next(Run(folder / "outputs", p.name) for p in (folder / "outputs/runs").iterdir())
+    final = load(run.final)
+    assert final["loss_module.k"].item() == pytest.approx(0.006)
+    shutil.rmtree(folder / "outputs")
+    stop = "do=kill step=5"
+    assert cli(*words, "steps=6", "sample_every=2", "judge=false", fault=stop).returncode
+    assert not run.result.exists()
+    done = cli(*words, "steps=6", "sample_every=2", "judge=false")
+    assert "resumes from step 4" in done.stdout
+    resumed = load(run.final)
+    assert all(torch.equal(value, resumed[name]) for name, value in final.items())
 
 
 def test_code_that_changes_before_its_run_starts_is_refused(folder: Path, cli: Cli) -> None:

@@ -364,7 +364,7 @@ class Run:
         return with_step(read_lines(self.evaluations))
 
     def read_metrics(self, last: int | None = None) -> list[MetricsLine]:
-        """Return the complete lines of metrics so far, or only the `last` ones, without the rest."""
+        """Return the complete lines of metrics so far, or only the `last` ones."""
         return with_step(read_lines(self.metrics, tail=last))
 
     def record(self, event: str, **facts: Any) -> None:

@@ -9,12 +9,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from gansweep.components import ANY_SIZE
+from gansweep.components import ANY_SIZE, is_foreign
 from gansweep.config import Config
-from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.template import Template, template_of
 from gansweep.training.networks import build
+
+TRIED = ("gen", "disc", "loss", "penalty")  # the components that are tried together
 
 
 def image_size(config: Config) -> int:
@@ -43,10 +44,10 @@ def check_components(config: Config, image: tuple[int, int, int], n_classes: int
         from gansweep.training import hosted
 
         hosted.check_model(config, image, n_classes)
-    elif not (GENERATORS[config.gen].builder and DISCRIMINATORS[config.disc].builder):
+    elif any(is_foreign(kind, getattr(config, kind)) for kind in TRIED):
         from gansweep.training.networks import trial
 
-        trial.check_networks(config, image, n_classes)
+        trial.check_all(config, image, n_classes)
 
 
 def check_program(template: Template) -> None:

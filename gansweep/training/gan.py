@@ -70,6 +70,8 @@ class GAN(pl.LightningModule):
         self.discriminator = discriminator
         self.z_dim = z_dim
         self.objective = objective
+        if isinstance(objective.loss, nn.Module):  # its state is a part of every checkpoint
+            self.loss_module = objective.loss
         self.joint_d = joint_d
         self.fresh_z = fresh_z
         self.reuse_fake = reuse_fake and not fresh_z

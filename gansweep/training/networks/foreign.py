@@ -48,7 +48,11 @@ def build_foreign(config: Config, kind: str, settings: dict[str, Any]) -> nn.Mod
             )
         if any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules()):
             refuse_batch_norm(config)
-    return net.to(memory_format=MEMORY_FORMATS[settings["memory_format"]])
+    for tensor in (*net.parameters(), *net.buffers()):
+        if tensor.dim() == 4:  # `Module.to` refuses a network that also has weights of five axes
+            memory_format = MEMORY_FORMATS[settings["memory_format"]]
+            tensor.data = tensor.data.contiguous(memory_format=memory_format)
+    return net
 
 
 def _check_module(net: Any, what: str) -> None:
@@ -134,8 +138,10 @@ def checked_shape(images: Any, name: str) -> tuple[int, ...]:
         shown = "×".join(map(str, images.shape)) if isinstance(images, Tensor) else type(images)
         raise UserError(f"gen={name} returns {shown} for {BATCH} latents, not images N×C×H×W")
     if images.shape[-1] != images.shape[-2]:
-        height, width = images.shape[-2:]
-        raise UserError(f"gen={name} makes images of {height}×{width}; gansweep takes square ones")
+        raise UserError(
+            f"gen={name} makes images of {text(images.shape[1:])}; gansweep takes square ones, "
+            "with the channels first"
+        )
     return tuple(images.shape[1:])
 
 
@@ -144,4 +150,7 @@ def text(shape: Any) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    remedy = ""
+    if "view size is not compatible" in str(error):
+        remedy = "; add memory_format=contiguous, or write .reshape in the place of .view"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}{remedy}"

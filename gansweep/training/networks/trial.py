@@ -1,4 +1,4 @@
-"""Try the networks of users before any run: build them, and pass two latents through both."""
+"""Try the components of users before any run: build them, and pass two latents through all."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from gansweep.training.networks.foreign import (
     text,
     trial_labels,
 )
+from gansweep.training.recipe.trial import try_recipe
 
 # What decides whether networks can be built and fit, besides the options.
 _DECIDING = ("gen", "disc", "z_dim", "width", "alpha", "gen_drop", "disc_drop", "gen_norm",
-             "disc_norm", "penalty", "ema_decay")  # fmt: skip
+             "disc_norm", "loss", "smooth", "penalty", "augment", "ema_decay")  # fmt: skip
 _faults: dict[Any, UserError | None] = {}
 
 
-def check_networks(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
-    """Build both networks and pass two latents through them, once for each distinct pair.
+def check_all(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
+    """Build both networks, and compute the losses of two images, once for each combination.
 
     image: the shape (C, H, W) of the data's images; n_classes: 0 without labels. Raises UserError,
-    in one line, if they cannot be built or do not fit.
+    in one line, if a component cannot be built or does not fit.
     """
     key = (
         tuple(getattr(config, name) for name in _DECIDING),
@@ -43,14 +44,14 @@ def check_networks(config: Config, image: tuple[int, int, int], n_classes: int) 
         try:
             _faults[key] = None
             with torch.random.fork_rng(devices=[]):
-                _try_both(config, image, n_classes)
+                _try(config, image, n_classes)
         except UserError as error:
             _faults[key] = error
     if (fault := _faults[key]) is not None:
         raise fault
 
 
-def _try_both(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
+def _try(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
     generator, discriminator = build_networks(config, image[0], n_classes)
     if config.ema_decay is not None:
         _try_copy(generator, config)
@@ -70,11 +71,12 @@ def _try_both(config: Config, image: tuple[int, int, int], n_classes: int) -> No
             f"{' and labels' if labels else ''}: {one_line(error)}"
         ) from error
     if not isinstance(outputs, Tensor) or outputs.dim() == 0 or len(outputs) != BATCH:
-        shown = "×".join(map(str, outputs.shape)) if isinstance(outputs, Tensor) else type(outputs)
+        shown = text(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
         raise UserError(
-            f"disc={config.disc} returns {shown or 'one number'} for {BATCH} images, not {BATCH} "
-            "outputs"
+            f"disc={config.disc} returns {shown or 'one number'} for {BATCH} images, not one "
+            f"tensor of {BATCH} outputs"
         )
+    try_recipe(config, generator, discriminator, image, labels)
 
 
 def _try_copy(generator: nn.Module, config: Config) -> None:
