@@ -169,8 +169,7 @@ def _read(kind: str, entry: Entry) -> Iterator[Option]:
         if parameter.default is parameter.empty:
             supplied = ", ".join(sorted(known.supplied))
             raise UserError(
-                f"{where} needs a default value; without one are only those that gansweep "
-                f"passes: {supplied}"
+                f"{where} needs a default value, as gansweep does not pass it; it passes {supplied}"
             )
         name = f"{kind}.{parameter.name}"
         yield _option(name, hints.get(parameter.name), parameter.default, where)
@@ -220,7 +219,7 @@ def _option(name: str, hint: Any, default: Any, where: str) -> Option:
         shown = f"of type {getattr(hint, '__name__', hint)}" if known else "not annotated"
         raise UserError(
             f"{where} is {shown}; gansweep takes int, float, bool and str, each with | None, and "
-            "Literal"
+            "Literal; a list can be a str, such as '16-32'"
         )
     if hint is float and type(default) is int:
         default = float(default)

@@ -126,7 +126,7 @@ def check(name: str, value: Any) -> Any:
 
 def _check_placeholders(template: Template) -> None:
     """Raise UserError for a placeholder that gansweep cannot fill, and for an ambiguous name."""
-    known = [name for name in HYPERPARAMETERS if name not in WHOLE]
+    known = [name for name in HYPERPARAMETERS if name not in (*WHOLE, "labels")]
     for name in template.own():
         if name in SUPPLIED or name in HYPERPARAMETERS:
             remedy = f"write {{{name}}}, or choose another name" if name not in WHOLE else "rename"
@@ -256,10 +256,10 @@ def validate(config: Config) -> None:
     """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":
         raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
-    if config.labels:
-        _check_labels(config)
     if config.command is not None:
         _validate_script(config, template_of(config.command))
+    if config.labels:
+        _check_labels(config)
     if of_whole(config) is not None:
         return
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
@@ -321,6 +321,8 @@ def _validate_script(config: Config, template: Template) -> None:
     """Raise UserError for a command beside model=, and for a placeholder without a value."""
     if config.model is not None:
         raise UserError("model= and command= both replace gansweep's training: leave out one")
+    if config.labels:
+        raise UserError("labels=true has no effect on a script: the contract has no labels")
     for name in sorted(template.asked() & HYPERPARAMETERS.keys()):
         if name != "steps" and getattr(config, name) is None:
             raise UserError(f"command: {{{name}}} has no value, as {name} is null: set {name}=")

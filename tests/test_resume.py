@@ -99,7 +99,7 @@ def test_best_weights_later_than_the_checkpoint_are_restored(
     run = plan_small(tmp_path)
     distances = iter([100.0, 50.0, 30.0, 10.0])
     monkeypatch.setattr(
-        Judge, "evaluate", lambda self, sample, z: {"n": len(z), self.primary: next(distances)}
+        Judge, "evaluate", lambda self, images: {"n": len(images), self.primary: next(distances)}
     )
     step = GAN.step
 

@@ -80,8 +80,9 @@ def _print_foreign(arguments: list[str]) -> None:
             named = [check(kind, given[kind])] if given.get(kind) else []
         registered = [n for n in known.registry.names() if is_foreign(kind, n)]
         for name in (*registered, *named):
-            print(f"\n{kind}={name}: {known.registry[name].help}")
+            print(f"{kind}={name}: {known.registry[name].help or 'it has no docstring'}")
             _print_options(kind, name)
+            print()
 
 
 def _print_placeholders() -> None:
@@ -93,10 +94,12 @@ def _print_placeholders() -> None:
 
 
 def print_help(arguments: list[str]) -> None:
-    """Print the usage, all parameters, and the components that `arguments` name.
+    """Print the components that `arguments` name, the usage, and all parameters.
 
     Ends the program with a message if a component cannot be imported.
     """
+    with one_line_errors():
+        _print_foreign(arguments)
     print(USAGE.format(commands=_commands()))
     group = ""
     defaults = {**DEFAULTS, **DATA_DEFAULTS, **_demo()}
@@ -123,8 +126,6 @@ def print_help(arguments: list[str]) -> None:
                 print(f"  {f'{kind}={entry.name}':<22}  {entry.help}")
                 _print_options(kind, entry.name)
     _print_placeholders()
-    with one_line_errors():
-        _print_foreign(arguments)
     print("\ndata sets:")
     for entry in filter(lambda entry: entry.builder, DATASETS):
         print(f"  {f'data={entry.name}':<22}  {entry.help}")
