@@ -45,7 +45,7 @@ def check_components(config: Config, image: tuple[int, int, int], n_classes: int
 
         hosted.check_model(config, image, n_classes)
     elif any(is_foreign(kind, getattr(config, kind)) for kind in TRIED):
-        from gansweep.training.networks import trial
+        from gansweep.training import trial
 
         trial.check_all(config, image, n_classes)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gansweep.config import Config
@@ -31,7 +31,7 @@ def try_recipe(
     objective = make_objective(config)
     gen: Any = Given(generator, *labels) if labels else generator
     disc: Any = Given(discriminator, *labels) if labels else discriminator
-    real = torch.rand(BATCH, *image) * 2 - 1
+    real = latents(math.prod(image), BATCH).view(BATCH, *image)  # uniform in [−1, 1]
     try:
         fake = gen(latents(config.z_dim, BATCH))
         disc(fake)
