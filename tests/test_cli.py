@@ -215,7 +215,7 @@ def test_a_seed_makes_a_cpu_run_reproducible_bit_for_bit(cli: Cli, tmp_path: Pat
     "options",
     [
         ("precision=bf16", "memory_format=contiguous"),
-        ("gen=conv3", "disc=conv3", "data=toyfaces", "data.channels=1", "limit=40",
+        ("gen=conv3", "disc=conv3", "data=toyfaces", "data.channels=1", "limit=40", "judge=false",
          "gen_opt=adam", "disc_opt=sgd", "joint_d=true", "fresh_z=true"),
         ("reuse_fake=false", "gen=3", "disc=3", "gen_drop=0.5", "disc_drop=0.5", "smooth=0.1"),
     ],
@@ -459,6 +459,7 @@ def test_an_encoding_without_the_printed_characters_does_not_end_a_sweep(
 
 def test_control_characters_never_reach_the_terminal(cli: Cli, tmp_path: Path) -> None:
     said = one_line_error(cli("-m", "name=\x1b[31mred\nline", "lr=1e-3", "plan=true"))
+    said += one_line_error(cli("-m", "name='two\nlines'", "lr=1e-3", "plan=true"))
     assert "\x1b" not in said
     assert cli(*TINY).returncode == 0
     failed = next((tmp_path / "outputs/runs").iterdir())
@@ -471,3 +472,11 @@ def test_control_characters_never_reach_the_terminal(cli: Cli, tmp_path: Path) -
     assert "boom" in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "\x07" not in shown.stdout
+    for words in (("show", failed.name), ("status", "tiny"), ("diff", failed.name, failed.name)):
+        done = cli(*words)
+        assert "\x1b" not in done.stdout + done.stderr, words
+    assert "boom" in cli("show", failed.name).stdout
+
+
+def test_words_that_are_not_utf8_are_refused(cli: Cli) -> None:
+    assert "is not valid UTF-8" in one_line_error(cli("-m", "out=x\udcff", "lr=1e-3"))

@@ -162,7 +162,7 @@ def test_the_runs_of_a_row_are_scored(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) -> None:
-    done = cli("-m", "sweep=equilibrium_cases", "rows=0", "steps=1", "width=0.0625")
+    done = cli("-m", "sweep=equilibrium_cases", "rows=0", "steps=1", "width=0.0625", "limit=100")
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "reports").glob("equilibrium_cases*/README.md")
     heading, _, row = path.read_text().split("\n\n")[1].split("\n")[:3]

@@ -335,6 +335,21 @@ def test_the_command_line_of_a_report(tmp_path: Path, cli: Cli) -> None:
     said = one_line_error(run("synthetic", "--to", "."))
     assert "README.md is not a gansweep report and would be overwritten" in said
     assert (tmp_path / "README.md").read_text() == "# Mine\n"
+    for file, options in {
+        "index.html": ["--format", "html"],
+        "runs.csv": ["--format", "csv"],
+        "report.tex": ["--format", "latex"],
+    }.items():
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / file).write_text("Mine")
+        said = one_line_error(run("synthetic", *options, "--to", "mine"))
+        assert f"mine/{file} is not a gansweep report" in said
+        assert (tmp_path / "mine" / file).read_text() == "Mine"
+    pictures = sorted((tmp_path / "outputs/runs").glob("*/*.png"))
+    kept = [path.read_bytes() for path in pictures]
+    said = one_line_error(run("synthetic", "--best", "2", "--to", "outputs"))
+    assert "outputs holds the runs themselves" in said
+    assert [path.read_bytes() for path in pictures] == kept
     assert run("synthetic", "--to", "there").returncode == 0, (
         "a report may replace an earlier report"
     )

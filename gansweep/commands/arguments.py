@@ -44,6 +44,9 @@ def checked(arguments: list[str]) -> list[str]:
     """Return the arguments in the form that Hydra needs. Raises UserError if they are invalid."""
     from hydra._internal.utils import get_args_parser
 
+    for word in arguments:
+        if any("\ud800" <= c <= "\udfff" for c in word):
+            raise UserError(f"{word!a} is not valid UTF-8")
     # argparse needs the options first, but users often type -m at the end.
     flags = [a for a in arguments if a in MULTIRUN]
     arguments = [*flags, *(_plain(a) for a in arguments if a not in MULTIRUN)]

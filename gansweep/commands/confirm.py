@@ -40,13 +40,17 @@ PLAN = "plan=true"
 
 @dataclass
 class Candidate:
-    """A row of the sweep. before: its mean score there; after: its scores with fresh seeds."""
+    """A row of the sweep. before: its mean score there; after: its scores with fresh seeds.
+
+    alive: whether all runs with fresh seeds are alive, see `Outcome.alive`.
+    """
 
     row: int
     config: Config
     before: float
     runs: list[Run] = field(default_factory=list)
     after: list[float] = field(default_factory=list)
+    alive: bool = True
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -234,17 +238,19 @@ def _report(
     for candidate in candidates:
         outcomes = [read_outcome(run) for run in candidate.runs]
         candidate.after = [v for o in outcomes if (v := number(o.score, metric)) is not None]
+        candidate.alive = all(outcome.alive for outcome in outcomes)
     sign = METRICS.sign(metric)
-    candidates.sort(key=lambda c: sign * fmean(c.after) if c.after else math.inf)
+    candidates.sort(key=lambda c: (not c.alive, sign * fmean(c.after) if c.after else math.inf))
     titles = {run.id: f"row {c.row} {run.id}" for c in candidates for run in c.runs}
     confirmed = _manifest(manifest, candidates, args, column, titles)
     best = candidates[0]
+    leader = "best" if best.alive else "none is alive"
     for candidate, row in zip(candidates, confirmed.rows, strict=True):
         row.facts |= {
             "row": str(candidate.row),
             f"{label} before": distance(metric, candidate.before),
             f"{label} with fresh seeds": spread(candidate.after, METRICS[metric].digits),
-            "holds": verdict(best.after, candidate.after) if candidate is not best else "best",
+            "holds": verdict(best.after, candidate.after) if candidate is not best else leader,
         }
         shown = " ".join(f"{k} {v}" for k, v in row.facts.items())
         console.print(shown, highlight=False)

@@ -244,7 +244,9 @@ def settings_of(axes: list[Axis]) -> dict[str, Any]:
                 raise UserError(f"{axis.name} applies to the whole sweep: give one value")
             values[axis.name] = axis.values[0]
     name = values.get("name")
-    if name is not None and (not name.strip(". ") or set(name) & set('/\\:*?"<>|')):
+    if name is not None and (
+        not name.strip(". ") or not name.isprintable() or set(name) & set('/\\:*?"<>|')
+    ):
         raise UserError(f"name={name} cannot name a folder; use letters, digits, - and _")
     return values
 

@@ -1,4 +1,8 @@
-"""The file formats of a report. Each function writes a file into the report's folder."""
+"""The file formats of a report. Each function writes a file into the report's folder.
+
+The fact `files` has what each file of gansweep's contains, by name, so that no other file of the
+same name is overwritten.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = Registry("format")
 
 
-@FORMATS.register("markdown")
+@FORMATS.register("markdown", files={"README.md": "python -m gansweep"})
 def markdown(report: Report) -> Path:
     """README.md: a table with pictures, as code hosts show it"""
     from gansweep.report.render.markdown import render
@@ -24,7 +28,7 @@ def markdown(report: Report) -> Path:
     return path
 
 
-@FORMATS.register("html")
+@FORMATS.register("html", files={"index.html": "gansweep"})
 def html(report: Report) -> Path:
     """index.html: a gallery to sort, filter and compare runs, without a server"""
     from gansweep.report.gallery.gallery_data import write_gallery
@@ -32,7 +36,7 @@ def html(report: Report) -> Path:
     return write_gallery(report)
 
 
-@FORMATS.register("csv")
+@FORMATS.register("csv", files={"runs.csv": "row,"})
 def csv(report: Report) -> Path:
     """runs.csv: parameters and results, with one line per run, for other programs"""
     from gansweep.report.render.csv_list import render
@@ -42,7 +46,9 @@ def csv(report: Report) -> Path:
     return path
 
 
-@FORMATS.register("latex")
+@FORMATS.register(
+    "latex", files={"report.tex": r"\input{table}", "table.tex": "% Written by gansweep"}
+)
 def latex(report: Report) -> Path:
     r"""report.tex: a complete document; table.tex has only the table, for \input"""
     from gansweep.report.render.latex import render, render_document

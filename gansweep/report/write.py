@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
@@ -77,8 +77,7 @@ def write_report(
     mark_results(results)
     folder = to if to is not None else Path(reports) / results.name
     try:
-        if to is not None:
-            _check_is_ours(folder / "README.md")
+        _check_place(folder, out, formats if to is not None else ())
         folder.mkdir(parents=True, exist_ok=True)
         files = write_files(results, folder, every="html" in formats)
         report = Report(folder, results, files, out)
@@ -99,16 +98,30 @@ def write_report(
     return report
 
 
-def _check_is_ours(readme: Path) -> None:
-    """Raise UserError if `readme` exists and is not a report, so that no other file is lost."""
-    if not readme.exists():
-        return
-    text = readme.read_text(encoding="utf-8", errors="replace")
-    if not text.startswith("## ") and "](images/row" not in text:
+def _check_place(folder: Path, out: str | Path, formats: Iterable[str]) -> None:
+    """Raise UserError if a report in `folder` would overwrite other files than those of a report.
+
+    out: the output folder, whose runs no report may touch; formats: those that the report will have
+    in a folder that the user has chosen.
+    """
+    if (folder / "runs").resolve() == (Path(out) / "runs").resolve():
         raise UserError(
-            f"{readme} is not a gansweep report and would be overwritten; choose another folder "
-            "with --to DIR, or put the table between two markers of this file with --update FILE"
+            f"{folder} holds the runs themselves; choose another folder with --to DIR or "
+            "reports=DIR"
         )
+    for name in formats:
+        for file, marker in FORMATS[name].facts["files"].items():
+            path = folder / file
+            if not path.exists():
+                continue
+            text = path.read_text(encoding="utf-8", errors="replace")
+            begins = file != "README.md" or text.startswith("## ") or "](images/row" in text
+            if marker not in text or not begins:
+                raise UserError(
+                    f"{path} is not a gansweep report and would be overwritten; choose another "
+                    "folder with --to DIR, or put the table between two markers of a document with "
+                    "--update FILE"
+                )
 
 
 def _add_search(report: Report, manifest: Manifest, storage: str | None) -> None:

@@ -138,6 +138,8 @@ def read_manifest(out: str | Path, name: str) -> Manifest:
 
 def _faults(manifest: Manifest) -> Iterator[str]:
     """Yield the faults that types do not exclude, such as unknown rows and invalid run ids."""
+    if not manifest.pictures or not manifest.tables:
+        yield "it has no pictures or no tables"
     for number, table in enumerate(manifest.tables):
         for row in table.rows:
             if row not in range(len(manifest.rows)):

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
 from gansweep.store.errors import printable
 from gansweep.terminal.streams import replace_what_cannot_be_encoded
@@ -23,6 +24,14 @@ class _Console(Console):
         """Print like rich's console, with control characters escaped (see `printable`)."""
         texts = (printable(o) if isinstance(o, str) else o for o in objects)
         super().print(*texts, **options)
+
+    def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Render with control characters escaped, in tables and live views too."""
+        for segment in super().render(renderable, options):
+            if segment.control:
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
 
     def on_broken_pipe(self) -> None:
         """Drop all further output, as its reader (`… | head`) has ended; the sweep continues."""

@@ -1,6 +1,6 @@
 // This file starts the page and runs what surrounds the views: filter, statuses, keys, printing.
 
-const STATUSES = ["done", "running", "failed", "diverged", "interrupted", "planned"];
+const STATUSES = ["done", "running", "failed", "diverged", "pruned", "interrupted", "planned"];
 const filter = { text: "", test: () => true };
 
 function buildTools() {

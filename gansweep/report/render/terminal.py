@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -38,7 +37,8 @@ def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) 
                 console.print(Text(printable(note), style="dim"))
         else:  # a log has no width
             view = _view(table, table.columns, chosen)
-            Console(file=console.file, width=_width(view)).print(view)
+            wide = type(console)(file=console.file, width=_width(view))
+            wide.print(view)
     if left < 0:
         console.print(f"… and {-left:,} more rows in the table")
 

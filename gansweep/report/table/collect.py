@@ -14,6 +14,8 @@ from gansweep.report.table.text import UNKNOWN, format_param
 from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Manifest, Row, Table
 from gansweep.store.run import Run
 
+PRUNED = "pruned"  # the status of a run that its search has ended early
+
 
 @dataclass
 class ReportTable:
@@ -84,7 +86,7 @@ class Reader:
             runs = [self.outcome(run_id) for run_id in planned.runs.get(picture, [])]
             for run in runs:
                 if run.run_id in manifest.pruned and run.status != "done":
-                    run.note = manifest.pruned[run.run_id]
+                    run.status, run.note = PRUNED, manifest.pruned[run.run_id]
             why = "" if runs else planned.invalid.get(picture, "not part of this row")
             found.cells[picture] = Cell(runs, why, self.grouped)
         for name in singles:

@@ -109,7 +109,7 @@ def ema_distance(run: Outcome) -> float | None:
 
 @RESULTS.register("status", heading="status", text=str)
 def status(run: Outcome) -> str | None:
-    """Status of the run: done, running, failed, diverged, interrupted, planned or damaged"""
+    """Status: done, running, failed, diverged, pruned, interrupted, planned or damaged"""
     return run.status
 
 
