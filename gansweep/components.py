@@ -272,17 +272,18 @@ def takes(kind: str, component: str, name: str) -> bool:
 
 def values_of(config: Config) -> dict[str, Any]:
     """Return the value of every option of the components that `config` chooses, by full name."""
-    values: dict[str, Any] = {}
-    for kind in kinds_of(config):
-        for name, found in options_of(kind, component_of(config, kind)).items():
-            values[name] = config.options.get(name, found.default)
-    return values
+    return {o.name: value for kind in kinds_of(config) for o, value in _chosen(config, kind)}
 
 
-def data_options(config: Config) -> dict[str, Any]:
-    """Return the values of the options of the data set, by their names in its signature."""
-    known = options_of("data", config.data.name).values()
-    return {o.name.partition(".")[2]: config.options.get(o.name, o.default) for o in known}
+def own_values(config: Config, kind: str) -> dict[str, Any]:
+    """Return the value of every option of one component, by its name in the signature."""
+    return {o.name.partition(".")[2]: value for o, value in _chosen(config, kind)}
+
+
+def _chosen(config: Config, kind: str) -> Iterator[tuple[Option, Any]]:
+    """Yield the options of the chosen component of `kind`, each with its value."""
+    for known in options_of(kind, component_of(config, kind)).values():
+        yield known, config.options.get(known.name, known.default)
 
 
 def identity_of(config: Config) -> dict[str, Any]:
@@ -293,10 +294,7 @@ def identity_of(config: Config) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in kinds_of(config):
         component = component_of(config, kind)
-        for name, known in options_of(kind, component).items():
-            value = config.options.get(name, known.default)
-            if value != known.default:
-                found[name] = value
+        found |= {o.name: value for o, value in _chosen(config, kind) if value != o.default}
         if is_foreign(kind, component):
             found[f"{kind}.code"] = _code_of(KINDS[kind].registry[component])
     return found
@@ -353,8 +351,4 @@ def arguments_of(config: Config, kind: str, supplied: dict[str, Any]) -> dict[st
     """
     component = component_of(config, kind)
     given = {n: v for n, v in supplied.items() if takes(kind, component, n)}
-    own = {
-        name.partition(".")[2]: config.options.get(name, found.default)
-        for name, found in options_of(kind, component).items()
-    }
-    return given | own
+    return given | own_values(config, kind)

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.components import check_options, data_options, is_option, values_of
+from gansweep.components import check_options, is_option, own_values, values_of
 from gansweep.config import DEFAULTS, SEARCH_SETTINGS, SHARED, Config, effective, ordered
 from gansweep.declare import items
 from gansweep.launch.names import SEARCH
@@ -94,7 +94,7 @@ class Preparer:
             published_features(*wanted)  # missing weights must fail now, not after training
             self._weights.add(wanted)
         size = image_size(config)
-        options = data_options(config)
+        options = own_values(config, "data")
         asked = (size, config.limit, config.labels, *options.items())
         key = (dataclasses.astuple(config.data), *asked)
         if key not in self._ready:
@@ -103,7 +103,7 @@ class Preparer:
 
     def label(self, config: Config) -> str:
         """Return the heading of the data set's pictures, without preparing the data set."""
-        options = data_options(config)
+        options = own_values(config, "data")
         key = (dataclasses.astuple(config.data), *options.items())
         if key not in self._labels:
             self._labels[key] = heading(config.data, lambda: image_size(config), options)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from gansweep.components import component_of, data_options, identity_of
+from gansweep.components import component_of, identity_of, own_values
 from gansweep.config import Config, from_record
 from gansweep.store.check import number
 from gansweep.store.errors import (
@@ -336,7 +336,7 @@ def load_plan(run: Run) -> tuple[Config, Prepared]:
     config, planned = read_plan(run)
     if planned.ready():  # In this usual case, the source of the data is not read again.
         return config, planned
-    options = data_options(config)
+    options = own_values(config, "data")
     data = prepare(config.data, planned.size, config.limit, options, config.labels)
     if (data.sha256, data.labels_sha256) != (planned.sha256, planned.labels_sha256):
         raise UserError(

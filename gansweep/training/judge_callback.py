@@ -29,6 +29,7 @@ from gansweep.training.samples import fixed_inputs, fixed_latents, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
 from gansweep.training.verdict import Verdict, completed
 
+Inputs = tuple[Tensor, Tensor | None]  # latents n × z_dim, and labels (n,) with labels=true
 EVALUATION_SEED = 17  # This seed gives the latents of the evaluations of every run.
 SCORE_SEED = 18  # This seed gives the latents of the score of every run.
 IMAGES_PER_EVALUATION = 3200  # A run trains on at least this many images between evaluations.
@@ -48,6 +49,14 @@ def sample_sizes(images: int, pixels: int = 28) -> tuple[int, int]:
     equivalent = images * 28 / max(pixels, 28)
     return next(
         (evaluation, score) for least, evaluation, score in SAMPLE_SIZES if equivalent >= least
+    )
+
+
+def score_inputs(z_dim: int, n: int, judge: Judge) -> Inputs:
+    """Return the latents and labels from which n images are generated for the score of a run."""
+    return (
+        latents(z_dim, n, seed=SCORE_SEED),
+        drawn_labels(judge.data.classes, n, seed=SCORE_SEED),
     )
 
 
@@ -133,11 +142,11 @@ class Judging(Verdict, pl.Callback):
         best weights afterwards.
         """
         started = time.perf_counter()
-        z = latents(gan.z_dim, self.scored, seed=SCORE_SEED)
-        lengths = self._lengths(gan, z) if gan.tracked() else []
+        inputs = score_inputs(gan.z_dim, self.scored, self.judge)
+        lengths = self._lengths(gan, inputs) if gan.tracked() else []
         step = load_best(self.run, gan) if self.best_step() else None
-        averaged = None if gan.averaged is None else self._score(gan.sample_averaged, z)
-        score = self._score(gan.sample, z)
+        averaged = None if gan.averaged is None else self._score(gan.sample_averaged, inputs)
+        score = self._score(gan.sample, inputs)
         score["step"] = step
         verdict = self.record(score, self.total, per_epoch, averaged)
         if lengths:
@@ -151,37 +160,35 @@ class Judging(Verdict, pl.Callback):
         verdict["judging_seconds"] = round(self.seconds + self.scoring_seconds, 3)
         return verdict
 
-    def _score(self, sample: Sample, z: Tensor) -> Score:
-        labels = drawn_labels(self.judge.data.classes, len(z), seed=SCORE_SEED)
-        return cast("Score", self.judge.score(generate(sample, z, labels), labels))
+    def _score(self, sample: Sample, inputs: Inputs) -> Score:
+        return cast("Score", self.judge.score(generate(sample, *inputs), inputs[1]))
 
-    def _lengths(self, gan: Trainee, z: Tensor) -> list[EmaLength]:
+    def _lengths(self, gan: Trainee, inputs: Inputs) -> list[EmaLength]:
         """Return the primary metric of the last weights, and of their averages by length.
 
         `gan` has the last weights, also afterwards. Lengths for which the snapshots are too few are
         left out. If the snapshots cannot be used, the judge's errors have the reason.
         """
         weights = {name: value.clone() for name, value in gan.generator.state_dict().items()}
-        found: list[EmaLength] = [{"length": 0.0, "value": self._value(gan, z)}]
+        found: list[EmaLength] = [{"length": 0.0, "value": self._value(gan, inputs)}]
         try:
             snapshots = Snapshots(self.run)
             for length in JUDGED:
                 if snapshots.error(length) <= MOST_ERROR:
                     load_average(snapshots, gan, length)
-                    found.append({"length": length, "value": self._value(gan, z)})
+                    found.append({"length": length, "value": self._value(gan, inputs)})
         except UserError as error:
             self.judge.errors["post_hoc_ema"] = str(error)
         gan.generator.load_state_dict(weights)
         return found
 
-    def _value(self, gan: Trainee, z: Tensor) -> float | None:
+    def _value(self, gan: Trainee, inputs: Inputs) -> float | None:
         """Return the primary metric of the images of `gan`; None if they are not finite."""
-        labels = drawn_labels(self.judge.data.classes, len(z), seed=SCORE_SEED)
         try:
-            images = generate(gan.sample, z, labels)
+            images = generate(gan.sample, *inputs)
         except Diverged:
             return None
-        found = self.judge.further(images, [self.judge.primary], labels)
+        found = self.judge.further(images, [self.judge.primary], inputs[1])
         return number(found, self.judge.primary)
 
 
@@ -195,11 +202,10 @@ def with_metrics(
     weights are missing or of another step.
     """
     score = record["score"]
-    z = latents(gan.z_dim, score["n"], seed=SCORE_SEED)
-    labels = drawn_labels(judge.data.classes, score["n"], seed=SCORE_SEED)
+    inputs = score_inputs(gan.z_dim, score["n"], judge)
 
     def found(sample: Sample) -> dict[str, Any]:
-        return judge.further(generate(sample, z, labels), names, labels)
+        return judge.further(generate(sample, *inputs), names, inputs[1])
 
     averaged = None
     if "ema" in record and gan.averaged is not None:

@@ -16,9 +16,7 @@ from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, prepare
 from gansweep.training.ema_profiles import check_length
 from gansweep.training.job import load_plan
-from gansweep.training.judge_callback import SCORE_SEED, load_best
-from gansweep.training.labels import drawn_labels
-from gansweep.training.latents import latents
+from gansweep.training.judge_callback import load_best, score_inputs
 from gansweep.training.metrics.distances import Neighbourhood
 from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.files import load
@@ -102,9 +100,8 @@ def _of_run(
         if snapshots is not None and ema is not None:
             load_average(snapshots, gan, ema)
             name = f"EMA {ema:g}"
-        labels = drawn_labels(data.classes, count, seed=SCORE_SEED)
-        images = generate(gan.sample, latents(gan.z_dim, count, seed=SCORE_SEED), labels)
-        scores[name] = judge.score(images, labels)
+        inputs = score_inputs(gan.z_dim, count, judge)
+        scores[name] = judge.score(generate(gan.sample, *inputs), inputs[1])
     _print_errors(judge)
     if not scores:
         raise UserError(f"run {run.id} has no weights yet: {run.final} does not exist")

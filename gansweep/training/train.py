@@ -51,6 +51,7 @@ from gansweep.training.provenance import environment
 from gansweep.training.recipe.objective import make_objective
 from gansweep.training.samples import fixed_inputs, save_grid
 from gansweep.training.spans import Spans
+from gansweep.training.verdict import finish_judged
 
 LIGHTNING_PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 ALL_THREADS = torch.get_num_threads()  # This is read before any run sets its own number.
@@ -263,11 +264,7 @@ def judge_finished(
     gan.to(device)
     gan.steps_done = result["steps"]
     judging.evaluate_if_never(gan)
-    verdict = judging.verdict(gan, data.images // config.batch_size)
-    seconds = round(result["seconds"] + verdict["judging_seconds"], 3)
-    judged = cast("Result", {**result, "judge": verdict, "seconds": seconds})
-    run.finish(judged)
-    return judged
+    return finish_judged(run, result, judging.verdict(gan, data.images // config.batch_size))
 
 
 def measure_finished(

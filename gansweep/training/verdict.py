@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from gansweep.store.check import number
-from gansweep.store.records import EvaluationLine, JudgeRecord, Score
+from gansweep.store.records import EvaluationLine, JudgeRecord, Result, Score
 from gansweep.store.run import Run, write_file
 from gansweep.training.data.pixels import normalise
 from gansweep.training.metrics.equilibrium import Evaluation, Tracker, flags
@@ -110,6 +110,14 @@ class Verdict:
             picture = Image.fromarray(pixels[0])
             write_file(path, functools.partial(picture.save, format="PNG"))
         save_grid(normalise(self.judge.nearest_training_images(shown)), self.run.nearest)
+
+
+def finish_judged(run: Run, result: Result, record: JudgeRecord) -> Result:
+    """Finish a run that was trained with judge=false by the judge's record; return the result."""
+    seconds = round(result["seconds"] + record["judging_seconds"], 3)
+    judged = cast("Result", {**result, "judge": record, "seconds": seconds})
+    run.finish(judged)
+    return judged
 
 
 def completed(

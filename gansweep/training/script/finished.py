@@ -7,7 +7,6 @@ runs of networks from their weights.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 from gansweep.config import Config, known_steps
 from gansweep.store.records import JudgeRecord, Result
@@ -16,7 +15,7 @@ from gansweep.training.data import Prepared
 from gansweep.training.script.follow import Followed, best_images, scored
 from gansweep.training.script.samples import sample_files
 from gansweep.training.train import make_judge, resolve_device
-from gansweep.training.verdict import completed
+from gansweep.training.verdict import completed, finish_judged
 
 
 def load_finished(run: Run, config: Config, data: Prepared) -> Followed:
@@ -41,10 +40,7 @@ def judge_finished(
     while followed.take_images(ended=True):
         pass
     record = followed.record(known_steps(config, data.images) or result["steps"])
-    seconds = round(result["seconds"] + record["judging_seconds"], 3)
-    whole = cast("Result", {**result, "judge": record, "seconds": seconds})
-    run.finish(whole)
-    return whole
+    return finish_judged(run, result, record)
 
 
 def measure_finished(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from rich.text import Text
 
+from gansweep.components import own_values
 from gansweep.config import HYPERPARAMETERS, Config, batch_of, known_steps
 from gansweep.store.errors import ScriptFailed
 from gansweep.store.records import Result
@@ -160,10 +161,6 @@ def _call(
         "threads": threads,
         "python": sys.executable,
     }
-    own = {
-        name: config.options.get(f"command.{name}", field.default)
-        for name, field in template.own().items()
-    }
     known = {name: getattr(config, name) for name in HYPERPARAMETERS} | {"steps": steps}
     variables = {
         "GANSWEEP_OUT": out,
@@ -174,7 +171,9 @@ def _call(
     if config.threads is not None:
         libraries = ("OMP", "OPENBLAS", "MKL")
         variables |= {f"{name}_NUM_THREADS": str(config.threads) for name in libraries}
-    return template.fill({**known, **own, **supplied}, resumed=resumed), variables
+    return template.fill(
+        {**known, **own_values(config, "command"), **supplied}, resumed=resumed
+    ), variables
 
 
 def _result(config: Config, followed: Followed, seconds: float) -> Result:
