@@ -20,8 +20,9 @@ from benchmarks.roofline import Place, places, seconds_a_call, suffix
 from gansweep.config import Config
 from gansweep.training.gan import GAN
 from gansweep.training.networks.stack import MEMORY_FORMATS, Reshape
+from gansweep.training.optimizers import make_optimizer
 from gansweep.training.recipe.objective import make_objective
-from gansweep.training.train import build_gan, make_optimizer
+from gansweep.training.train import build_gan
 
 PAIRS = (("5", "4"), ("1", "1"))  # Each network has its demo width.
 TOGETHER = (2, 4, 8)
@@ -66,8 +67,8 @@ def fused_step(config: Config, count: int, device: str) -> Callable[[Tensor], No
         fuse(single.discriminator, count, memory_format),  # type: ignore[arg-type]
         z_dim=count * config.z_dim, objective=make_objective(config), joint_d=False, fresh_z=False,
         reuse_fake=True, memory_format=memory_format,
-        gen_optimizer=lambda net: make_optimizer("adam", config.lr, config, net),
-        disc_optimizer=lambda net: make_optimizer("adam", config.lr, config, net),
+        gen_optimizer=functools.partial(make_optimizer, config, "gen_opt"),
+        disc_optimizer=functools.partial(make_optimizer, config, "disc_opt"),
     ).to(device).train()  # fmt: skip
     step = step_of(gan, config, device)
     return lambda batch: step(batch.repeat(1, count, 1, 1))

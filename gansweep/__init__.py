@@ -16,7 +16,7 @@ best step   the step of a run's best evaluation; document 000 calls it the equil
 flag        a warning that the judge attaches to a run: collapsed, never started, diverged
 trial       one setting that a search tries, with one or several runs
 report      the table of one or several sweeps with its pictures: reports/NAME
-component   a network, loss, penalty or data set of the user, by name or import path (components.py)
+component   a network, loss, optimizer or data set of the user, by name or import path
 logger      an adapter that writes a run to another tracker, such as TensorBoard or MLflow
 
 In Python: `gansweep.sweep(lr=[1e-4, 5e-5]).run().table()`, `gansweep.open("latest")`,
@@ -48,13 +48,15 @@ if TYPE_CHECKING:
         logger,
         loss,
         metric,
+        optimizer,
         option,
         penalty,
     )
 
 __version__ = "0.1.0"
 _DECORATORS = (
-    "dataset", "discriminator", "generator", "logger", "loss", "metric", "option", "penalty",
+    "dataset", "discriminator", "generator", "logger", "loss", "metric", "optimizer", "option",
+    "penalty",
 )  # fmt: skip
 _PYTHON = (
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError",
@@ -66,8 +68,8 @@ _PLACES = {
 }
 __all__ = [
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError", "dataset", "discriminator",
-    "generator", "interval", "logger", "loss", "metric", "open", "option", "penalty", "run",
-    "sweep",
+    "generator", "interval", "logger", "loss", "metric", "open", "optimizer", "option", "penalty",
+    "run", "sweep",
 ]  # fmt: skip
 
 

@@ -27,6 +27,8 @@ from gansweep.plugins import (
     GENERATORS,
     LOSSES,
     MODELS,
+    OF_OPTIMIZERS,
+    OPTIMIZERS,
     PENALTIES,
     Entry,
     Registry,
@@ -53,12 +55,15 @@ class Kind:
     unset: frozenset[str] = frozenset()
 
 
+OPTIMIZER = frozenset({"params", "lr", "betas", *OF_OPTIMIZERS})
 NETWORK = {"channels", "image_size", "width", "alpha", "drop", "norm", "n_classes"}
 KINDS: dict[str, Kind] = {
-    "gen": Kind(GENERATORS, frozenset({*NETWORK, "z_dim"})),
-    "disc": Kind(DISCRIMINATORS, frozenset(NETWORK)),
+    "gen": Kind(GENERATORS, frozenset({*NETWORK, "z_dim", "net"})),
+    "disc": Kind(DISCRIMINATORS, frozenset({*NETWORK, "net"})),
     "loss": Kind(LOSSES, frozenset({"smooth"})),
     "penalty": Kind(PENALTIES, frozenset({"disc", "real", "fake"})),
+    "gen_opt": Kind(OPTIMIZERS, OPTIMIZER),
+    "disc_opt": Kind(OPTIMIZERS, OPTIMIZER),
     "model": Kind(
         MODELS,
         frozenset(
@@ -146,7 +151,7 @@ def options_of(kind: str, component: str) -> Mapping[str, Option]:
     Raises UserError if there is no such component, or if its signature cannot be used.
     """
     entry = KINDS[kind].registry[component]
-    if entry.facts.get("builder"):  # a function of gansweep's own
+    if kind == "data" and entry.builder:  # a function of gansweep's own
         return {}
     return {o.name: o for o in _read(kind, entry)}
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gansweep.components import WHOLE, chosen_options, is_option, label_of, takes, values_of
+from gansweep.components import KINDS, WHOLE, chosen_options, is_option, label_of, takes, values_of
 from gansweep.declare import Param, checked, split_optional
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.params import DataConfig, Hyperparameters
-from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS, OPTIMIZERS, PENALTIES
+from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS, OF_OPTIMIZERS, PENALTIES
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.template import SUPPLIED, Template, template_of
@@ -218,8 +218,7 @@ def effective(config: Config) -> dict[str, Any]:
         unused = HYPERPARAMETERS.keys() - used
         return {name: None if name in unused else value for name, value in values.items()}
     generator, discriminator = GENERATORS[config.gen], DISCRIMINATORS[config.disc]
-    chosen = (OPTIMIZERS[config.gen_opt], OPTIMIZERS[config.disc_opt])
-    of_optimizers = {name for optimizer in chosen for name in optimizer.parameters}
+    chosen = [KINDS[kind].registry[getattr(config, kind)] for kind in ("gen_opt", "disc_opt")]
     own_rates = config.gen_lr is not None and config.disc_lr is not None
     own_betas = config.gen_beta1 is not None and config.disc_beta1 is not None
     no_penalty = config.penalty == "none"
@@ -237,11 +236,7 @@ def effective(config: Config) -> dict[str, Any]:
         "penalty_every": no_penalty,
         "penalty_end": no_penalty,
         "schedule": config.lr_end == 1 and (no_penalty or config.penalty_end == 1),
-        **{
-            name: name not in of_optimizers
-            for optimizer in OPTIMIZERS
-            for name in optimizer.parameters
-        },
+        **{n: not any(n in optimizer.parameters for optimizer in chosen) for n in OF_OPTIMIZERS},
         "parametrization": not any(network.builder for network in scaled),
     }
     without_effect["nesterov"] = without_effect["nesterov"] or config.momentum == 0

@@ -189,7 +189,13 @@ class Hyperparameters:
         "adam", "the discriminator's optimizer", "D optimizer", choices=OPTIMIZERS
     )
     momentum: float = param(
-        0.9, "SGD's momentum", "momentum", low=0, high=1, open_high=True, search=(0, 0.95)
+        0.9,
+        "momentum of SGD, and of other optimizers that have it",
+        "momentum",
+        low=0,
+        high=1,
+        open_high=True,
+        search=(0, 0.95),
     )
     nesterov: bool = param(True, "Nesterov's form of SGD's momentum", "Nesterov")
     joint_d: bool = param(

@@ -258,6 +258,24 @@ def _parameter_names(build: Callable[..., Any]) -> set[str]:
         return set()
 
 
+def _optimizer_facts(build: Callable[..., Any]) -> dict[str, Any]:
+    """Return which of gansweep's parameters an optimizer takes, and whether its steps are adaptive.
+
+    All optimizers but SGD count as adaptive, unless their registration says otherwise.
+    """
+    names = _parameter_names(build)
+    if "betas" in names:
+        names |= {"beta1", "beta2"}
+    return {
+        "parameters": tuple(name for name in OF_OPTIMIZERS if name in names),
+        "adaptive": "SGD" not in getattr(build, "__name__", ""),
+    }
+
+
+# The hyperparameters that only optimizers have.
+OF_OPTIMIZERS = ("beta1", "beta2", "momentum", "nesterov")
+
+
 def _data_facts(build: Callable[..., Any]) -> dict[str, Any]:
     """Return the facts of a data set of the user: does its signature have `root`?"""
     return {**DATA_FACTS, "files": "root" in _parameter_names(build)}
@@ -299,7 +317,9 @@ LOSSES = Registry(
 )
 MODELS = Registry("model", by_path=True)  # LightningModules of users; gansweep has none
 PENALTIES = Registry("penalty", "gansweep.training.recipe", by_path=True)
-OPTIMIZERS = Registry("optimizer", "gansweep.training.optimizers")
+OPTIMIZERS = Registry(
+    "optimizer", "gansweep.training.optimizers", by_path=True, facts_of=_optimizer_facts
+)
 DATASETS = DataSets("data set", "gansweep.training.data", by_path=True, facts_of=_data_facts)
 SAMPLERS = Registry("sampler", "gansweep.search.samplers")
 PRUNERS = Registry("pruner", "gansweep.search.samplers")

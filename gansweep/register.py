@@ -22,11 +22,13 @@ from gansweep.plugins import (
     LOGGERS,
     LOSSES,
     METRICS,
+    OPTIMIZERS,
     PENALTIES,
 )
 
 __all__ = [
-    "dataset", "discriminator", "generator", "logger", "loss", "metric", "option", "penalty",
+    "dataset", "discriminator", "generator", "logger", "loss", "metric", "optimizer", "option",
+    "penalty",
 ]  # fmt: skip
 
 Decorator = Callable[[Callable[..., Any]], Any]
@@ -70,6 +72,16 @@ def penalty(name: str, *, each_image: bool = True) -> Decorator:
     batch norm in D is refused. Raises ValueError if the name is taken.
     """
     return PENALTIES.register(name, each_image=each_image)
+
+
+def optimizer(name: str, *, adaptive: bool = True) -> Decorator:
+    """Register a callable `(params, **options)` that returns a `torch.optim.Optimizer`.
+
+    adaptive: whether the length of a step does not depend on the size of the gradients, as with
+    Adam; the learning rates of narrow networks depend on this (parametrization=mup). Raises
+    ValueError if the name is taken.
+    """
+    return OPTIMIZERS.register(name, adaptive=adaptive)
 
 
 def dataset(name: str, *, digits: bool = False) -> Decorator:

@@ -25,10 +25,11 @@ from gansweep.store.run import Run
 from gansweep.training import ema_profiles
 from gansweep.training.gan import GAN
 from gansweep.training.networks.stack import Norm
+from gansweep.training.optimizers import make_optimizer
 from gansweep.training.post_hoc import Snapshots, estimate_statistics, save_snapshot
 from gansweep.training.recipe.losses import NonSaturating
 from gansweep.training.recipe.objective import Objective
-from gansweep.training.train import build_gan, make_optimizer
+from gansweep.training.train import build_gan
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LENGTHS = (*ema_profiles.JUDGED, 0.03, 0.13)
@@ -41,7 +42,7 @@ def tiny_gan(d_steps: int = 1, lock: Any = None, **options: Any) -> GAN:
     layers = (nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Unflatten(1, (1, 2, 2)))
     generator = nn.Sequential(*layers)
     generator.lock = lock
-    sgd = functools.partial(make_optimizer, "sgd", 0.1, Config(momentum=0.9))
+    sgd = functools.partial(make_optimizer, Config(lr=0.1, gen_opt="sgd"), "gen_opt")
     gan = GAN(
         generator,
         nn.Sequential(nn.Flatten(), nn.Linear(4, 1)),

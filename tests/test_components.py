@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 import torch
 from conftest import Cli, one_line_error
+from torch import nn
 
 import gansweep
 from gansweep.components import KINDS, check_options, options_of
@@ -17,7 +18,10 @@ from gansweep.config import Config, from_record, ordered, with_values
 from gansweep.plugins import GENERATORS, PENALTIES
 from gansweep.store.errors import UserError
 from gansweep.store.run import Run
+from gansweep.training.dry_run import check_components
 from gansweep.training.metrics.files import load
+from gansweep.training.networks.build import build_networks
+from gansweep.training.optimizers import make_optimizer
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -507,3 +511,58 @@ def test_examples(cli: Cli, tmp_path: Path, words: str, shown: str) -> None:
     assert shown in table
     assert table.count(".png)") == 4
     assert (tmp_path / "reports/e/index.html").exists()
+
+
+# --- Optimizers -----------------------------------------------------------------------------------
+
+
+def test_an_optimizer_by_import_path_trains(cli: Cli, folder: Path) -> None:
+    """Its options are those of each network; gansweep passes its own learning rate and beta1."""
+    arguments = (
+        "-m", *SMALL, "disc_norm=none", "gen_opt=torch.optim:AdamW", "disc_opt=torch.optim:RMSprop",
+        "gen_opt.weight_decay=0.02,0", "disc_opt.alpha=0.9", "judge=false", "name=own",
+    )  # fmt: skip
+    done = cli(*arguments)
+    assert done.returncode == 0, done.stderr
+    identities = [config["identity"] for config in results(folder).values()]
+    assert sorted(i["gen_opt.weight_decay"] for i in identities) == [0, 0.02]
+    for known in identities:
+        assert (known["disc_opt.alpha"], known["beta1"], known["momentum"]) == (0.9, 0.5, 0.9)
+        assert known["disc_opt.code"].startswith("torch ")
+    table = (folder / "reports/own/README.md").read_text()
+    assert r"| gen\_opt weight\_decay |" in table
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"gen_opt": "torch.optim:LBFGS"}, "gen_opt=torch.optim:LBFGS: its step fails: "),
+        ({"gen_opt": "torch.nn:Linear"}, "parameter in_features needs a default value"),
+        ({"disc_opt": "torch.optim:AdamWW"}, "AdamWW"),
+        (
+            {"disc_opt": "torch.optim:AdamW", "disc_opt.weight_decay": -1},
+            "disc_opt=torch.optim:AdamW cannot be made: ValueError: Invalid weight_decay value",
+        ),
+        ({"gen_opt": "builtins:dict"}, "gen_opt=builtins:dict"),
+    ],
+)
+def test_optimizers_that_do_not_fit_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        check_components(with_values(Config(), values), (1, 28, 28))
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("width", [1.0, 1 / 16])
+def test_eps_and_weight_decay_of_gansweeps_adam(width: float) -> None:
+    """With muP, eps is that of full width: a layer with fewer outputs has a greater one."""
+    config = with_values(
+        Config(gen="5", width=width), {"gen_opt.eps": 1e-6, "gen_opt.weight_decay": 1e-4}
+    )
+    net = build_networks(config, 1)[0]
+    groups = make_optimizer(config, "gen_opt", net).param_groups
+    assert {group["weight_decay"] for group in groups} == {1e-4}
+    assert min(group["eps"] for group in groups) == pytest.approx(1e-6)
+    assert max(group["eps"] for group in groups) == pytest.approx(1e-6 / width)
+    disc = make_optimizer(config, "disc_opt", nn.Linear(1, 1)).param_groups[0]
+    assert (disc["eps"], disc["weight_decay"]) == (1e-8, 0), "the options are of each network"

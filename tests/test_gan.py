@@ -20,10 +20,11 @@ from gansweep.training.data import prepare
 from gansweep.training.data.batches import Batches
 from gansweep.training.data.pixels import normalise
 from gansweep.training.gan import GAN
+from gansweep.training.optimizers import make_optimizer
 from gansweep.training.recipe.losses import NonSaturating, cross_entropy
 from gansweep.training.recipe.objective import Objective
 from gansweep.training.samples import fixed_latents, stretched_grid
-from gansweep.training.train import build_gan, learning_rates, make_optimizer, train
+from gansweep.training.train import build_gan, learning_rates, train
 
 
 def softplus(x: float) -> float:
@@ -37,7 +38,7 @@ def make_gan(
         "z_dim": 3, "joint_d": False, "fresh_z": False, "reuse_fake": True,
         "objective": Objective(NonSaturating(smooth)),
     }  # fmt: skip
-    sgd = functools.partial(make_optimizer, "sgd", 0.1, Config(momentum=0.0))
+    sgd = functools.partial(make_optimizer, Config(lr=0.1, gen_opt="sgd", momentum=0.0), "gen_opt")
     gan = GAN(
         generator,
         discriminator,
@@ -223,8 +224,8 @@ def test_samples_are_drawn_without_dropout_and_with_moving_averages() -> None:
 
 @pytest.mark.parametrize("name", ["adam", "sgd"])
 def test_optimizers_follow_the_configuration(name: str) -> None:
-    config = Config(lr=0.003, beta1=0.3, beta2=0.99, momentum=0.8, nesterov=True)
-    group = make_optimizer(name, config.lr, config, nn.Linear(1, 1)).param_groups[0]
+    config = Config(gen_opt=name, lr=0.003, beta1=0.3, beta2=0.99, momentum=0.8, nesterov=True)
+    group = make_optimizer(config, "gen_opt", nn.Linear(1, 1)).param_groups[0]
     assert group["lr"] == 0.003
     if name == "adam":
         assert (group["betas"], group["eps"]) == ((0.3, 0.99), 1e-8)

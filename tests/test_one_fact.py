@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import optuna
@@ -14,19 +14,22 @@ import torch
 from optuna import pruners, samplers
 from torch import nn
 
-from gansweep.config import PARAMS, Config, check, effective
-from gansweep.plugins import METRICS, OPTIMIZERS, PRUNERS, SAMPLERS, Registry
+import gansweep
+from gansweep.config import PARAMS, Config, check, effective, with_values
+from gansweep.plugins import GENERATORS, METRICS, OPTIMIZERS, PRUNERS, SAMPLERS, Registry
 from gansweep.search.gan_planner import GanPlanner
 from gansweep.search.objectives import second_objective
 from gansweep.search.study import open_study
 from gansweep.store.errors import UserError
 from gansweep.training.grid import grid
 from gansweep.training.latents import latents
+from gansweep.training.networks.build import build_networks
+from gansweep.training.networks.kinds import generator
 from gansweep.training.networks.parametrization import Narrowing
-from gansweep.training.networks.stack import MEMORY_FORMATS
-from gansweep.training.optimizers import optimizer
+from gansweep.training.networks.stack import MEMORY_FORMATS, Stack
+from gansweep.training.optimizers import make_optimizer
 from gansweep.training.samples import fixed_latents, stretched_grid
-from gansweep.training.train import build_gan, make_optimizer
+from gansweep.training.train import build_gan
 
 PACKAGE = Path(__file__).parents[1] / "gansweep"
 
@@ -34,7 +37,7 @@ PACKAGE = Path(__file__).parents[1] / "gansweep"
 @pytest.fixture
 def registries() -> Iterator[None]:
     """Remove all entries that a test has registered."""
-    known: list[Registry] = [SAMPLERS, PRUNERS, OPTIMIZERS]
+    known: list[Registry] = [SAMPLERS, PRUNERS, OPTIMIZERS, GENERATORS]
     before = [dict(registry._load()) for registry in known]
     yield
     for registry, entries in zip(known, before, strict=True):
@@ -114,24 +117,44 @@ def test_every_objective_has_its_values() -> None:
 
 @pytest.mark.usefixtures("registries")
 def test_one_function_adds_an_optimizer() -> None:
-    @optimizer("rmsprop", parameters=("momentum",), adaptive=True)
-    def rmsprop(net: nn.Module, lr: float, config: Config) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(net.parameters(), lr, momentum=config.momentum)
+    @gansweep.optimizer("rmsprop")
+    def rmsprop(
+        params: Any, lr: float, momentum: float, alpha: float = 0.99
+    ) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(params, lr, alpha, momentum=momentum)
 
     assert check("gen_opt", "rmsprop") == "rmsprop"
     config = Config(gen_opt="rmsprop", disc_opt="rmsprop", momentum=0.3)
-    made = make_optimizer("rmsprop", 0.1, config, nn.Linear(2, 3))
+    config = with_values(config, {"gen_opt.alpha": "0.9"})
+    made = make_optimizer(config, "gen_opt", nn.Linear(2, 3))
     assert isinstance(made, torch.optim.RMSprop)
-    assert made.param_groups[0]["momentum"] == 0.3
+    group = made.param_groups[0]
+    assert (group["momentum"], group["alpha"], group["lr"]) == (0.3, 0.9, config.lr)
+    assert make_optimizer(config, "disc_opt", nn.Linear(2, 3)).param_groups[0]["alpha"] == 0.99
     known = effective(config)
     assert known["momentum"] == 0.3
     assert (known["beta1"], known["beta2"], known["nesterov"]) == (None, None, None)
     assert Narrowing(4.0, 2.0).rates("rmsprop") == Narrowing(4.0, 2.0).rates("adam")
 
 
+@pytest.mark.usefixtures("registries")
+def test_one_argument_adds_a_hyperparameter_to_a_network() -> None:
+    @generator("sized", image_size=28, demo_width=1.0)
+    def sized(net: Stack, kernel: Annotated[int, gansweep.option("its kernel", low=1)] = 5) -> None:
+        net.dense(4, at=(28, 28)).reshape(28, 28).conv_t_image(kernel).tanh()
+
+    for value, expected in ((None, 5), (3, 3)):
+        values = {"gen": "sized", "width": 0.5} | ({"gen.kernel": value} if value else {})
+        config = with_values(Config(), values)
+        *_, last = (m for m in build_networks(config, 1)[0].modules() if hasattr(m, "kernel_size"))
+        assert last.kernel_size == (expected, expected)
+    with pytest.raises(UserError, match=r"gen\.kernel=0"):
+        with_values(Config(), {"gen": "sized", "gen.kernel": 0})
+
+
 def test_an_unknown_optimizer_is_refused() -> None:
     with pytest.raises(UserError, match="no optimizer 'adamw'"):
-        make_optimizer("adamw", 0.1, Config(), nn.Linear(1, 1))
+        make_optimizer(Config(gen_opt="adamw"), "gen_opt", nn.Linear(1, 1))
 
 
 def test_every_memory_format_is_one_of_torchs() -> None:

@@ -447,6 +447,7 @@ def test_the_example_is_swept(
     assert "40 steps (4 epochs), seed 1" in table
     assert "command {python} examples/numpy\\_gan.py --data {data}" in table
     assert "gen impl" not in table
+    assert "500 generated images that did not choose the best step, at the equilibrium" in table
     page = (folder / "reports/e/index.html").read_text()
     assert all(one.id in page for one in runs(folder))
     for one in runs(folder):

@@ -119,8 +119,9 @@ def print_help(arguments: list[str]) -> None:
             if entry.builder:
                 text = f"{entry.image_size} px: {entry.help}"
                 print(f"  {f'{key}={entry.name}':<22}  {text}")
-    print("\nlosses and penalties, with their own parameters:")
-    for kind in ("loss", "penalty"):
+                _print_options(key, entry.name)
+    print("\nlosses, penalties and optimizers, with their own parameters (disc_opt: as gen_opt):")
+    for kind in ("loss", "penalty", "gen_opt"):
         for entry in KINDS[kind].registry:
             if not is_foreign(kind, entry.name):
                 print(f"  {f'{kind}={entry.name}':<22}  {entry.help}")

@@ -15,7 +15,14 @@ from gansweep.store.errors import UserError
 from gansweep.template import Template, template_of
 from gansweep.training.networks import build
 
-TRIED = ("gen", "disc", "loss", "penalty")  # the components that are tried together
+TRIED = (
+    "gen",
+    "disc",
+    "loss",
+    "penalty",
+    "gen_opt",
+    "disc_opt",
+)  # the components that are tried together
 
 
 def image_size(config: Config) -> int:

@@ -10,7 +10,6 @@ epoch of the Trainer, because a turn of its loop costs as much as a step of a na
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 import os
@@ -23,10 +22,8 @@ from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
-from torch import nn
 
 from gansweep.config import Config, total_steps
-from gansweep.plugins import OPTIMIZERS
 from gansweep.store.errors import UserError
 from gansweep.store.records import JudgeRecord, NetworkSizes, Rates, Result
 from gansweep.store.run import Run, write_json
@@ -47,6 +44,7 @@ from gansweep.training.network_source import network_hashes
 from gansweep.training.networks.build import build_networks
 from gansweep.training.networks.parametrization import layer_rates
 from gansweep.training.networks.stack import MEMORY_FORMATS
+from gansweep.training.optimizers import full_width_rates, make_optimizer
 from gansweep.training.provenance import environment
 from gansweep.training.recipe.objective import make_objective
 from gansweep.training.samples import fixed_inputs, save_grid
@@ -300,7 +298,6 @@ def build_gan(
     training images by class. Raises UserError if a network of the user cannot be built.
     """
     generator, discriminator = build_networks(config, channels, len(classes or {}))
-    gen_lr, disc_lr = full_width_rates(config)
     return GAN(
         generator,
         discriminator,
@@ -309,38 +306,13 @@ def build_gan(
         joint_d=config.joint_d,
         fresh_z=config.fresh_z,
         reuse_fake=config.reuse_fake,
-        gen_optimizer=functools.partial(
-            make_optimizer, config.gen_opt, gen_lr, with_beta1(config, config.gen_beta1)
-        ),
-        disc_optimizer=functools.partial(
-            make_optimizer, config.disc_opt, disc_lr, with_beta1(config, config.disc_beta1)
-        ),
+        gen_optimizer=functools.partial(make_optimizer, config, "gen_opt"),
+        disc_optimizer=functools.partial(make_optimizer, config, "disc_opt"),
         memory_format=MEMORY_FORMATS[config.memory_format],
         ema_decay=config.ema_decay,
         post_hoc_ema=config.post_hoc_ema,
         classes=classes,
     )
-
-
-def with_beta1(config: Config, own: float | None) -> Config:
-    """Return the configuration with a network's own beta1, if it has one."""
-    return config if own is None else dataclasses.replace(config, beta1=own)
-
-
-def full_width_rates(config: Config) -> tuple[float, float]:
-    """Return the learning rates of the generator and the discriminator at full width."""
-    return (
-        config.lr if config.gen_lr is None else config.gen_lr,
-        config.lr if config.disc_lr is None else config.disc_lr,
-    )
-
-
-def make_optimizer(name: str, lr: float, config: Config, net: nn.Module) -> torch.optim.Optimizer:
-    """Return the registered optimizer `name` for `net`; `lr` is the rate at full width.
-
-    Raises UserError for an unknown name.
-    """
-    return OPTIMIZERS[name].build(net, lr, config)
 
 
 def learning_rates(gan: GAN, config: Config) -> Rates:

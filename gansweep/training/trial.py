@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gansweep.config import Config
+from gansweep.plugins import OF_OPTIMIZERS
 from gansweep.store.errors import UserError
 from gansweep.training.networks.build import build_networks
 from gansweep.training.networks.foreign import (
@@ -19,11 +20,12 @@ from gansweep.training.networks.foreign import (
     text,
     trial_labels,
 )
-from gansweep.training.recipe.trial import try_recipe
+from gansweep.training.recipe.trial import try_optimizer, try_recipe
 
 # What decides whether networks can be built and fit, besides the options.
 _DECIDING = ("gen", "disc", "z_dim", "width", "alpha", "gen_drop", "disc_drop", "gen_norm",
-             "disc_norm", "loss", "smooth", "penalty", "augment", "ema_decay")  # fmt: skip
+             "disc_norm", "loss", "smooth", "penalty", "augment", "ema_decay", "gen_opt",
+             "disc_opt", *OF_OPTIMIZERS)  # fmt: skip
 _faults: dict[Any, UserError | None] = {}
 
 
@@ -77,6 +79,8 @@ def _try(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
             f"tensor of {BATCH} outputs"
         )
     try_recipe(config, generator, discriminator, image, labels)
+    try_optimizer(config, "gen_opt", generator)
+    try_optimizer(config, "disc_opt", discriminator)
 
 
 def _try_copy(generator: nn.Module, config: Config) -> None:

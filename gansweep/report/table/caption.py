@@ -45,7 +45,8 @@ def caption(results: Results) -> list[str]:
             "derived from it (parametrization=mup)."
         )
     judged = [o.judge for o in everything if o.judge]
-    lines += [f"{line}." for line in legend(judged)]
+    scripts = any(identity.get("command") is not None for identity in identities)
+    lines += [f"{line}." for line in legend(judged, by_scripts=scripts)]
     lines += [f"{line}." for line in (*_metric_columns(results), *_marks(results))]
     lines += [f"{line}." for picture in results.pictures for line in _dead(results, picture)]
     if place := _place(everything):

@@ -116,8 +116,12 @@ def _reals(scores: list[Score]) -> str:
     return " or ".join(dict.fromkeys(phrases))
 
 
-def legend(judged: list[JudgeRecord]) -> list[str]:
-    """Explain the metrics and the flags of these runs, in one sentence each."""
+def legend(judged: list[JudgeRecord], *, by_scripts: bool = False) -> list[str]:
+    """Explain the metrics and the flags of these runs, in one sentence each.
+
+    by_scripts: whether scripts drew the images; gansweep does not know their latents.
+    """
+    drawn = "that did not choose the best step" if by_scripts else "with new latents"
     sentences = []
     for primary in dict.fromkeys(judge["primary"] for judge in judged):
         alike = [judge for judge in judged if judge["primary"] == primary]
@@ -129,8 +133,8 @@ def legend(judged: list[JudgeRecord]) -> list[str]:
             counts += " (fewer images give worse values)"
         nets = " and ".join(sorted({score["net"] for score in scores}))
         sentences.append(
-            f"{metric.label}: {metric.help}, {better}; {counts} generated images with new "
-            f"latents, at the equilibrium, against {_reals(scores)}; {nets}"
+            f"{metric.label}: {metric.help}, {better}; {counts} generated images {drawn}, "
+            f"at the equilibrium, against {_reals(scores)}; {nets}"
         )
         if second := alike[0].get("second"):
             by_second = [judge["score"] for judge in alike if judge.get("second") == second]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gansweep.components import own_values
 from gansweep.config import widths
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
     from gansweep.config import Config
@@ -51,7 +54,7 @@ def build_network(config: Config, kind: str, **settings: Any) -> nn.Module:
     registry = GENERATORS if kind == "gen" else DISCRIMINATORS
     if registry[name].builder:
         build = build_generator if kind == "gen" else build_discriminator
-        return build(name, **settings)
+        return build(name, options=own_values(config, kind), **settings)
     from gansweep.training.networks.foreign import build_foreign
 
     return build_foreign(config, kind, settings)
@@ -82,6 +85,7 @@ def build_generator(
     memory_format: str = "channels_last",
     parametrization: str = "mup",
     n_classes: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Build the generator `name`: latents (N, z_dim) → images (N, channels, size, size) in [−1, 1].
 
@@ -89,12 +93,13 @@ def build_generator(
     the probability with which a dropout layer zeroes a value. `norm` is `batch`, `group` or `none`.
     `memory_format` applies to weights and feature maps. `parametrization` says how initial weights
     and learning rates depend on the width. With `n_classes` above 0, it is a
-    `ConditionalGenerator`. Raises UserError for an unknown name.
+    `ConditionalGenerator`. `options` has the arguments of the network's own function. Raises
+    UserError for an unknown name.
     """
     entry = GENERATORS[name]
     image = (channels, entry.image_size, entry.image_size)
     net = _build(
-        entry, (z_dim + n_classes,), image, width, parametrization,
+        entry, options, (z_dim + n_classes,), image, width, parametrization,
         image_channels=channels, alpha=alpha, drop=drop, norm=norm, memory_format=memory_format,
     )  # fmt: skip
     if not n_classes:
@@ -115,6 +120,7 @@ def build_discriminator(
     memory_format: str = "channels_last",
     parametrization: str = "mup",
     n_classes: int = 0,
+    options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Build the discriminator `name`: images (N, channels, size, size) → logits (N, 1).
 
@@ -124,7 +130,7 @@ def build_discriminator(
     entry = DISCRIMINATORS[name]
     image = (channels, entry.image_size, entry.image_size)
     net = _build(
-        entry, image, (1 + n_classes,), width, parametrization, image_channels=channels,
+        entry, options, image, (1 + n_classes,), width, parametrization, image_channels=channels,
         alpha=alpha, drop=drop, norm=norm, memory_format=memory_format, logits=1 + n_classes,
     )  # fmt: skip
     if not n_classes:
@@ -136,6 +142,7 @@ def build_discriminator(
 
 def _build(
     entry: Entry,
+    options: Mapping[str, Any] | None,
     inputs: tuple[int, ...],
     outputs: tuple[int, ...],
     width: float,
@@ -150,7 +157,7 @@ def _build(
 
     def built(width: float) -> nn.Sequential:
         net = Stack(inputs, width=width, **settings)
-        entry.build(net)
+        entry.build(net, **(options or {}))
         return net.finish(outputs)
 
     net = built(width)

@@ -1,4 +1,4 @@
-"""Try a loss and a penalty before any run: compute them once, from a few images."""
+"""Try a loss, a penalty and the optimizers before any run: use each once, on a few images."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gansweep.config import Config
@@ -13,6 +14,7 @@ from gansweep.store.errors import UserError
 from gansweep.training.latents import latents
 from gansweep.training.networks.conditional import Given
 from gansweep.training.networks.foreign import BATCH, one_line, text
+from gansweep.training.optimizers import make_optimizer
 from gansweep.training.recipe.objective import make_objective
 
 
@@ -46,6 +48,22 @@ def try_recipe(
     _try(f"{loss}: gen_loss", lambda: objective.gen_loss(disc, real, fake))
     if objective.penalty is not None:
         _try(f"penalty={config.penalty}", lambda: objective.penalise(disc, real, fixed, 0))
+
+
+def try_optimizer(config: Config, kind: str, net: nn.Module) -> None:
+    """Make the optimizer `gen_opt` or `disc_opt`, the `kind`, and let it do a step on `net`.
+
+    Raises UserError, in one line, if it cannot be made or its step fails.
+    """
+    optimizer = make_optimizer(config, kind, net)
+    for parameter in net.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    try:
+        optimizer.step()
+    except Exception as error:
+        raise UserError(
+            f"{kind}={getattr(config, kind)}: its step fails: {one_line(error)}"
+        ) from error
 
 
 def _try(what: str, compute: Callable[[], Any]) -> None:
