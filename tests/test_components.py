@@ -536,7 +536,8 @@ def test_an_optimizer_by_import_path_trains(cli: Cli, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"gen_opt": "torch.optim:LBFGS"}, "gen_opt=torch.optim:LBFGS: its step fails: "),
+        ({"gen_opt": "torch.optim:SparseAdam"}, "gen_opt=torch.optim:SparseAdam: its step fails: "),
+        ({"gen_opt": "torch.optim:LBFGS"}, "gen_opt=torch.optim:LBFGS cannot be made: "),
         ({"gen_opt": "torch.nn:Linear"}, "parameter in_features needs a default value"),
         ({"disc_opt": "torch.optim:AdamWW"}, "AdamWW"),
         (
