@@ -280,6 +280,23 @@ def values_of(config: Config) -> dict[str, Any]:
     return {o.name: value for kind in kinds_of(config) for o, value in _chosen(config, kind)}
 
 
+def recorded_values(config: Config) -> dict[str, Any]:
+    """Return the values of options that manifests, studies and loggers keep, by full name.
+
+    Of gansweep's own networks and optimizers these are only those that were given or differ from
+    their defaults: a new option must not become a column of every table.
+    """
+    return {
+        o.name: value
+        for kind in kinds_of(config)
+        for o, value in _chosen(config, kind)
+        if kind not in ("gen", "disc", "gen_opt", "disc_opt")
+        or is_foreign(kind, component_of(config, kind))
+        or o.name in config.options
+        or value != o.default
+    }
+
+
 def own_values(config: Config, kind: str) -> dict[str, Any]:
     """Return the value of every option of one component, by its name in the signature."""
     return {o.name.partition(".")[2]: value for o, value in _chosen(config, kind)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -567,3 +568,17 @@ def test_eps_and_weight_decay_of_gansweeps_adam(width: float) -> None:
     assert max(group["eps"] for group in groups) == pytest.approx(1e-6 / width)
     disc = make_optimizer(config, "disc_opt", nn.Linear(1, 1)).param_groups[0]
     assert (disc["eps"], disc["weight_decay"]) == (1e-8, 0), "the options are of each network"
+
+
+def test_options_of_gansweeps_own_optimizers_are_no_columns_unless_given(
+    cli: Cli, tmp_path: Path
+) -> None:
+    words = ("-m", "data=mnist5k", "limit=64", "steps=1", "judge=false", "threads=1")
+    assert cli(*words, "gen_opt.weight_decay=0,0.01", "name=g").returncode == 0
+    done = cli("report", "g", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "reports/g/runs.csv").open(newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    options = [name for name in lines[0] if name.startswith(("gen_opt.", "disc_opt."))]
+    assert options == ["gen_opt.weight_decay"]
+    assert [float(line["gen_opt.weight_decay"]) for line in lines] == [0, 0.01]

@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.components import check_options, is_option, own_values, values_of
+from gansweep.components import check_options, is_option, own_values, recorded_values
 from gansweep.config import DEFAULTS, SEARCH_SETTINGS, SHARED, Config, effective, ordered
 from gansweep.declare import items
 from gansweep.launch.names import SEARCH
@@ -257,7 +257,7 @@ def shown_params(config: Config) -> dict[str, Any]:
     Those of the data set are in the headings of its pictures.
     """
     hidden = {*SHARED, "seed"}
-    values = {**effective(config), **values_of(config)}
+    values = {**effective(config), **recorded_values(config)}
     return {
         name: value
         for name, value in values.items()

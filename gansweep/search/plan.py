@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gansweep.components import values_of
+from gansweep.components import recorded_values
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, SHARED, Config, with_values
 from gansweep.declare import items
 from gansweep.launch.names import SEARCH
@@ -139,7 +139,7 @@ def shared_by_trials(
     searched = space.names()
     fixed = [
         {n: getattr(base, n) for n in HYPERPARAMETERS if n not in searched}
-        | {n: v for n, v in values_of(base).items() if n not in searched}
+        | {n: v for n, v in recorded_values(base).items() if n not in searched}
         | {"data": prepared(base).sha256}
         for base in bases
     ]

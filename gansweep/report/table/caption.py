@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from gansweep.components import WHOLE, is_option
-from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, ordered, parameter
+from gansweep.config import DEFAULTS, HYPERPARAMETERS, ordered, parameter
 from gansweep.plugins import METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
 from gansweep.report.table.collect import Results, failed_trials
@@ -138,7 +138,6 @@ def _shared(results: Results) -> str:
     shown = {name for column in columns for name in column.name.split(" / ")}
     shown |= {name for row in results.rows for name in row.absent}  # parameters of later versions
     rows = [row.params for row in results.rows]
-    changed = {name for run in results.outcomes() if run.config for name in run.config["identity"]}
     parts = []
     for name in ordered(rows[0]):
         if not (name in HYPERPARAMETERS or is_option(name)):
@@ -146,8 +145,6 @@ def _shared(results: Results) -> str:
         param = parameter(name)
         if any(rows[0].get(kind) is not None for kind in WHOLE) and rows[0][name] is None:
             continue  # a parameter of gansweep's own training
-        if name.partition(".")[0] in ("gen_opt", "disc_opt") and name not in {*changed, *PARAMS}:
-            continue  # as of every Adam
         if name in shown or param.group == "budget" or name == "width":
             continue
         if rows[0][name] == "auto":  # another line has the precision that was chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gansweep.components import values_of
+from gansweep.components import recorded_values
 from gansweep.config import HYPERPARAMETERS, effective, from_record
 from gansweep.plugins import METRICS
 from gansweep.store.check import is_number
@@ -38,7 +38,7 @@ def params_of(record: RunConfig) -> dict[str, Value]:
     values: dict[str, Any]
     try:
         config = from_record(given)
-        values = effective(config) | values_of(config)
+        values = effective(config) | recorded_values(config)
     except UserError:  # a plugin of the run is missing, or a newer version has written the record
         values = given | given.get("options", {})
     chosen = {
