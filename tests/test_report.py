@@ -171,10 +171,10 @@ def test_the_gallerys_data_equal_the_expected_data(tmp_path: Path) -> None:
     page = json.loads(data)
     assert page["title"] == "A <b>title</b>"
     assert page["columns"] == [
-        {"name": "gen_drop", "heading": "gen drop", "numeric": True},
-        {"name": "disc_drop", "heading": "disc drop", "numeric": True},
-        {"name": "lr", "heading": "learning rate", "numeric": True},
-        {"name": "training_time", "heading": "training time", "numeric": True},
+        {"name": "gen_drop", "heading": "gen drop", "numeric": True, "setting": True},
+        {"name": "disc_drop", "heading": "disc drop", "numeric": True, "setting": True},
+        {"name": "lr", "heading": "learning rate", "numeric": True, "setting": True},
+        {"name": "training_time", "heading": "training time", "numeric": True, "setting": False},
     ]
     first, second = page["tables"]
     assert second["remark"] == "Then it *broke*"
@@ -183,6 +183,7 @@ def test_the_gallerys_data_equal_the_expected_data(tmp_path: Path) -> None:
         "label": "1",
         "values": [None, 0.25, 5e-05, 14.2],
         "texts": ["n/a", "0.25", "0.00005", "14 s"],
+        "also": page["tables"][0]["rows"][1]["also"],
         "cells": [
             {
                 "runs": ["bb-s1", "bb-s2"],
@@ -190,14 +191,18 @@ def test_the_gallerys_data_equal_the_expected_data(tmp_path: Path) -> None:
                     {"run": "bb-s1", "src": "images/row1-number.png", "label": "seed 1"},
                     {"run": "bb-s2", "src": "images/row1-number-s2.png", "label": "seed 2"},
                 ],
-                "value": None, "text": "", "mark": "", "notes": [],
+                "value": None, "text": "", "words": [], "rank": None, "eye": None,
+                "mark": "", "notes": [],
             }
         ],
     }  # fmt: skip
+    assert first["rows"][1]["also"]["disc_drop"] == 0.25  # The filter has the names of --where.
+    assert {**page["common"], **first["rows"][1]["also"]}.keys() == page["names"].keys()
+    assert page["names"]["lr"] == "learning rate"
     assert second["rows"][3]["cells"] == [{"why": "too few images"}]
     assert page["runs"]["cc-s1"] == {
         "title": "row 2, Number Output, seed 1", "row": "s/2", "picture": 0, "seed": 1,
-        "status": "failed", "value": None, "text": "", "marks": [],
+        "status": "failed", "value": None, "text": "", "words": [],
         "note": "failed: diverged: loss_d is nan | at <step> 7", "full": None, "steps": [],
         "equilibrium": None, "nearest": None, "details": "runs/details-0.js",
     }  # fmt: skip

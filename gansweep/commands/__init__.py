@@ -24,6 +24,9 @@ class Command(NamedTuple):
 # In the order of --help.
 COMMANDS = {
     "report": Command("SWEEP...", "build tables and galleries"),
+    "open": Command("[SWEEP]", "open a sweep's gallery in the browser"),
+    "serve": Command("SWEEP", "show a sweep in the browser while it runs"),
+    "rate": Command("SWEEP", "vote on pairs of pictures, and compare with the metric"),
     "status": Command("[SWEEP]", "show the progress of sweeps"),
     "resume": Command("SWEEP", "continue an interrupted sweep"),
     "confirm": Command("SWEEP", "train the best rows again with fresh seeds"),

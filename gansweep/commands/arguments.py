@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from gansweep.commands import COMMANDS
 from gansweep.commands.completion import extend_hydra_completion
 from gansweep.commands.hydra_errors import missing_extra
+from gansweep.config import PARAMS
 from gansweep.launch.names import ALIASES, LAUNCHER, SEARCH
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.planning.overrides import (
@@ -144,7 +145,7 @@ def _refuse_word(word: str) -> NoReturn:
     """Raise UserError for a word that is no name=value, where only these are valid."""
     if word in COMMANDS:
         raise UserError(f"{word} is a command, which comes first: python -m gansweep {word} …")
-    if near := nearest(word, COMMANDS):
+    if word not in PARAMS and (near := nearest(word, COMMANDS)):
         raise UserError(f"no command {word!r}: did you mean {near!r}? --help lists all commands")
     _refuse(f"{word!r} is neither name=value nor a command ({', '.join(COMMANDS)})")
 

@@ -16,7 +16,15 @@ from gansweep.plugins import DATASETS
 from gansweep.store.find_run import LATEST, sweeps_by_time
 
 OPTIONS = ("-m", "--multirun", "--cfg", "--config-dir", "--config-name", "--help", "--version")
-SWEEP_COMMANDS = ("report", "status", "resume", "confirm")  # their argument is a sweep
+SWEEP_COMMANDS = (
+    "report",
+    "open",
+    "serve",
+    "rate",
+    "status",
+    "resume",
+    "confirm",
+)  # their argument is a sweep
 RUN_COMMANDS = ("show", "diff", "judge")  # their argument is a run
 EITHER_COMMANDS = ("export",)  # their argument is a sweep or a run
 

@@ -59,6 +59,11 @@ def main(argv: list[str] | None = None) -> None:
         help="also draw maps of thumbnails, quality by parameter, curves and pictures over time",
     )
     add(
+        "--single",
+        action="store_true",
+        help="also write the gallery as one file NAME.html, with its pictures, to pass on",
+    )
+    add(
         "--storage", metavar="URL",
         help="URL of a search's database with its password, which no file contains",
     )  # fmt: skip
@@ -77,6 +82,8 @@ def main(argv: list[str] | None = None) -> None:
             FORMATS[name]  # an unknown format raises UserError before anything is written
         if not formats:
             raise UserError(f"--format is empty; valid: {', '.join(FORMATS.names())}")
+        if args.single and "single" not in formats:
+            formats.append("single")
         if args.best is not None and args.best < 1:
             raise UserError(f"--best {args.best} is too few; 1 or more")
         report = write_report(

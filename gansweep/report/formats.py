@@ -57,3 +57,11 @@ def latex(report: Report) -> Path:
     path = report.folder / "report.tex"
     write_if_new(path, render_document(report.results))
     return path
+
+
+@FORMATS.register("single", files={})
+def single(report: Report) -> Path:
+    """NAME.html: the gallery in one file of at most 10 MB for 40 rows, to pass on"""
+    from gansweep.report.gallery.single import write_single
+
+    return write_single(report)

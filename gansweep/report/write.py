@@ -43,10 +43,12 @@ class Report:
         return self.paths[0]
 
     def announce(self) -> None:
-        """Print the path of each file."""
+        """Print the path of each file, and the size of a single one."""
         for path in self.paths:
             word = "gallery" if path.suffix == ".html" else "table"
-            console.print(f"{word}: {path}", soft_wrap=True)
+            single = word == "gallery" and path.name != "index.html"
+            size = f" ({path.stat().st_size / 1e6:.1f} MB, one file)" if single else ""
+            console.print(f"{word}: {path}{size}", soft_wrap=True)
 
 
 def write_report(
@@ -70,17 +72,11 @@ def write_report(
     Raises UserError for an unknown sweep, an invalid selection, or a folder that is not writable.
     """
     names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
-    manifests = [read_manifest(out, name) for name in names]
-    results = collect(manifests, Reader(out, thumbnail, grouped))
-    if selection is not None:
-        results = select(results, selection)
-    mark_results(results)
+    results = _results(names, Reader(out, thumbnail, grouped), selection)
     folder = to if to is not None else Path(reports) / results.name
     try:
         _check_place(folder, out, formats if to is not None else ())
-        folder.mkdir(parents=True, exist_ok=True)
-        files = write_files(results, folder, every="html" in formats)
-        report = Report(folder, results, files, out)
+        report = _begin(results, folder, out, every=bool({"html", "single"} & {*formats}))
         if results.search is not None:
             _add_search(report, results.search, storage)
         if plots:
@@ -96,6 +92,24 @@ def write_report(
             "choose another folder with reports=DIR"
         ) from None
     return report
+
+
+def begin_report(name: str, folder: Path, out: str | Path) -> Report:
+    """Put the pictures of a sweep's report into `folder`, for a page that is served."""
+    return _begin(_results([name], Reader(out), None), folder, out, every=True)
+
+
+def _results(names: Sequence[str], reader: Reader, selection: Selection | None) -> Results:
+    results = collect([read_manifest(reader.out, name) for name in names], reader)
+    if selection is not None:
+        results = select(results, selection)
+    mark_results(results)
+    return results
+
+
+def _begin(results: Results, folder: Path, out: str | Path, every: bool) -> Report:
+    folder.mkdir(parents=True, exist_ok=True)
+    return Report(folder, results, write_files(results, folder, every), out)
 
 
 def _check_place(folder: Path, out: str | Path, formats: Iterable[str]) -> None:

@@ -103,6 +103,11 @@ def manifest_path(out: str | Path, name: str) -> Path:
     return Path(out) / "sweeps" / name / "manifest.json"
 
 
+def votes_path(out: str | Path, name: str) -> Path:
+    """Return the path of the votes on a sweep's pictures."""
+    return Path(out) / "sweeps" / name / "votes.jsonl"
+
+
 def read_manifest(out: str | Path, name: str) -> Manifest:
     """Return the manifest of a sweep.
 

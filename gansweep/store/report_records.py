@@ -14,6 +14,7 @@ class PageColumn(TypedDict):
     name: str
     heading: str
     numeric: bool
+    setting: bool
 
 
 class PagePicture(TypedDict):
@@ -21,7 +22,10 @@ class PagePicture(TypedDict):
 
     heading: str
     metric: str
+    short: str
     direction: str
+    better: str
+    untrained: float | None
     real: str | None
     real_label: str
 
@@ -42,6 +46,9 @@ class PageCell(TypedDict, total=False):
     thumbs: list[Thumb]
     value: float | None
     text: str
+    words: list[str]
+    rank: int | None
+    eye: int | None
     mark: str
     notes: list[str]
 
@@ -53,6 +60,7 @@ class PageRow(TypedDict):
     label: str
     values: list[Any]
     texts: list[str]
+    also: dict[str, Any]
     cells: list[PageCell]
 
 
@@ -73,7 +81,8 @@ class PageRun(TypedDict, total=False):
     status: str
     value: float | None
     text: str
-    marks: list[str]
+    words: list[str]
+    progress: float | None
     note: str
     full: str | None
     steps: list[list[Any]]
@@ -82,16 +91,13 @@ class PageRun(TypedDict, total=False):
     details: str
 
 
-class Page(TypedDict):
-    """The JSON in index.html."""
+class PageBest(TypedDict):
+    """The best row of a column of pictures."""
 
-    title: str
+    picture: int
+    row: str
+    run: str
     command: str
-    columns: list[PageColumn]
-    pictures: list[PagePicture]
-    tables: list[PageTable]
-    runs: dict[str, PageRun]
-    caption: list[str]
 
 
 class Series(TypedDict):
@@ -111,6 +117,34 @@ class PageDetails(TypedDict):
     command: str
     series: list[Series]
     log: list[str]
+
+
+class Page(TypedDict):
+    """The JSON in index.html."""
+
+    name: str
+    title: str
+    command: str
+    best: list[PageBest]
+    found: list[str]
+    columns: list[PageColumn]
+    pictures: list[PagePicture]
+    tables: list[PageTable]
+    names: dict[str, str]
+    common: dict[str, Any]
+    runs: dict[str, PageRun]
+    caption: list[str]
+    legend: list[list[str]]
+    plots: list[list[str]]
+
+
+class PageExtras(TypedDict, total=False):
+    """What the JSON of a page has besides: of a single file all but `live`, of a live page that."""
+
+    blobs: list[str]
+    files: dict[str, int]
+    details: dict[str, PageDetails]
+    live: int
 
 
 class CsvLine(TypedDict, total=False):

@@ -50,3 +50,13 @@ class StudyRecord(TypedDict, total=False):
     """The user attributes of a study."""
 
     meant: dict[str, Any]
+
+
+class VoteLine(TypedDict):
+    """A vote on two pictures: a line of votes.jsonl."""
+
+    time: str
+    picture: str
+    left: str
+    right: str
+    choice: str

@@ -59,6 +59,7 @@ async function compare() {
   byId("comparison-title").textContent = `${ids.length} runs compared`;
   byId("comparison-runs").replaceChildren(...ids.map(comparedRun));
   byId("comparison-settings").replaceChildren();
+  startSwipe(ids);
   byId("comparison").showModal();
   byId("comparison-title").focus();
   const steps = longestRun().steps.length;
@@ -76,8 +77,7 @@ function comparedRun(id, index) {
     make("h3", {}, lineSample(index), " ", run.title),
     make("figure", {}),
     make("p", { class: "step" }),
-    make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `,
-      [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(", ")),
+    lead(run),
     run.note ? make("p", { class: "note" }, run.note) : null);
 }
 
@@ -111,6 +111,7 @@ function showShare(position) {
     const gaps = run.steps.map(([step]) => Math.abs(step - wanted));
     const [step, src] = run.steps[gaps.indexOf(Math.min(...gaps))] ?? [null, run.full];
     showCompared(article, run, src);
+    showSwiped(index, run, src);
     article.querySelector(".step").textContent = step === null ? "" : `step ${step}`;
     return step;
   });
@@ -128,7 +129,7 @@ function showCompared(article, run, src) {
     figure.replaceChildren(make("span", { class: "nothing" }, text));
     return;
   }
-  if (old?.getAttribute("src") === src) return;
+  if (old?.dataset.src === src) return;
   const image = picture(src, `generated images, ${run.title}`);
   image.addEventListener("load", fitComparison);
   if (old) Object.assign(image, { width: old.width, height: old.height });
@@ -140,6 +141,7 @@ function fitComparison() {
   for (const image of byId("comparison-runs").querySelectorAll("img")) {
     fit(image, image.closest("figure").clientWidth, Math.max(224, innerHeight * 0.45));
   }
+  fitSwipe();
 }
 
 // Returns [label, one text a run] for all settings of the runs; a text is null if it is unknown.

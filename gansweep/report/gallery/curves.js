@@ -1,4 +1,4 @@
-// This file draws losses and distances over the steps of training, and marks the equilibrium and
+// This file draws losses and distances over the steps of training, and marks the best step and
 // the step whose pictures are shown.
 
 // The colours are those of Okabe and Ito's colour-blind safe palette that contrast with the
@@ -8,10 +8,9 @@ const COLOURS = {
   dark: ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#f0e442", "#d55e00"],
 };
 const DASHES = [[], [8, 4], [2, 3], [10, 3, 2, 3], [5, 2], [14, 4]];
-const dark = matchMedia("(prefers-color-scheme: dark)");
 const HEIGHT = 190;
 
-const colour = (index) => COLOURS[dark.matches ? "dark" : "light"][index % DASHES.length];
+const colour = (index) => COLOURS[isDark() ? "dark" : "light"][index % DASHES.length];
 const themed = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // Draws `charts` = [{title, lines: [{label, index, x, y}], equilibria: [step]}]; `index` chooses the
@@ -45,7 +44,7 @@ function drawCurves(container, charts) {
     if (width && width !== plot.width) plot.setSize({ width, height: HEIGHT });
   }));
   draw();
-  dark.addEventListener("change", draw);
+  onTheme.add(draw);
   resized.observe(container);
   return {
     mark(shownSteps) {
@@ -53,7 +52,7 @@ function drawCurves(container, charts) {
       plots.forEach((plot) => plot.redraw(false));
     },
     remove() {
-      dark.removeEventListener("change", draw);
+      onTheme.delete(draw);
       resized.disconnect();
       remove();
     },
@@ -138,7 +137,7 @@ function drawMarks(plot, equilibria, steps) {
     context.font = `${11 * ratio}px system-ui, sans-serif`;
     context.textAlign = atRight ? "right" : "left";
     context.textBaseline = "top";
-    context.fillText("equilibrium", x + (atRight ? -4 : 4) * ratio, top + 2 * ratio);
+    context.fillText("best", x + (atRight ? -4 : 4) * ratio, top + 2 * ratio);
   }
   for (const step of new Set(steps)) drawVertical(step, themed("--accent"), []);
   context.restore();

@@ -1,23 +1,40 @@
 // This file holds the page's data and looks things up in it. docs/files.md says what the fields mean
 // ("The data of the gallery"). The texts are not trusted: see elements.js.
 
-const page = JSON.parse(document.getElementById("data").textContent);
-const runs = new Map(Object.entries(page.runs));
-const rows = page.tables.flatMap((table, index) =>
-  table.rows.map((row) => Object.assign(row, { table: index })));
-const rowOf = new Map(rows.map((row) => [row.key, row]));
+const page = {};
+const runs = new Map();
+const rows = [];
+const rowOf = new Map();
 
-// Both views show these rows: those that pass the filter, in the chosen order.
+// Takes the data of the page; a page that is live takes newer data of the same sweep later.
+function takeData(next) {
+  for (const name of Object.keys(page)) delete page[name];
+  Object.assign(page, next);
+  for (const collection of [runs, rowOf]) collection.clear();
+  for (const [id, run] of Object.entries(page.runs)) runs.set(id, run);
+  rows.length = 0;
+  page.tables.forEach((table, index) => {
+    for (const row of table.rows) rows.push(Object.assign(row, { table: index }));
+  });
+  for (const row of rows) rowOf.set(row.key, row);
+}
+
+takeData(JSON.parse(document.getElementById("data").textContent));
+
+// All views show these rows: those that pass the filter, in the chosen order.
 const shown = { rows, sorted: false };
 
 function runsOf(row) {
   return row.cells.flatMap((cell) => cell.runs ?? []);
 }
 
-// Returns the ids of the runs of all rows shown, in order; of all rows if run `id` is not shown.
+// Returns the ids of the runs in the picture column of run `id`, in the order of the rows shown; of
+// all rows if the run is not shown.
 function orderAround(id) {
-  const order = [...new Set(shown.rows.flatMap(runsOf))];
-  return order.includes(id) ? order : [...new Set(rows.flatMap(runsOf))];
+  const place = runs.get(id).picture;
+  const inColumn = (list) => [...new Set(list.flatMap((row) => row.cells[place].runs ?? []))];
+  const order = inColumn(shown.rows);
+  return order.includes(id) ? order : inColumn(rows);
 }
 
 // Is distance `a` better than distance `b`? A missing one is worse than any.
@@ -27,10 +44,10 @@ function better(a, b, picture) {
   return picture.direction === "maximize" ? a > b : a < b;
 }
 
-// Returns the marks of the cell's runs that the cell's text does not contain.
-function marksOf(cell) {
-  const marks = (cell.thumbs ?? []).flatMap((thumb) => runs.get(thumb.run)?.marks ?? []);
-  return [...new Set(marks)].filter((mark) => !(cell.text ?? "").includes(mark));
+// Returns the address of a picture. A page in one single file holds the pictures itself.
+function addressOf(src) {
+  const place = page.files?.[src];
+  return place === undefined ? src : page.blobs[place];
 }
 
 const details = new Map();
@@ -39,6 +56,11 @@ window.gansweepRun = (id, content) => details.set(id, content);
 
 // Loads the details of a run. Resolves to null if the run has none or the file cannot be read.
 async function detailsOf(id) {
+  if (page.details?.[id]) return page.details[id];
+  if ("live" in page) {
+    const answer = await fetch(`/details?run=${encodeURIComponent(id)}`).catch(() => null);
+    return answer?.ok ? answer.json() : null;
+  }
   const file = runs.get(id).details;
   if (file && !requests.has(file)) {
     requests.set(file, new Promise((resolve) => {

@@ -25,13 +25,19 @@ function hiddenText(text) {
 
 // Makes an image element. Pixels stay sharp squares where the picture is enlarged.
 function picture(src, alt, attributes = {}) {
-  const image = make("img", { ...attributes, alt, draggable: "false" });
-  image.addEventListener("load", () =>
-    image.classList.toggle("shrunk", image.naturalWidth > image.clientWidth));
+  const image = make("img", { ...attributes, alt, draggable: "false", "data-src": src });
+  image.addEventListener("load", () => smooth(image));
   image.addEventListener("error", () =>
     image.replaceWith(make("span", { class: "nothing" }, "picture missing")));
-  image.src = src;
+  image.src = addressOf(src);
   return image;
+}
+
+// Smooths a picture unless it is shown at a whole multiple of its size, as otherwise some of its
+// pixels would be wider than others.
+function smooth(image) {
+  const factor = image.clientWidth * devicePixelRatio / (image.naturalWidth || 1);
+  image.classList.toggle("shrunk", factor < 1 || Math.abs(factor - Math.round(factor)) > 0.01);
 }
 
 // Shows `image` as large as fits. The factor is whole, as otherwise some pixels would be wider.
@@ -112,6 +118,7 @@ function player(container, show) {
       container.hidden = count < 2;
       move(position);
     },
+    playing: () => timer !== null,
     step(by) { stop(); move(Number(slider.value) + by); },
   };
 }
@@ -125,7 +132,7 @@ function prepareDialog(dialog, player) {
     if (event.target === dialog && pressed === dialog) dialog.close();
   });
   dialog.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target === player.slider) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.type === "range") return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (by && !event.target.closest("pre")) {
       event.preventDefault();

@@ -7,70 +7,101 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from gansweep.config import HYPERPARAMETERS, PARAMS
 from gansweep.plugins import METRICS
 from gansweep.report.gallery.page import Details, write_page
-from gansweep.report.render.files import link_picture
+from gansweep.report.gallery.run_data import UNFINISHED, RunReader, untrained
+from gansweep.report.gallery.words import legend, short, words_of
 from gansweep.report.render.real_images import RUNS, write_real_images
 from gansweep.report.table.caption import caption
 from gansweep.report.table.cell import Cell
 from gansweep.report.table.collect import ReportTable
-from gansweep.report.table.columns import RESULTS, Column, ReportRow, find_column, param_names
-from gansweep.report.table.outcome import Outcome
-from gansweep.report.table.text import format_param, heading_of
-from gansweep.store.check import number
-from gansweep.store.records import EvaluationLine, MetricsLine
+from gansweep.report.table.columns import (
+    Column,
+    ReportRow,
+    column_names,
+    find_column,
+    param_names,
+)
+from gansweep.report.table.eye import agreement, by_eye
+from gansweep.report.table.picture_column import PictureColumn, picture_columns
+from gansweep.report.table.votes import Votes
 from gansweep.store.report_records import (
     Page,
+    PageBest,
     PageCell,
     PageColumn,
     PageDetails,
     PagePicture,
     PageRow,
     PageRun,
-    Series,
 )
-from gansweep.store.run import Run
 
 if TYPE_CHECKING:
     from gansweep.report.write import Report
 
-MAX_POINTS = 400  # of a curve
-
 
 def write_gallery(report: Report) -> Path:
     """Write `index.html`, and the curves and pictures of the runs. Returns the path of the page."""
+    page, found = gather(report)
+    details = Details(report.folder / RUNS)
+    for run_id, about in found.items():
+        page["runs"][run_id]["details"] = f"{RUNS}/{details.add(run_id, about)}"
+    details.write()
+    return write_page(report.folder, page)
+
+
+def gather(report: Report) -> tuple[Page, dict[str, PageDetails]]:
+    """Link the pictures into the report's folder. Returns the page's data, and details by run."""
     results, folder = report.results, report.folder
     columns = _columns(results.tables)
-    real = {p: write_real_images(results, p, folder) for p in results.pictures}
+    ranked = picture_columns(results, report.out)
+    reader = RunReader(report.out, folder)
     entries: dict[str, PageRun] = {}
-    details = Details(folder / RUNS)
+    details: dict[str, PageDetails] = {}
     params = param_names(results.rows)
     for row in results.rows:
         for place, heading in enumerate(results.pictures):
             for run in row.cells[heading].runs:
                 if run.run_id not in entries:
-                    found = _details(Run(report.out, run.run_id), run, row, params)
-                    file = details.add(run.run_id, found)
-                    entry = _run(report, row, place, heading, run)
-                    entries[run.run_id] = entry | {"details": f"{RUNS}/{file}"}
-    details.write()
+                    title = f"row {row.number}, {heading}, seed {run.seed}"
+                    entries[run.run_id] = reader.entry(_key(row), title, place, run)
+                    details[run.run_id] = reader.details(run, row, params)
     _remove_others(folder / RUNS, entries)
+    names, common, others = _fields(results.rows)
+    votes = {c.heading: Votes.of(report.out, results.name, c.heading) for c in ranked}
+    eyes = {c.heading: by_eye(c, votes[c.heading]) for c in ranked}
     page: Page = {
+        "name": results.name,
         "title": results.title,
         "command": "\n".join(results.commands),
+        "best": _best(ranked),
+        "found": report.best,
         "columns": [_heading(column, results.rows) for column in columns],
-        "pictures": [_picture(report, heading, real[heading]) for heading in results.pictures],
+        "pictures": [_picture(report, column) for column in ranked],
         "tables": [
-            {"remark": t.remark, "rows": [_row(report, columns, row) for row in t.rows]}
-            for t in results.tables
+            {
+                "remark": table.remark,
+                "rows": [
+                    _row(report, columns, row, ranked, entries, others[id(row)], eyes)
+                    for row in table.rows
+                ],
+            }
+            for table in results.tables
         ],
+        "names": names,
+        "common": common,
         "runs": entries,
-        "caption": caption(results),
+        "caption": [
+            *caption(results),
+            *(f"{agreement(c, votes[c.heading])}." for c in ranked if eyes[c.heading]),
+        ],
+        "legend": legend(
+            [cell for row in results.rows for cell in row.cells.values()], rated=any(eyes.values())
+        ),
+        "plots": [list(plot) for plot in report.plots],
     }
-    return write_page(folder, page)
+    return page, details
 
 
 def _columns(tables: Sequence[ReportTable]) -> list[Column]:
@@ -91,6 +122,9 @@ def _heading(column: Column, rows: list[ReportRow]) -> PageColumn:
         "name": column.name,
         "heading": column.heading,
         "numeric": all(_numeric(column.value(row)) for row in rows),
+        "setting": all(
+            any(name in row.params for row in rows) for name in column.name.split(" / ")
+        ),
     }
 
 
@@ -98,26 +132,86 @@ def _numeric(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
-def _picture(report: Report, heading: str, real: str | None) -> PagePicture:
-    cells = [row.cells[heading] for row in report.results.rows]
-    metric = next((cell.metric for cell in cells if cell.metric), "")
-    data = [run.config["data"]["name"] for cell in cells for run in cell.runs if run.config]
+def _fields(
+    rows: list[ReportRow],
+) -> tuple[dict[str, str], dict[str, Any], dict[int, dict[str, Any]]]:
+    """Return what the filter knows: the values that `--where` knows, under the same names.
+
+    Returns the heading of each name, the values that all rows share, and for each row, by its
+    `id()`, its other values. A text is a number if all texts of its name are, as for `--where`.
+    """
+    names: dict[str, str] = {}
+    common: dict[str, Any] = {}
+    others: dict[int, dict[str, Any]] = {id(row): {} for row in rows}
+    for name in column_names(rows):
+        column = find_column(name, rows)
+        names[name] = column.heading
+        values = _as_numbers([_value(column.value(row)) for row in rows])
+        if all(type(v) is type(values[0]) and v == values[0] for v in values):
+            common[name] = values[0]
+            continue
+        for row, value in zip(rows, values, strict=True):
+            others[id(row)][name] = value
+    return names, common, others
+
+
+def _as_numbers(values: list[Any]) -> list[Any]:
+    if not any(isinstance(value, str) for value in values):
+        return values
+    try:
+        numbers = [None if value is None else float(value) for value in values]
+    except ValueError:
+        return values
+    return [int(n) if n is not None and n.is_integer() else n for n in numbers]
+
+
+def _best(columns: list[PictureColumn]) -> list[PageBest]:
+    """Return the best row of each picture column that has one, with the command of its run."""
+    found: list[PageBest] = []
+    for place, column in enumerate(columns):
+        for row in column.ranked[:1]:
+            if column.is_best(row):
+                run = column.shown(row)
+                command = run.config.get("command", "") if run.config else ""
+                found.append(
+                    {"picture": place, "row": _key(row), "run": run.run_id, "command": command}
+                )
+    return found
+
+
+def _picture(report: Report, column: PictureColumn) -> PagePicture:
+    metric = METRICS.entry(column.metric) if column.metric else None
+    runs = [run for row in column.rows for run in column.cell(row).runs]
+    data = [run.config["data"]["name"] for run in runs if run.config]
+    judged = [run for run in runs if run.primary == column.metric and run.value is not None]
     return {
-        "heading": heading,
-        "metric": METRICS.entry(metric).label if metric else "",
-        "direction": METRICS.entry(metric).direction if metric else "minimize",
-        "real": real,
+        "heading": column.heading,
+        "metric": metric.label if metric else "",
+        "short": short(metric.label) if metric else "",
+        "direction": metric.direction if metric else "minimize",
+        "better": column.better,
+        "untrained": untrained(report.out, judged) if metric else None,
+        "real": write_real_images(report.results, column.heading, report.folder),
         "real_label": " and ".join(dict.fromkeys(data)),
     }
 
 
-def _row(report: Report, columns: list[Column], row: ReportRow) -> PageRow:
+def _row(
+    report: Report,
+    columns: list[Column],
+    row: ReportRow,
+    ranked: list[PictureColumn],
+    entries: dict[str, PageRun],
+    also: dict[str, Any],
+    eyes: dict[str, dict[str, int]],
+) -> PageRow:
     return {
         "key": _key(row),
         "label": str(row.number),
         "values": [_value(column.value(row)) for column in columns],
         "texts": [column.text(row) for column in columns],
-        "cells": [_cell(report, row.cells[heading]) for heading in report.results.pictures],
+        "also": also,
+        "cells": [_cell(report, column, row, entries, eyes[column.heading]) for column in ranked],
     }
 
 
@@ -131,121 +225,49 @@ def _value(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str) else str(value)
 
 
-def _cell(report: Report, cell: Cell) -> PageCell:
+def _cell(
+    report: Report,
+    column: PictureColumn,
+    row: ReportRow,
+    entries: dict[str, PageRun],
+    eye: dict[str, int],
+) -> PageCell:
+    cell = column.cell(row)
     if cell.why:
         return {"why": cell.why}
-    single = len(cell.runs) == 1
-    text = [cell.headline(), *cell.remainder()] if cell.values else []
     return {
         "runs": [run.run_id for run in cell.runs],
         "thumbs": [
-            {"run": run.run_id, "src": report.files.images.get(run.run_id), "label": label}
+            {
+                "run": run.run_id,
+                "src": report.files.images.get(run.run_id) or _latest(entries[run.run_id]),
+                "label": label,
+            }
             for run, label in cell.pictures()
         ],
         "value": sum(cell.values) / len(cell.values) if cell.values else None,
-        "text": cell.runs[0].judged if single else " ".join(text),
+        "text": cell.headline(),
+        "words": _words(cell, entries),
+        "rank": column.place(row) + 1 if column.judged(row) and column.alive(row) else None,
+        "eye": next((eye[run.run_id] for run in cell.runs if run.run_id in eye), None),
         "mark": cell.mark,
-        "notes": [note for _, note in cell.notes()],
+        # The words and the bar of a running run say more than its note.
+        "notes": [note for run, note in cell.notes() if run.status != "running"],
     }
 
 
-def _run(report: Report, row: ReportRow, place: int, heading: str, run: Outcome) -> PageRun:
-    source = Run(report.out, run.run_id)
-    target = report.folder / RUNS / run.run_id
-    target.mkdir(parents=True, exist_ok=True)
-    full = link_picture(run.picture, target / "samples.png") if run.picture else False
-    steps = {
-        step: f"{_url(run.run_id)}/{path.name}"
-        for step, path in source.sample_pictures().items()
-        if link_picture(path, target / path.name)
-    }
-    equilibrium = run.equilibrium["step"] if run.equilibrium else None
-    if equilibrium and link_picture(source.best_picture, target / "best.png"):
-        steps[equilibrium] = f"{_url(run.run_id)}/best.png"
-    nearest = equilibrium and link_picture(source.nearest, target / "nearest.png")
-    return {
-        "title": f"row {row.number}, {heading}, seed {run.seed}",
-        "row": _key(row),
-        "picture": place,
-        "seed": run.seed,
-        "status": run.status,
-        "value": run.value,
-        "text": run.judged,
-        "marks": run.marks,
-        "note": run.note,
-        "full": f"{_url(run.run_id)}/samples.png" if full else None,
-        "steps": [list(step) for step in sorted(steps.items())],
-        "equilibrium": equilibrium,
-        "nearest": f"{_url(run.run_id)}/nearest.png" if nearest else None,
-    }
+def _latest(run: PageRun) -> str | None:
+    """Return the last picture of a run that is not done, which has no other."""
+    steps = run["steps"]
+    return steps[-1][1] if steps and run["status"] in UNFINISHED else None
 
 
-def _url(run_id: str) -> str:
-    return f"{RUNS}/{quote(run_id)}"
-
-
-def _details(source: Run, run: Outcome, row: ReportRow, names: list[str]) -> PageDetails:
-    params = [
-        [heading_of(name), format_param(name, row.params)]
-        for name in names
-        if name in row.params and (name in HYPERPARAMETERS or name not in PARAMS)
-    ]
-    facts = [["run", run.run_id], ["seed", str(run.seed)]]
-    for entry in RESULTS:
-        value = entry.build(run)
-        if value is not None:
-            facts.append([entry.heading, entry.text(value)])
-    facts += [[label, f"{value:.4g}"] for label, value in run.measured()]
-    if run.environment:
-        environment = run.environment
-        facts.append(["device", f"{environment['device']} ({environment['hardware']})"])
-        facts.append(["torch", environment["packages"].get("torch") or "–"])
-        facts.append(["gansweep", environment["gansweep"]])
-    return {
-        "params": params,
-        "facts": facts,
-        "command": run.config.get("command", "") if run.config else "",
-        "series": [*_losses(source), *_distances(source, run)],
-        "log": source.log_tail(20) if run.status != "done" else [],
-    }
-
-
-def _losses(source: Run) -> list[Series]:
-    records = _thinned(source.read_metrics())
-    return [
-        series
-        for name, label in (("loss_d", "loss D"), ("loss_g", "loss G"))
-        if (series := _series(records, name, label, "losses"))
-    ]
-
-
-def _distances(source: Run, run: Outcome) -> list[Series]:
-    evaluations = source.read_evaluations()
-    known = dict.fromkeys([*METRICS.names(), run.primary])
-    names = [n for n in known if any(n in record for record in evaluations)]
-    curves = []
-    for name in names:
-        label = METRICS.entry(name).label
-        group = "distance" if name == run.primary or len(names) == 1 else label
-        if series := _series(evaluations, name, label, group):
-            curves.append(series)
-    return curves
-
-
-def _thinned(records: list[MetricsLine]) -> list[MetricsLine]:
-    """Return at most MAX_POINTS records, evenly chosen. The last one is among them."""
-    stride = -(-len(records) // MAX_POINTS) or 1
-    return records[::-1][::stride][::-1]
-
-
-def _series(
-    records: Sequence[MetricsLine | EvaluationLine], name: str, label: str, group: str
-) -> Series | None:
-    """Return one curve for `curves.js`, or None if no record has a finite number `name`."""
-    ys = [number(record, name) for record in records]
-    if all(y is None for y in ys):
-        return None
-    return {"name": label, "group": group, "x": [record["step"] for record in records], "y": ys}
+def _words(cell: Cell, entries: dict[str, PageRun]) -> list[str]:
+    """Return what the page says of a cell after its value: of one run all, of several the flags."""
+    if len(cell.runs) == 1:
+        run = cell.runs[0]
+        return words_of(run) or entries[run.run_id]["words"]
+    return list(dict.fromkeys(mark for run in cell.judged for mark in run.marks))
 
 
 def _remove_others(folder: Path, kept: Collection[str]) -> None:

@@ -12,53 +12,90 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gansweep.store.json_files import finite
-from gansweep.store.report_records import Page, PageDetails
+from gansweep.store.report_records import Page, PageDetails, PageExtras
 from gansweep.store.run import write_if_new
 
-__all__ = ["Details", "write_page"]
+__all__ = ["Details", "as_json", "inlined", "page_text", "write_page"]
 
 FOLDER = Path(__file__).parent
 RUNS_PER_FILE = 32  # of details: about 200 KB
 STYLES = ("vendor/uPlot.min.css", "page.css")
 # In this order, constants are defined before their use; page.js starts the page.
 SCRIPTS = (
-    "data.js", "elements.js", "filter.js", "table.js", "map.js", "curves.js", "viewer.js",
-    "compare.js", "page.js",
+    "data.js", "elements.js", "theme.js", "state.js", "condition.js", "sizes.js", "labels.js",
+    "order.js", "table.js", "wall.js", "curves.js", "map.js", "export.js", "plots.js", "viewer.js",
+    "swipe.js", "compare.js", "keys.js", "live.js", "page.js",
 )  # fmt: skip
 
 
-def write_page(folder: Path, page: Page) -> Path:
-    """Write `folder/index.html` if it would change. Returns its path.
+def write_page(folder: Path, page: Page, name: str = "index.html") -> Path:
+    """Write the page, `folder/name`, if it would change. Returns its path. See `page_text`."""
+    path = folder / name
+    write_if_new(path, page_text(page))
+    return path
+
+
+def page_text(page: Page, extras: PageExtras | None = None) -> str:
+    """Return the HTML of a page. extras: of a single file, or of a live page.
 
     page: see docs/files.md. Its texts may be hostile; its paths of pictures are URLs that are
-    relative to `folder`.
+    relative to the page's folder, unless the page holds the pictures itself (`files`).
     """
+    extras = extras or {}
     licence = _read("vendor/LICENSE").strip()
-    style = "\n".join(map(_read, STYLES))
-    charts = f"/*\n{licence}\n*/\n{_read('vendor/uPlot.iife.min.js')}"
-    script = '"use strict";\n(() => {\n' + "\n".join(map(_read, SCRIPTS)) + "\n})();\n"
-    policy = (
-        "default-src 'none'; base-uri 'none'; form-action 'none'; img-src 'self' file: data:; "
-        f"style-src {_hash(style)}; "
-        f"script-src {_hash(charts)} {_hash(script)} 'self' file:"  # details: 'self' file:
+    return inlined(
+        "page.html",
+        title=str(page["title"]),
+        styles=STYLES,
+        scripts=SCRIPTS,
+        charts=f"/*\n{licence}\n*/\n{_read('vendor/uPlot.iife.min.js')}",
+        data=as_json({**page, **extras}),
+        beside="files" not in extras,
+        asks="live" in extras,
     )
+
+
+def inlined(
+    template: str,
+    *,
+    title: str,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    charts: str = "",
+    data: str = "",
+    beside: bool = True,
+    asks: bool = False,
+) -> str:
+    """Return a page with its styles and scripts in it, and a policy that allows no others.
+
+    template: the name of its file; styles, scripts: the names of files, in order; charts: a script
+    of its own before them; data: JSON; beside: whether the page loads pictures and scripts that lie
+    beside it; asks: whether its scripts send requests to its server.
+    """
+    style = "\n".join(map(_read, styles))
+    script = '"use strict";\n(() => {\n' + "\n".join(map(_read, scripts)) + "\n})();\n"
+    own = " 'self' file:" if beside else ""
+    policy = (
+        f"default-src 'none'; base-uri 'none'; form-action 'none'; img-src{own} data:; "
+        f"style-src {_hash(style)}; script-src {_hash(charts)} {_hash(script)}{own}"
+    )
+    if asks:
+        policy += "; connect-src 'self'"
     parts = {
         "policy": policy,
-        "title": html.escape(str(page["title"])),
+        "title": html.escape(title),
         "style": style,
-        "data": _json(page),
+        "data": data,
         "charts": charts,
         "script": script,
     }
     # One pass over the template: nothing within an inserted part is taken for a placeholder.
-    text = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _read("page.html"))
-    path = folder / "index.html"
-    write_if_new(path, text)
-    return path
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _read(template))
 
 
 class Details:
@@ -77,7 +114,7 @@ class Details:
         """Add the details of a run. Returns the name of the file that will hold them."""
         if len(self._lines) == RUNS_PER_FILE:
             self._flush()
-        self._lines.append(f"gansweepRun({_json(run_id)}, {_json(details)});\n")
+        self._lines.append(f"gansweepRun({as_json(run_id)}, {as_json(details)});\n")
         return self._name()
 
     def write(self) -> None:
@@ -107,7 +144,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _json(value: Any) -> str:
+def as_json(value: Any) -> str:
     """Return `value` as ASCII JSON that cannot end a script element; NaN and infinity are null."""
     try:
         text = json.dumps(value, separators=(",", ":"), allow_nan=False)

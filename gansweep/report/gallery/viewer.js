@@ -1,6 +1,6 @@
 // The viewer shows one run: its pictures during training, its parameters, curves and log.
 
-const viewer = { run: null, id: null, curves: null, player: null };
+const viewer = { run: null, id: null, curves: null, player: null, step: null, beside: null };
 
 function buildViewer() {
   viewer.player = player(byId("viewer-time"), showStep);
@@ -17,45 +17,51 @@ function buildViewer() {
     moveRun(by);
   });
   addEventListener("resize", fitViewer);
-  addEventListener("hashchange", followHash);
+  addEventListener("hashchange", followAddress);
+  for (const name of ["real", "nearest"]) {
+    byId(`show-${name}`).addEventListener("click", () => {
+      viewer.beside = name;
+      showReal(viewer.step);
+    });
+  }
 }
 
 // Opens a run. Its id is in the address, so that links lead to it and Back closes it.
 function openRun(id) {
-  location.hash = `run=${encodeURIComponent(id)}`;
+  state.run = id;
+  location.hash = address().split("#")[1];
 }
 
-function followHash() {
-  const id = runOfHash();
-  if (id) return showRun(id);
+function followAddress() {
+  const before = JSON.stringify({ ...state, run: "" });
+  readAddress();
+  if (before !== JSON.stringify({ ...state, run: "" })) showState();
+  if (state.run) return showRun(state.run);
   if (byId("viewer").open) byId("viewer").close();
-}
-
-function runOfHash() {
-  const [, text] = location.hash.match(/^#run=(.+)$/) ?? [];
-  try {
-    return text && runs.has(decodeURIComponent(text)) ? decodeURIComponent(text) : null;
-  } catch {  // a damaged address
-    return null;
-  }
 }
 
 function moveRun(by) {
   const order = orderAround(viewer.id);
   const id = order[order.indexOf(viewer.id) + by];
-  if (id) location.replace(`#run=${encodeURIComponent(id)}`);
+  if (id) switchRun(id);
+}
+
+// Shows another run in the place of the open one.
+function switchRun(id) {
+  setState({ run: id });
+  showRun(id);
 }
 
 function leaveRun() {
   viewer.curves?.remove();
   viewer.curves = null;
-  if (runOfHash()) history.replaceState(null, "", location.href.split("#")[0]);
+  setState({ run: "" });
   focusRun(viewer.id);
 }
 
 // Focuses the run's picture in the table or the map, or else another picture of the same cell.
 function focusRun(id) {
-  const view = byId("map-view").hidden ? revealRow(runs.get(id).row) : byId("map-view");
+  const view = state.view === "table" ? revealRow(runs.get(id).row) : byId(`${state.view}-view`);
   const cell = rowOf.get(runs.get(id).row)?.cells[runs.get(id).picture];
   const wanted = [id, ...(cell?.runs ?? [])];
   const buttons = [...(view?.querySelectorAll("button.open") ?? [])];
@@ -82,8 +88,24 @@ function showRun(id) {
     byId("viewer-title").focus();
   }
   byId("viewer").scrollTop = 0;
-  for (const [, src] of run.steps) new Image().src = src;  // preloaded: the slider does not flicker
+  for (const [, src] of run.steps) new Image().src = addressOf(src);  // preloaded: the slider does not flicker
+  viewer.beside = null;
   viewer.player.start(run.steps.length, equilibriumAt(run));
+  detailsOf(id).then((details) => {
+    if (viewer.id === id && byId("viewer").open && details) showDetails(details);
+  });
+}
+
+// Shows news of the open run; the slider stays where it is, or at the end if it was there.
+function refreshRun() {
+  if (viewer.player.playing()) return;
+  const { id } = viewer;
+  const { slider } = viewer.player;
+  const atEnd = slider.value === slider.max;
+  const position = Number(slider.value);
+  viewer.run = runs.get(id);
+  const count = viewer.run.steps.length;
+  viewer.player.start(count, atEnd ? count - 1 : position);
   detailsOf(id).then((details) => {
     if (viewer.id === id && byId("viewer").open && details) showDetails(details);
   });
@@ -96,16 +118,25 @@ function equilibriumAt(run) {
   return gaps.indexOf(Math.min(...gaps));
 }
 
-// Shows the training images nearest to the generated ones if the step is the equilibrium, so that
-// copies are visible; at other steps it shows a sample of real images.
+// Shows the training images nearest to the generated ones if the step is that of the best weights,
+// so that copies are visible; at other steps it shows a sample of real images. Two buttons choose.
 function showReal(step) {
   const { real, real_label: label } = page.pictures[viewer.run.picture];
-  const { nearest, equilibrium } = viewer.run;
-  const [src, text] = nearest && step === equilibrium
-    ? [nearest, "the training image nearest to each"]
-    : [real, `real: ${label}`];
+  const { nearest: near, equilibrium } = viewer.run;
+  viewer.step = step;
+  const pictures = { real: [real, `real: ${label}`], nearest: [near, "the training image nearest to each"] };
+  let kind = near && step === equilibrium ? "nearest" : "real";
+  if (viewer.beside && pictures[viewer.beside][0]) kind = viewer.beside;
+  if (!pictures[kind][0] && near && kind === "real") kind = "nearest";
+  byId("viewer-beside").hidden = !(real && near);
+  for (const name of ["real", "nearest"]) {
+    byId(`show-${name}`).setAttribute("aria-pressed", String(name === kind));
+  }
+  const [src] = pictures[kind];
+  let [, text] = pictures[kind];
+  if (kind === "nearest" && step !== equilibrium) text += ` of the best step, ${equilibrium}`;
   const old = byId("viewer-real").querySelector("img");
-  if (old?.getAttribute("src") === src && byId("viewer-real").textContent === text) return;
+  if (old?.dataset.src === src && byId("viewer-real").textContent === text) return;
   byId("viewer-real").hidden = !src;
   byId("viewer-real").replaceChildren(...(src
     ? [large(src, text), make("figcaption", {}, text)]
@@ -124,7 +155,7 @@ function showStep(position) {
   const last = run.steps.at(-1)?.[0];
   let text = step === null ? "" : `step ${step} of ${last}`;
   if (step !== null && run.equilibrium !== null && position === equilibriumAt(run)) {
-    text += step === run.equilibrium ? ", equilibrium" : `, equilibrium at ${run.equilibrium}`;
+    text += step === run.equilibrium ? ", the best" : `, the best is ${run.equilibrium}`;
   }
   const slider = byId("viewer-time").querySelector("input");
   slider.setAttribute("aria-valuetext", text);
@@ -154,6 +185,14 @@ function fitViewer() {
   }
 }
 
+// Returns the result of a run in one paragraph.
+function lead(run) {
+  const field = page.pictures[run.picture];
+  return make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `,
+    run.text ? valueLabel(run.text, field) : null, run.text && run.words.length ? ", " : null,
+    ...wordsOf(run.words));
+}
+
 // Shows what is known about the run; details: null until they are loaded.
 function showAbout(details) {
   const { run } = viewer;
@@ -161,22 +200,21 @@ function showAbout(details) {
   const siblings = row?.cells[run.picture]?.runs ?? [];
   const params = details?.params
     ?? page.columns.map(({ heading }, i) => [heading, row?.texts[i] ?? ""]);
-  const verdict = [run.text, ...run.marks.filter((mark) => !run.text.includes(mark))].join(", ");
   byId("viewer-about").replaceChildren(...[
-    make("p", { class: "lead" }, run.status === "done" ? "" : `${run.status}. `, verdict),
+    lead(run),
     run.note ? make("p", { class: "note" }, run.note) : null,
     siblings.length > 1 ? make("p", { class: "seeds" }, "seed ", ...siblings.map((id) =>
       make("button", {
         type: "button",
         "aria-pressed": String(id === viewer.id),
-        onclick: () => location.replace(`#run=${encodeURIComponent(id)}`),
+        onclick: () => switchRun(id),
       }, String(runs.get(id).seed)))) : null,
     make("h3", {}, "Parameters"), pairs(params),
     details?.facts?.length ? make("h3", {}, "Facts") : null,
     details?.facts?.length ? pairs(details.facts) : null,
     details?.command ? make("h3", {}, "Command") : null,
     details?.command ? command(details.command) : null,
-    run.full ? make("p", { class: "file" },
+    run.full && !page.files ? make("p", { class: "file" },
       make("a", { href: run.full, target: "_blank" }, "Picture file")) : null,
     details?.log?.length ? make("details", {}, make("summary", {}, "Log, last lines"),
       make("pre", { class: "log", tabindex: "0" }, details.log.join("\n"))) : null,
