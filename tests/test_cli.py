@@ -49,7 +49,7 @@ def test_help_imports_no_slow_module() -> None:
 def test_help_names_everything(cli: Cli) -> None:
     done = cli("--help", cold=True)
     assert done.returncode == 0
-    for word in ("lr=0.0001", "0 < lr <= 1", "gen=conv2", "data=celeba", "profile=paper", "-m"):
+    for word in ("lr=1e-4", "0 < lr <= 1", "gen=conv2", "data=celeba", "profile=paper", "-m"):
         assert word in done.stdout
     assert "\x1b" not in done.stdout
     headings = [line for line in done.stdout.splitlines() if re.fullmatch(r"\w[\w ]*:", line)]
@@ -162,6 +162,9 @@ def test_one_run_writes_its_folder(cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     run = only_run(tmp_path)
     assert f"picture: outputs/runs/{run.id}/samples.png" in done.stdout
+    assert "data: mnist5k, the first of profile=demo (a table takes all of them)" in done.stdout
+    (weights,) = re.findall(r"^generator: (.*)$", done.stdout, re.MULTILINE)
+    assert (tmp_path / weights).is_file()
     assert done.stderr == ""
 
     result = json.loads(run.result.read_text())
@@ -282,11 +285,14 @@ def test_a_grid_ends_in_a_table_and_the_same_command_trains_nothing(
     done = cli(*GRID)
     assert done.returncode == 0, done.stderr
     assert "4 rows, 8 runs (Number Output, Drawn Face Output), 0 done, 8 to train" in done.stdout
+    assert "data: mnist5k and toyfaces, of profile=demo" in done.stdout
+    assert re.search(r"\[1/8\] lr=\S+ beta1=\S+ data=\w+  FD \(\w+\) [\d,.]+, ", done.stdout)
+    assert "Number Output: no run is alive after 4 steps (" in done.stdout
     table = table_of(tmp_path)
     assert f"table: reports/{table.parent.name}/README.md" in done.stdout
     text = table.read_text()
     assert "| learning rate | beta 1 | Number Output | Drawn Face Output |" in text
-    assert "| 0.00005 | 0.9 |" in text
+    assert "| 5e-5 | 0.9 |" in text
     images = re.findall(r"\]\((images/[^)]+\.png)\)", text)
     assert len(images) == len(set(images)) == 8
     for name in images:
@@ -304,6 +310,8 @@ def test_a_grid_ends_in_a_table_and_the_same_command_trains_nothing(
 
     more = cli("-m", "lr=1e-4,5e-5,2e-5", "beta1=0.3,0.9", "steps=4", "data=mnist5k")
     assert "6 rows, 6 runs (Number Output), 4 done, 2 to train" in more.stdout
+    assert re.findall(r"^\[(./.)\] lr=2e-5", more.stdout, re.MULTILINE) == ["5/6", "6/6"]
+    assert "data: " not in more.stdout, "the command line chooses the data"
 
 
 def test_damage_is_repaired_by_the_next_command(cli: Cli, tmp_path: Path) -> None:
@@ -358,7 +366,7 @@ def test_a_failing_row_does_not_stop_other_rows(faulty_cli: Any, cli: Cli, tmp_p
     done = faulty_cli(NAN)(*grid)
     assert done.returncode == 1, done.stderr
     assert "1 of 2 runs trained" in done.stdout
-    assert "lr=0.001 data=mnist5k  diverged: loss_d is nan at step 10" in done.stdout
+    assert "lr=1e-3 data=mnist5k  diverged: loss_d is nan at step 10" in done.stdout
     text = (tmp_path / "reports" / "f" / "README.md").read_text()
     # The failed row has its last picture and the reason, with a link to the end of its log.
     reason = "[diverged: loss\\_d is nan at step 10](logs/row0-number.txt)"

@@ -135,9 +135,15 @@ def test_a_sweep_is_found_by_its_beginning_and_as_the_latest(cli: Cli, sweeps: P
 
 def test_all_sweeps_are_listed_by_time_with_the_latest_last(cli: Cli, sweeps: Path) -> None:
     lines = cli("status").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["lr-aaa", "beta1-bbb", "lr-ccc"]
+    assert [line.split()[2] for line in lines] == ["lr-aaa", "beta1-bbb", "lr-ccc"]
     moment = time.localtime((sweeps / "outputs/sweeps/lr-ccc/manifest.json").stat().st_mtime)
-    assert lines[-1].endswith(time.strftime("  %Y-%m-%d %H:%M", moment))
+    assert lines[-1].startswith(time.strftime("%Y-%m-%d %H:%M  lr-ccc  2/2 done", moment))
+    assert lines[-1].endswith("  …"), "the arguments of the command"
+    path = sweeps / "outputs/sweeps/lr-ccc/manifest.json"
+    record = json.loads(path.read_text())
+    settings = "lr=" + ",".join(f"{n}e-5" for n in range(1, 40))
+    path.write_text(json.dumps({**record, "command": f"python -m gansweep -m {settings}"}))
+    assert cli("status").stdout.splitlines()[-1].endswith(f"  {settings}"), "a log has no width"
 
 
 def test_a_single_run_is_planned_without_training(cli: Cli, tmp_path: Path) -> None:
@@ -152,7 +158,7 @@ def test_a_single_run_is_planned_without_training(cli: Cli, tmp_path: Path) -> N
 
 def test_a_single_run_prints_its_score_at_its_end(cli: Cli) -> None:
     done = cli("steps=2", "batch_size=8", "width=0.0625")
-    assert re.search(r"^judged: FD \(LeNet\) [\d,.]+ ", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^score: FD \(LeNet\) [\d,.]+ ", done.stdout, re.MULTILINE), done.stdout
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:

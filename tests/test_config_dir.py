@@ -117,7 +117,7 @@ def test_a_search_on_a_users_data_set(cli: Cli, mine: Path, tmp_path: Path) -> N
     (tmp_path / "s.yaml").write_text("profile: mine\nsearch: {lr: null}\n")
     planned = cli("-m", "--config-dir", "mine", "sweep=s.yaml", "judge=true", "plan=true")
     assert planned.returncode == 0, planned.stderr
-    assert "lr: 0.00001 to 0.01, logarithmic" in planned.stdout
+    assert "lr: 1e-5 to 0.01, logarithmic" in planned.stdout
     done = cli(
         "-m", "--config-dir", "mine", "search=lr", "data=cats", "trials=1", "name=q", "steps=2",
         "sample_every=1", *SMALL,

@@ -250,11 +250,11 @@ def test_a_search_names_its_failed_trials_and_the_reason(
     done = cli(*words, cold=True)
     assert done.returncode == 1
     why = "metric glare: its value is inf, not a finite number"
-    assert f"trial 0  lr=0.0001  {why}" in done.stdout
+    assert f"trial 0  lr=1e-4  {why}" in done.stdout
     assert "0 trials complete, 0 pruned, 2 failed" in done.stdout
     text = (tmp_path / "reports/s/README.md").read_text()
     assert "| trial | FD (LeNet) | glare | learning rate |" in text
-    assert "| 0 | failed | – | 0.0001 |" in text
+    assert "| 0 | failed | – | 1e-4 |" in text
     assert f"2 trials failed (0, 1): {why}." in text
     assert "**FD" not in text, "a failed trial is not the best"
 
@@ -358,7 +358,7 @@ def test_repeating_a_command_measures_finished_runs(cli: Cli, tmp_path: Path, mo
     (tmp_path / "own/sitecustomize.py").write_text(OWN)
     plan = cli(*grid, "retry=failed", "plan=true").stdout
     assert "0 to train, 2 to measure by glare" in plan
-    assert "  lr=0.001 data=mnist5k  to measure by glare" in plan
+    assert "  lr=1e-3 data=mnist5k  to measure by glare" in plan
     done = cli(*grid, "retry=failed")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("its best weights were measured by glare") == 2

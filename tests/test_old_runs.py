@@ -81,8 +81,8 @@ def test_a_report_of_old_runs(outputs: Path, cli: Cli, tmp_path: Path) -> None:
     chosen = cli("report", "old", "--columns", "lr,fld,status", "--sort", "fld:desc")
     assert chosen.returncode == 0, chosen.stderr
     lines = (tmp_path / "reports/old/README.md").read_text().split("\n")
-    assert [line[:26] for line in lines if line.startswith("| 0")] == [
-        "| 0.001 | 1,535.9 | done |", "| 0.003 | 1,484.9 | done |"
+    assert [line[:25] for line in lines if line.startswith(("| 1e", "| 3e"))] == [
+        "| 1e-3 | 1,535.9 | done |", "| 3e-3 | 1,484.9 | done |"
     ]  # fmt: skip
     assert "--best 1: no row is alive" in one_line_error(cli("report", "old", "--best", "1"))
 
@@ -337,9 +337,9 @@ def test_a_parameter_of_a_newer_version_has_its_own_name(tmp_path: Path) -> None
 
     text = table("synthetic").path.read_text()
     assert "| learning rate | smooth / label\\_noise | label\\_noise | Number Output |" in text
-    assert "| 0.00001 | 0 / 0.1 | 0.1 | ![" in text
-    assert "| 0.00002 | 0 / 0.00002 | 0.00002 | ![" in text
-    assert "| 0.00005 | 0 / n/a | n/a | ![" in text
+    assert "| 1e-5 | 0 / 0.1 | 0.1 | ![" in text
+    assert "| 2e-5 | 0 / 2e-5 | 2e-5 | ![" in text
+    assert "| 5e-5 | 0 / n/a | n/a | ![" in text
     assert "label_noise" in (tmp_path / "reports/synthetic/runs.csv").read_text().split("\n")[0]
     chosen = table("synthetic", where="label_noise<0.05", columns="label_noise")
     assert [row.number for row in chosen.results.rows] == [1]

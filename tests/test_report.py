@@ -77,14 +77,14 @@ GOLDEN = r"""## A &lt;b&gt;title&lt;/b&gt;
 
 | gen/disc drop | learning rate | Number Output |
 | --- | --- | --- |
-| n/a / 0.5 | 0.0001 | ![row 0, Number Output](images/row0-number.png) |
-| n/a / 0.25 | 0.00005 | ![row 1, Number Output](images/row1-number.png) seed 1 ![row 1, Number Output](images/row1-number-s2.png) seed 2 |
+| n/a / 0.5 | 1e-4 | ![row 0, Number Output](images/row0-number.png) |
+| n/a / 0.25 | 5e-5 | ![row 1, Number Output](images/row1-number.png) seed 1 ![row 1, Number Output](images/row1-number-s2.png) seed 2 |
 
 > Then it \*broke\*
 
 | learning rate | training time | Number Output |
 | --- | --- | --- |
-| 0.001 | – | failed: diverged: loss\_d is nan \| at &lt;step&gt; 7 |
+| 1e-3 | – | failed: diverged: loss\_d is nan \| at &lt;step&gt; 7 |
 | 0.01 | – | interrupted: run the sweep again (step 40) |
 | 0.1 | – | not trained yet |
 | 1 | – | too few images |
@@ -125,8 +125,8 @@ GOLDEN_LATEX = r"""% Written by gansweep. Pictures are relative to the document.
 gen/disc drop & learning rate & Number Output \\
 \midrule
 \endhead
-n/a / 0.5 & 0.0001 & \includegraphics[width=2.2cm]{images/row0-number.png} \\
-n/a / 0.25 & 0.00005 & \includegraphics[width=2.2cm]{images/row1-number.png} \newline seed 1 \newline \includegraphics[width=2.2cm]{images/row1-number-s2.png} \newline seed 2 \\
+n/a / 0.5 & 1e{-}4 & \includegraphics[width=2.2cm]{images/row0-number.png} \\
+n/a / 0.25 & 5e{-}5 & \includegraphics[width=2.2cm]{images/row1-number.png} \newline seed 1 \newline \includegraphics[width=2.2cm]{images/row1-number-s2.png} \newline seed 2 \\
 \bottomrule
 \end{longtable}
 
@@ -137,7 +137,7 @@ n/a / 0.25 & 0.00005 & \includegraphics[width=2.2cm]{images/row1-number.png} \ne
 learning rate & training time & Number Output \\
 \midrule
 \endhead
-0.001 & -- & failed: diverged: loss\_d is nan \textbar{} at \textless{}step\textgreater{} 7 \\
+1e{-}3 & -- & failed: diverged: loss\_d is nan \textbar{} at \textless{}step\textgreater{} 7 \\
 0.01 & -- & interrupted: run the sweep again (step 40) \\
 0.1 & -- & not trained yet \\
 1 & -- & too few images \\
@@ -182,7 +182,7 @@ def test_the_gallerys_data_equal_the_expected_data(tmp_path: Path) -> None:
         "key": "s/1",
         "label": "1",
         "values": [None, 0.25, 5e-05, 14.2],
-        "texts": ["n/a", "0.25", "0.00005", "14 s"],
+        "texts": ["n/a", "0.25", "5e-5", "14 s"],
         "also": page["tables"][0]["rows"][1]["also"],
         "cells": [
             {
@@ -391,11 +391,12 @@ def test_a_missing_document_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (1e-4, "0.0001"), (5e-5, "0.00005"), (2.5e-3, "0.0025"), (0.5, "0.5"), (1.0, "1"),
+        (1e-4, "1e-4"), (5e-5, "5e-5"), (2.5e-3, "0.0025"), (2.5e-4, "2.5e-4"), (-1e-4, "-1e-4"),
+        (0.01, "0.01"), (0.5, "0.5"), (1.0, "1"), (0.0, "0"), (1e6, "1000000"),
         (100.0, "100"), (128, "128"), (True, "yes"), ("adam", "adam"),
     ],
 )  # fmt: skip
-def test_values_are_written_as_the_documents_write_them(value: Any, text: str) -> None:
+def test_values_are_written_as_a_person_types_them(value: Any, text: str) -> None:
     assert format_value(value) == text
 
 

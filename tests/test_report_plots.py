@@ -170,7 +170,7 @@ def test_the_map_puts_values_in_order_and_the_best_in_bold(tmp_path: Path) -> No
     drawn = draw_map(column_of(tmp_path, grid(tmp_path)))
     assert drawn is not None
     figure = drawn[0]
-    down = [position(figure, text)[1] for text in ("0.0001", "0.001", "0.01")]
+    down = [position(figure, text)[1] for text in ("1e-4", "1e-3", "0.01")]
     across = [position(figure, text)[0] for text in ("0", "0.5")]
     assert down == sorted(down)
     assert across == sorted(across)
@@ -239,7 +239,7 @@ def marks(axes: Any, label: str) -> list[tuple[float, float]]:
 
 
 def test_the_quality_plot_has_a_dot_for_each_run(tmp_path: Path) -> None:
-    values = {"0.00005": [30.0], "0.1": [10.0, 14.0, 20.0], "n/a": [50.0]}
+    values = {"5e-5": [30.0], "0.1": [10.0, 14.0, 20.0], "n/a": [50.0]}
     rows = []
     for text, distances in values.items():
         for value in distances:
@@ -361,7 +361,7 @@ def test_strips_show_the_best_five_and_the_worst(tmp_path: Path) -> None:
     assert "★ best of 7: FD (LeNet) 100.0" in found
     assert "worst of 7: FD (LeNet) 999.0" in found
     assert "row 5: lr=0.01 beta1=0.5" in found
-    assert "row 0: lr=0.0001 beta1=0" not in found, "neither among the best nor the worst"
+    assert "row 0: lr=1e-4 beta1=0" not in found, "neither among the best nor the worst"
     assert len(drawn[0].images) == 6 * 8
     assert found.count("● 80") == 5, "the picture nearest step 77"
     assert found.count("● 60") == 1

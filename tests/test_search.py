@@ -486,7 +486,7 @@ def test_the_readmes_search(cli: Cli) -> None:
     done = cli("-m", "search=lr,beta1", "trials=20", "plan=true")
     assert done.returncode == 0, done.stderr
     assert re.search(r"search search-lr-beta1-\w{6}: 20 trials\n", done.stdout)
-    assert "lr: 0.00001 to 0.01, logarithmic" in done.stdout
+    assert "lr: 1e-5 to 0.01, logarithmic" in done.stdout
     assert "beta1: 0 to 0.9" in done.stdout
 
 
@@ -494,11 +494,11 @@ def test_the_name_of_a_listed_search_does_not_depend_on_the_trials(cli: Cli) -> 
     for words in ((), ("trials=9", "sampler=random")):
         said = cli("-m", "sweep=best_settings", "plan=true", *words).stdout
         assert "search best_settings: " in said
-        assert "lr: 0.00001 to 0.01, logarithmic" in said
+        assert "lr: 1e-5 to 0.01, logarithmic" in said
         assert "disc_drop: 0 to 0.3" in said
     changed = cli("-m", "sweep=best_settings", "plan=true", "beta2=0.9", "lr=1e-3,1e-2").stdout
     assert re.search(r"search best_settings-\w{6}: ", changed)
-    assert "lr: 0.001, 0.01" in changed
+    assert "lr: 1e-3, 0.01" in changed
 
 
 # --- Earlier failures of searches -----------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_a_run_is_found_by_id_prefix_folder_and_row(folder: Path) -> None:
 def test_the_facts_of_a_run_are_shown(folder: Path) -> None:
     done = run(folder, "show", "000002m").stdout
     for words in (
-        "learning rate  0.00005",
+        "learning rate  5e-5",
         "data           mnist5k, 5,000 images of 28×28",
         "judged             FD (LeNet) ",
         "training time      14 s",
@@ -64,12 +64,12 @@ def test_the_learning_rate_of_each_layer_is_shown(cli: Cli, tmp_path: Path) -> N
         " ".join(line.split())
         for line in cli(of_run.name, module="gansweep.show").stdout.splitlines()
     ]
-    assert "learning rate 0.0002" in lines
+    assert "learning rate 2e-4" in lines
     start = lines.index("learning rates of the generator")
-    assert lines[start + 1] == "0 Linear 100→2048 0.0002"
+    assert lines[start + 1] == "0 Linear 100→2048 2e-4"
     assert "5 ConvTranspose2d 128→64 0.0016" in lines
     (image,) = [line for line in lines if line.split()[1:3] == ["ConvTranspose2d", "32→1"]]
-    assert image.endswith(" 0.0016, bias 0.0002")
+    assert image.endswith(" 0.0016, bias 2e-4")
 
 
 def test_a_failed_run_shows_its_last_lines(folder: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_difference_of_parameters(folder: Path) -> None:
     assert done.returncode == 1, done.stderr
     lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "000001m-s1 000002m-s1" in lines[0]
-    assert lines[1] == "learning rate 0.00002 0.00005"
+    assert lines[1] == "learning rate 2e-5 5e-5"
     assert any(line.startswith("FD (LeNet) ") for line in lines)
     assert not any("batch size" in line or "torch" in line for line in lines), "the same"
 

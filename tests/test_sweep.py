@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gansweep.planning.overrides import read_axes
+from gansweep.planning.overrides import Axis, read_axes
 from gansweep.planning.plan import Plan, make_plan
 from gansweep.planning.resources import conf_folder
 from gansweep.planning.row_list import read_recipe, select_rows
+from gansweep.planning.sweep_name import sweep_name
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import read_json
@@ -54,10 +57,10 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
     shown = [(row.params["lr"], row.params["beta1"]) for row in manifest.rows]
     assert shown == [(lr, b) for lr in (1e-4, 5e-5) for b in (0.3, 0.5, 0.9)]
     assert len(made.jobs) == 12
-    assert made.jobs[0].title == "lr=0.0001 beta1=0.3 data=mnist5k"
+    assert made.jobs[0].title == "lr=1e-4 beta1=0.3 data=mnist5k"
     assert manifest.tables[0].columns == ["lr", "beta1"]
     assert manifest.common["gen"] == "1"
-    assert manifest.name.startswith("lr-beta1-")
+    assert manifest.name.startswith("lr_1e-4+5e-5-beta1_0.3+0.5+0.9-")
     made.write()
     record = read_json(made.jobs[0].run.config)
     assert record is not None
@@ -66,8 +69,23 @@ def test_a_grid_is_a_product_over_both_data_sets(plan: Any) -> None:
 
 
 def test_a_sweep_of_one_row_is_named_after_its_arguments(plan: Any) -> None:
-    assert plan("lr=2e-4", "beta1=0.4", "steps=3").manifest.name.startswith("lr-beta1-steps-")
-    assert plan("data=mnist5k").manifest.name.startswith("row-")
+    made = plan("lr=2e-4", "beta1=0.4", "steps=3", "data=mnist5k", "threads=1")
+    assert re.fullmatch(r"lr_2e-4-beta1_0\.4-steps_3-mnist5k-\w{6}", made.manifest.name)
+    assert re.fullmatch(r"row-\w{6}", plan("out=elsewhere").manifest.name)
+    many = plan("gen=1", "lr=0.1,0.2,0.3,0.4", "data=mnist5k")
+    assert many.manifest.name.startswith("gen_1-lr_0.1..0.4-mnist5k-")
+    long = [Axis("gen", ("my/pkg.nets:Tall",)), Axis("command", ("python t.py",))]
+    assert sweep_name([], long, "abc", "x", "outputs") == "gen_Tall-command-abc"
+    long += [Axis("gen_drop", (0.125, 0.25)), Axis("disc_drop", (0.125,))]
+    assert sweep_name([], long, "abc", "x", "o") == "gen-command-gen_drop-disc_drop-abc"
+
+
+def test_a_sweep_keeps_the_name_that_an_earlier_version_gave_it(plan: Any) -> None:
+    made = plan("lr=1e-4,5e-5", "data=mnist5k")
+    old = f"lr-{made.manifest.name[-6:]}"
+    assert made.manifest.name == f"lr_1e-4+5e-5-mnist5k-{old[-6:]}"
+    dataclasses.replace(made.manifest, name=old).write("outputs")
+    assert plan("lr=1e-4,5e-5", "data=mnist5k").manifest.name == old
 
 
 def test_columns_stand_in_the_documents_order_however_typed(plan: Any) -> None:
@@ -136,8 +154,8 @@ def test_missing_data_sets_have_stand_ins_that_are_reported(
     narrow = ("profile=narrow", "precision=fp32")
     assert data_sets_of(plan, *narrow) == ["mnist5k", "toyfaces"]
     said = " ".join(capsys.readouterr().out.split())
-    assert "mnist is not available (set data.root=FOLDER): mnist5k replaces mnist" in said
-    assert "celeba is not available (set data.root=FOLDER): toyfaces replaces celeba" in said
+    assert "data: the files of mnist were not found, so mnist5k takes their place" in said
+    assert "the files of celeba were not found, so toyfaces takes their place" in said
     mnist = f"data.root={files / 'mnist'}"
     assert data_sets_of(plan, *narrow, mnist) == ["mnist", "toyfaces"]
     assert data_sets_of(plan, *narrow, mnist, "digits=mnist5k", "faces=mnist") == [

@@ -188,7 +188,7 @@ def _train(
     )
     prepare(task)
     try:
-        LocalSweep(task, todo).run()
+        LocalSweep(task, todo, total=len(runs)).run()
     except KeyboardInterrupt:
         console.print("\ninterrupted: finished runs are kept; to resume, repeat the command")
         return True

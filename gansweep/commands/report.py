@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gansweep.config import DEFAULTS, PARAMS
 from gansweep.report.formats import FORMATS
-from gansweep.report.render.terminal import print_table
+from gansweep.report.render.terminal import print_best, print_table
 from gansweep.report.table.select import Selection
 from gansweep.report.write import USUAL, update_block, write_report
 from gansweep.store.errors import UserError, one_line_errors
@@ -100,6 +100,7 @@ def main(argv: list[str] | None = None) -> None:
         )
         changed = update_block(report, args.update) if args.update else False
     print_table(report.results.tables)
+    print_best(report.results, args.out)
     report.announce()
     if args.update:
         console.print(f"{args.update}: {'updated' if changed else 'already up to date'}")

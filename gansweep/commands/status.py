@@ -7,7 +7,7 @@ import functools
 import time
 from pathlib import Path
 
-from rich.live import Live
+from rich.console import OverflowMethod
 from rich.text import Text
 
 from gansweep.config import DEFAULTS
@@ -15,9 +15,10 @@ from gansweep.launch.progress import SweepProgress, overall, render, run_progres
 from gansweep.store.errors import one_line_errors
 from gansweep.store.estimate import Estimates, cost_of, total_seconds
 from gansweep.store.find_run import SWEEP, find_sweep, sweeps_by_time
-from gansweep.store.manifest import Manifest, manifest_path, numbered, read_manifest
+from gansweep.store.manifest import Manifest, manifest_path, read_manifest
 from gansweep.store.run import FAILED, Run
 from gansweep.terminal.console import console
+from gansweep.terminal.live import LiveView
 
 WATCH_SECONDS = 1.0  # time between two updates with --watch
 ESTIMATE_SECONDS = 60.0  # time after which finished runs are read again for the time left
@@ -41,18 +42,24 @@ def main(argv: list[str] | None = None) -> None:
     with one_line_errors():
         if args.sweep is None:
             for name in sweeps_by_time(args.out):  # the latest is the last line
-                line = overall(sweep_progress(read_manifest(args.out, name), args.out))
+                manifest = read_manifest(args.out, name)
                 changed = manifest_path(args.out, name).stat().st_mtime
-                planned = time.strftime("  %Y-%m-%d %H:%M", time.localtime(changed))
-                console.print(line.append(planned, style="dim"))
+                line = Text(time.strftime("%Y-%m-%d %H:%M  ", time.localtime(changed)), "dim")
+                line += overall(sweep_progress(manifest, args.out))
+                line.append(f"  {_settings(manifest.command)}", style="dim")
+                # A terminal has a line for each sweep, and a log the whole command.
+                overflow: OverflowMethod = "ellipsis" if console.is_terminal else "ignore"
+                console.print(
+                    line, no_wrap=True, overflow=overflow, soft_wrap=not console.is_terminal
+                )
             return
         manifest = read_manifest(args.out, find_sweep(args.sweep, args.out))
         progress = sweep_progress(manifest, args.out)
         if args.watch and console.is_terminal:
-            with Live(console=console, auto_refresh=False, transient=True) as view:
+            with LiveView() as view:
                 idle = 0
                 while progress.waiting + len(progress.running) and idle < IDLE_UPDATES:
-                    view.update(render(progress), refresh=True)
+                    view.show(render(progress))
                     time.sleep(WATCH_SECONDS)
                     progress = sweep_progress(manifest, args.out)
                     idle = 0 if progress.running else idle + 1
@@ -65,11 +72,10 @@ def main(argv: list[str] | None = None) -> None:
 
 def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
     """Return the progress of a sweep's chosen runs, as their folders show it now."""
-    titles = numbered(manifest.titles)
     progress = SweepProgress(manifest.name, done=0, failed=0, waiting=0, running=[])
     waiting = []
     interrupted = 0
-    for run_id, title in titles.items():
+    for run_id, title in manifest.titles.items():
         run = Run(out, run_id)
         status = run.status()
         if status == "running":
@@ -105,6 +111,11 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
 def _estimates(out: str | Path, kind: str, threads: int, _period: int) -> Estimates:
     """Return the costs of finished runs, cached for a period, as they are read from 900 files."""
     return Estimates(out, kind, threads)
+
+
+def _settings(command: str) -> str:
+    """Return the arguments of a sweep's command, which tell it apart from other sweeps."""
+    return command.removeprefix("python -m gansweep ").removeprefix("-m ")
 
 
 def _print_failures(manifest: Manifest, out: str | Path) -> None:

@@ -54,6 +54,7 @@ def _hydra_main() -> None:
 
 def task(cfg: DictConfig) -> None:
     """Plan one run (without -m), train it unless it is done, and print the path of its picture."""
+    from hydra.core.hydra_config import HydraConfig
     from omegaconf import OmegaConf
 
     from gansweep.components import check_options
@@ -61,8 +62,10 @@ def task(cfg: DictConfig) -> None:
     from gansweep.launch.task import PlannedRun, SweepTask
     from gansweep.planning.changed import report_changed_networks
     from gansweep.planning.compose import flat_options, make_config
+    from gansweep.planning.data_choice import of_one
     from gansweep.planning.identity import check_root, plan_run
     from gansweep.planning.plan import Preparer, keep_record
+    from gansweep.report.table.best import weights_of
     from gansweep.report.table.outcome import read_outcome
     from gansweep.store.find_run import check_planned
     from gansweep.terminal.console import console
@@ -88,6 +91,9 @@ def task(cfg: DictConfig) -> None:
         check_components(config, (data.channels, data.size, data.size), len(data.classes))
         run, record = plan_run(config, data)
         done = PlannedRun(run, "", config.judge != "false", data.name).complete()
+        hydra = HydraConfig.get()
+        if not any(word.startswith("data=") for word in hydra.overrides.task):
+            console.print(of_one(data.name, hydra.runtime.choices["profile"]))
         if config.plan:
             steps = f"{record['identity']['steps']} steps on {data.name}"
             left = "to judge" if run.complete() else "to train"
@@ -108,6 +114,9 @@ def task(cfg: DictConfig) -> None:
             except (stop.Stopped, KeyboardInterrupt) as stopped:
                 console.print(f"{stopped or 'interrupted'}: to resume, type the command again")
                 raise SystemExit(INTERRUPTED) from None
-        if judged := read_outcome(run).judged:
-            console.print(f"judged: {judged}")
+        outcome = read_outcome(run)
+        if outcome.judged:
+            console.print(f"score: {outcome.judged}")
         console.print(f"picture: {run.picture}")
+        if weights := weights_of(outcome, config.out):
+            console.print(f"generator: {weights}")

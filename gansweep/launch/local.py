@@ -39,7 +39,7 @@ def prepare(task: Any) -> SweepTask:
 def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobReturn]:
     """Train the runs that the overrides name, as Hydra's `Launcher.launch`."""
     run_ids = [_value(overrides, "run_id") for overrides in job_overrides]
-    sweep = LocalSweep(task, run_ids)
+    sweep = LocalSweep(task, run_ids, total=len(task.titles()))
     sweep.run()
     return [_job_return(task, overrides) for overrides in job_overrides]
 

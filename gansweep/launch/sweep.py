@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from typing import Any, Protocol
 
-from rich.live import Live
-
 from gansweep.launch import processes
 from gansweep.launch.child import Ended
 from gansweep.launch.devices import find_devices
@@ -20,9 +18,11 @@ from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.store.errors import FailedInOtherSweep, Held, UserError
 from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
 from gansweep.store.run import FAILED, Run
-from gansweep.terminal.console import console
+from gansweep.terminal.console import console, fitted
+from gansweep.terminal.live import LiveView
 from gansweep.training import stop
-from gansweep.training.job import cause_of, execute, one_line, record_failure, summary
+from gansweep.training.job import cause_of, execute, one_line, record_failure
+from gansweep.training.summary import summary
 
 RETRIES = 2  # retries of a run that is killed without having written a new checkpoint
 TICK = 0.25  # seconds between two checks of the running jobs
@@ -86,7 +86,8 @@ Work = Callable[[str, str, str, str, dict[str, Any]], list[str]]
 class LocalSweep:
     """Trains planned runs, and keeps the outcome of each run that ended (see `Feed.ended`).
 
-    feed: the source of runs that are planned whenever a slot is free; work: the function of a job.
+    feed: the source of runs that are planned whenever a slot is free; work: the function of a job;
+    total: the number of runs in the sweep, for the counter of ended runs (0: no counter).
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class LocalSweep:
         run_ids: Sequence[str],
         feed: Feed | None = None,
         work: Work = train_run,
+        total: int = 0,
     ) -> None:
         self.task = task
         self.feed = feed
@@ -114,6 +116,7 @@ class LocalSweep:
         self._costs: dict[str, Cost] = {}
         self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
         self._titles = task.titles()
+        self._total, self._ended = total, total - len(run_ids)
         for run_id in run_ids:
             self._submit(run_id)
         for cost in self._alike:
@@ -189,7 +192,7 @@ class LocalSweep:
                     self._poll_files()
                     processes.reap_strays({r.process.pid for r in self.pool.running})
                     if view is not None:
-                        view.update(render(self.progress()), refresh=True)
+                        view.show(render(self.progress()))
                     if self.pool.stopping and not self.pool.running:
                         break
         except BaseException as error:
@@ -215,7 +218,7 @@ class LocalSweep:
         """Return the live view, or a context of None if the console is no terminal."""
         if not console.is_terminal:
             return nullcontext()
-        return Live(console=console, auto_refresh=False, transient=True)
+        return LiveView()
 
     def _handle(self, running: Running, ended: Ended) -> None:
         """Record the outcome of a job that has ended, or submit the job again."""
@@ -225,8 +228,10 @@ class LocalSweep:
         error = ended.error
         if ended.returned or (error is None and run.complete()):
             lines = ended.result or [f"{title}  {summary(run.read_result())}"]
-            for line in lines[:-1] if self.feed else lines:  # a feed prints its own last line
+            for line in lines[:-1]:
                 console.print(line)
+            if self.feed is None:  # a feed prints its own last line
+                console.print(fitted(f"{self._counter()}{lines[-1]}"))
             self._end(run, "done")
         elif isinstance(error, Held):
             self.in_other_sweeps[run.id] = job
@@ -310,11 +315,17 @@ class LocalSweep:
     def _failed(self, run: Run, why: str, where: str = "") -> None:
         """Print why a run has failed, and record that."""
         reason = run.why_failed() if run.failed() else f"failed: {why}"
-        console.print(f"{self._title(run.id)}  {reason}{where}")
+        console.print(f"{self._counter()}{self._title(run.id)}  {reason}{where}")
         self._end(run, "failed")
         if self.task.fail_fast and not self.pool.stopping:
             console.print("fail_fast: stopping the other runs, which write checkpoints")
             self.pool.stop()
+
+    def _counter(self) -> str:
+        """Count one more ended run of the sweep. Returns `[ 7/12] `, or "" without a counter."""
+        self._ended += 1
+        number = f"{self._ended:>{len(str(self._total))}}/{self._total}"
+        return f"[{number}] " if self._total else ""
 
     def _end(self, run: Run, outcome: str) -> None:
         """Record the outcome of a run."""
@@ -342,7 +353,7 @@ class LocalSweep:
                 continue
             del self.in_other_sweeps[run_id]
             if status == "done" or status in FAILED:
-                console.print(f"{self._title(run_id)}  {status} in another sweep")
+                console.print(f"{self._counter()}{self._title(run_id)}  {status} in another sweep")
                 self._end(run, "done" if status == "done" else "failed")
             else:
                 self.pool.submit(job, first=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gansweep.store.errors import Diverged
-from gansweep.store.manifest import numbered, read_manifest
+from gansweep.store.manifest import read_manifest
 from gansweep.store.records import Result
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
@@ -111,4 +111,4 @@ class SweepTask:
         """
         if not self.name:
             return {}
-        return numbered(read_manifest(self.out, self.name).titles)
+        return read_manifest(self.out, self.name).titles

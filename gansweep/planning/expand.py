@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gansweep.components import is_option, options_of
-from gansweep.config import HYPERPARAMETERS, PARAMS, SHARED, Config, with_values
+from gansweep.config import SHARED, Config, with_values
 from gansweep.planning.compose import Compose, make_config
 from gansweep.planning.overrides import Axis
 from gansweep.planning.row_list import ROLES, Recipe
+from gansweep.planning.sweep_name import changes_results
 from gansweep.terminal.console import console
 from gansweep.training.data import at_hand
 
@@ -61,8 +62,7 @@ class Expander:
     def overridden(self) -> bool:
         """Return whether the command line sets anything that can change a run's results."""
         axes = (*self.data_axes, *self.seed_axes, *self.row_axes)
-        names = {a.name for a in axes}
-        return any(n not in PARAMS or n in ROLES or n in HYPERPARAMETERS for n in names)
+        return any(changes_results(axis.name) for axis in axes)
 
     def varying(self) -> list[str]:
         """Return the names of the row parameters that have several values."""
@@ -138,7 +138,8 @@ class Expander:
         if wanted not in self._substituted:
             self._substituted.add(wanted)
             console.print(
-                f"data: {wanted} is not available (set data.root=FOLDER): {name} replaces {wanted}"
+                f"data: the files of {wanted} were not found, so {name} takes their place "
+                "(data.root=FOLDER names the folder with the files)"
             )
         return name
 

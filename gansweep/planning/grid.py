@@ -127,6 +127,8 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
         f"({', '.join(manifest.pictures)}), {len(plan.jobs) - len(missing)} done{left}, "
         f"{len(todo) - len(finished)} to train{_to_judge(finished)}"
     )
+    if plan.data:
+        console.print(plan.data)
     earlier = read_json(manifest_path(plan.settings.out, manifest.name)) or {}
     if earlier.get("command", manifest.command) != manifest.command and not plan.settings.plan:
         console.print(
@@ -269,7 +271,7 @@ def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
 
 def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> None:
     from gansweep.report import write_report
-    from gansweep.report.render.terminal import print_table
+    from gansweep.report.render.terminal import print_best, print_table
 
     settings, manifest = plan.settings, plan.manifest
     report = write_report(
@@ -285,6 +287,7 @@ def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> No
         console.print(f"{len(done)} of {_count(len(todo), 'run')} {verb} in {seconds:.0f} s")
     for job in failed:
         _print_failure(job.run, job.title)
+    print_best(report.results, settings.out)
     report.announce()
 
 

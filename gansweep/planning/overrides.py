@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import shlex
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gansweep.components import WHOLE, is_option
@@ -24,6 +23,7 @@ from gansweep.config import (
     of_whole,
     unknown_parameter,
 )
+from gansweep.notation import format_float
 from gansweep.planning.own_data import offer
 from gansweep.planning.resources import packaged_choices
 from gansweep.planning.search_path import Choices
@@ -330,7 +330,7 @@ def _text(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return format(Decimal(repr(value)), "f")  # 0.00005 as in the tables, not 5e-05
+        return format_float(value)
     plain = value and all(c.isalnum() or c in "_-./:" for c in value)
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return value if plain else f"'{escaped}'"

@@ -13,12 +13,14 @@ from gansweep.declare import items
 from gansweep.launch.names import SEARCH
 from gansweep.launch.task import PlannedRun
 from gansweep.planning.compose import Compose, make_config
+from gansweep.planning.data_choice import of_list, of_table
 from gansweep.planning.expand import Cell, Expander
 from gansweep.planning.identity import check_root, fault_of, plan_run
 from gansweep.planning.overrides import Axis, as_arguments
 from gansweep.planning.resources import packaged_choices
-from gansweep.planning.row_list import Recipe, read_recipe, select_rows
+from gansweep.planning.row_list import ROLES, Recipe, read_recipe, select_rows
 from gansweep.planning.search_path import Choices
+from gansweep.planning.sweep_name import sweep_name
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.records import RunConfig
@@ -39,7 +41,8 @@ class Plan:
 
     jobs: each run once, in the order of the rows; records: the contents of each job's config.json,
     in the same order; duplicates: the number of runs in chosen rows that repeat an earlier run;
-    measured: whether precision=auto was resolved by a measurement on this machine.
+    measured: whether precision=auto was resolved by a measurement on this machine; data: a line on
+    the data sets, if the command line does not choose them.
     """
 
     manifest: Manifest
@@ -49,6 +52,7 @@ class Plan:
     settings: Config
     duplicates: int = 0
     measured: bool = False
+    data: str = ""
 
     def write(self) -> None:
         """Write the manifest and every run's configuration."""
@@ -182,7 +186,8 @@ def make_plan(
     common = take_common(rows)
     title = recipe.title if recipe else "Grid over " + ", ".join(expander.varying() or ["one row"])
     manifest = Manifest(
-        name=settings.get("name") or _name(recipe, expander, rows),
+        name=settings.get("name")
+        or _name(recipe, expander, rows, settings.get("out", DEFAULTS["out"])),
         title=title,
         command=command_line,
         pictures=list(dict.fromkeys(p for row in rows for p in (*row.runs, *row.invalid))),
@@ -200,7 +205,17 @@ def make_plan(
         make_config(compose({"profile": profile}), settings),
         duplicates,
         any(cell.config.precision == "auto" for _, _, cells in expanded for cell in cells),
+        _data(axes, recipe, profile, [job.data for job in jobs.values()]),
     )
+
+
+def _data(axes: list[Axis], recipe: Recipe | None, profile: str, trained: list[str]) -> str:
+    """Return the line on the data sets of a plan; empty if the command line chooses them."""
+    names = list(dict.fromkeys(trained))
+    if any(axis.name in ("data", *ROLES) for axis in axes):
+        return ""
+    own = recipe is not None and recipe.data != list(ROLES)
+    return of_list(names, recipe.name) if recipe and own else of_table(names, profile)
 
 
 def _announce_size(rows: int) -> None:
@@ -291,12 +306,17 @@ def _tables(recipe: Recipe | None, expander: Expander, sources: list[int]) -> li
     return tables
 
 
-def _name(recipe: Recipe | None, expander: Expander, rows: list[Row]) -> str:
-    """Return the row list's name if nothing is overridden, else a name with a digest."""
+def _name(recipe: Recipe | None, expander: Expander, rows: list[Row], out: str) -> str:
+    """Return the row list's name if nothing is overridden, else a name with a digest.
+
+    out: the output folder, whose sweeps keep the names that earlier versions gave them.
+    """
     if recipe is not None and not expander.overridden():
         return recipe.name
     ids = ",".join(run for row in rows for runs in row.runs.values() for run in runs)
     digest = hashlib.sha256(ids.encode()).hexdigest()[:6]
     given = [axis.name for axis in expander.row_axes if axis.values != (None,)]
     names = [recipe.name] if recipe else (expander.varying() or given or ["row"])[:4]
-    return "-".join([*names, digest])
+    axes = (*expander.row_axes, *expander.data_axes, *expander.seed_axes)
+    first = [recipe.name] if recipe else []
+    return sweep_name(first, axes, digest, "-".join([*names, digest]), out)

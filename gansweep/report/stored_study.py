@@ -14,9 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gansweep.notation import format_measured, format_value
 from gansweep.plugins import METRICS
 from gansweep.report.table.pareto import pareto_front
-from gansweep.report.table.text import format_count, format_measured
+from gansweep.report.table.text import format_count
 from gansweep.store.errors import UserError
 from gansweep.store.passwords import without_password
 
@@ -108,7 +109,7 @@ def value_text(trial: FrozenTrial, metric: str = "") -> str:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return format_value(float(f"{value:.4g}") if isinstance(value, float) else value)
 
 
 def open_storage(url: str | None, folder: Path) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gansweep.declare import items
 from gansweep.launch.names import LAUNCHER
 from gansweep.launch.task import SweepTask
+from gansweep.planning.data_choice import of_one
 from gansweep.report.stored_study import RUNS, counted
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.gan_planner import GanPlanner
@@ -95,6 +96,8 @@ def _run(plan: SearchPlan) -> bool:
         f"running, over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
         f"{settings.pruner if second is None else 'none, as there are two objectives'}"
     )
+    if not plan.typed_data:
+        console.print(of_one(" and ".join(b.data.name for b in plan.bases), plan.profile))
     if abandoned:
         console.print(
             "  1 unfinished trial of a killed search is retried"
@@ -176,6 +179,8 @@ def _preview(plan: SearchPlan) -> None:
 
 def _report(plan: SearchPlan) -> None:
     from gansweep.report import write_report
+    from gansweep.report.render.terminal import print_best
+    from gansweep.report.table.best import weights_of
 
     assert plan.study is not None
     shown = ranked_trials(plan.study)
@@ -207,4 +212,11 @@ def _report(plan: SearchPlan) -> None:
     )
     for line in report.best:
         console.print(line)
+    if len(report.best) == 2:  # the sentence on the best setting, and its command
+        for cell in report.results.rows[0].cells.values():
+            found = [weights_of(run, out) for run in cell.judged[:1]]
+            for path in filter(None, found):
+                console.print(f"its generator: {path}")
+    elif not report.best:
+        print_best(report.results, out)
     report.announce()

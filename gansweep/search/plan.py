@@ -19,6 +19,7 @@ from gansweep.planning.overrides import as_given, read_axes
 from gansweep.planning.plan import Preparer, profile_of, settings_of
 from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
+from gansweep.planning.sweep_name import sweep_name
 from gansweep.report.stored_study import counted
 from gansweep.search.objectives import check_objective, quality
 from gansweep.search.space import (
@@ -43,7 +44,8 @@ class SearchPlan:
     """A search as the command line describes it.
 
     settings: the configuration of the search; bases: one configuration for each data set, whose
-    searched parameters trials replace; labels: the picture column of each.
+    searched parameters trials replace; labels: the picture column of each; typed_data: whether the
+    command line chooses the data.
     """
 
     name: str
@@ -54,6 +56,8 @@ class SearchPlan:
     bases: list[Config]
     labels: list[str]
     prepared: Preparer
+    profile: str
+    typed_data: bool
     study: optuna.Study | None = None
 
     @property
@@ -123,10 +127,19 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         n for n in ("objective", "seeds_per_trial") if values.get(n, DEFAULTS[n]) != DEFAULTS[n]
     }
     overridden = recipe is None or lasting
-    name = values.get("name") or (f"{default}-{digest.hexdigest()[:6]}" if overridden else default)
+    fixed = [axis for axis in axes if axis.name not in SHARED]
+    first, short = [default], digest.hexdigest()[:6]
+    name = values.get("name") or (
+        sweep_name(first, fixed, short, f"{default}-{short}", settings.out)
+        if overridden
+        else default
+    )
     title = recipe.title if recipe else "Search over " + ", ".join(space.names())
     labels = [prepared.label(base) for base in bases]
-    return SearchPlan(name, title, command, settings, space, bases, labels, prepared)
+    typed_data = any(axis.name == "data" for axis in axes)
+    return SearchPlan(
+        name, title, command, settings, space, bases, labels, prepared, profile, typed_data
+    )
 
 
 def shared_by_trials(

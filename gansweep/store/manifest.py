@@ -168,12 +168,3 @@ def _known(kind: Callable[..., T], record: dict[str, Any]) -> T:
     """Return a dataclass of the known fields, as a newer version may have written others."""
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in record.items() if name in names})
-
-
-def numbered(titles: dict[str, str]) -> dict[str, str]:
-    """Return the titles with numbers, such as `[ 3/12] lr=0.0001 data=mnist5k`, by run id."""
-    width = len(str(len(titles)))
-    return {
-        run_id: f"[{number:>{width}}/{len(titles)}] {title}"
-        for number, (run_id, title) in enumerate(titles.items(), 1)
-    }

@@ -359,9 +359,9 @@ class Run:
         """Append the judge's evaluation, with null for numbers that are not finite."""
         append_line(self.evaluations, line)
 
-    def read_evaluations(self) -> list[EvaluationLine]:
-        """Return the judge's evaluations so far, in order."""
-        return with_step(read_lines(self.evaluations))
+    def read_evaluations(self, last: int | None = None) -> list[EvaluationLine]:
+        """Return the judge's evaluations so far, in order, or only the `last` ones."""
+        return with_step(read_lines(self.evaluations, tail=last))
 
     def read_metrics(self, last: int | None = None) -> list[MetricsLine]:
         """Return the complete lines of metrics so far, or only the `last` ones."""

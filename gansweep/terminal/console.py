@@ -42,6 +42,17 @@ class _Console(Console):
 console = _Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
 
 
+def fitted(line: str) -> str:
+    """Leave out the last parts of a line that a terminal would break. Two blanks separate parts.
+
+    The first two parts stay: the title of a run and its result. A log gets the whole line.
+    """
+    parts = line.split("  ")
+    while console.is_terminal and len(parts) > 2 and len("  ".join(parts)) > console.width:
+        parts.pop()
+    return "  ".join(parts)
+
+
 def track(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     """Yield the `total` items of `items`, with a progress bar if the console is a terminal."""
     columns = (

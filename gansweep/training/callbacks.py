@@ -19,7 +19,10 @@ from gansweep.training.ema_profiles import snapshot_steps
 from gansweep.training.memory import peak_memory
 from gansweep.training.post_hoc import save_snapshot
 from gansweep.training.samples import fixed_inputs, save_grid
+from gansweep.training.summary import latest_score
 from gansweep.training.trainee import Trainee, trainee_of
+
+LOSSES = {"loss_d": "loss D", "loss_g": "loss G"}  # what a screen calls them
 
 
 class _Writer(pl.Callback):
@@ -162,8 +165,11 @@ class Bar(pl.Callback):
 
     REDRAW_SECONDS = 0.2
 
-    def __init__(self, title: str, total: int, batch_size: int, metrics: Metrics) -> None:
+    def __init__(
+        self, title: str, total: int, batch_size: int, metrics: Metrics, data_set: str
+    ) -> None:
         self.title = title
+        self.data_set = data_set
         self.total = total
         self.batch_size = batch_size
         self.metrics = metrics
@@ -174,7 +180,7 @@ class Bar(pl.Callback):
             return
         self.bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24 if console.width > 100 else 12),
             TextColumn("{task.completed}/{task.total} steps {task.fields[status]}", markup=False),
             TimeRemainingColumn(),
             console=console,
@@ -196,8 +202,12 @@ class Bar(pl.Callback):
             return
         self._drawn_at = now
         rate = (gan.steps_done - self._first_step) * self.batch_size / (now - self._started_at)
-        losses = " ".join(f"{name} {value:.2f}" for name, value in self.metrics.latest.items())
-        status = f"{rate:,.0f} images/s {losses}"
+        label, score = latest_score(self.metrics.run, self.data_set)
+        parts = [f"{rate:,.0f} images/s", *([f"{label} {score}"] if score else [])]
+        parts += [
+            f"{LOSSES.get(name, name)} {value:.2f}" for name, value in self.metrics.latest.items()
+        ]
+        status = "  ".join(parts if console.width > 100 else parts[1:2] or parts[:1])
         self.bar.update(self.task, completed=gan.steps_done, status=status, refresh=True)
 
     def teardown(self, trainer: pl.Trainer, gan: pl.LightningModule, stage: str) -> None:

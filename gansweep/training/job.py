@@ -7,7 +7,6 @@ launcher. torch is imported only when a job starts.
 
 from __future__ import annotations
 
-import math
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gansweep.components import component_of, identity_of, own_values
 from gansweep.config import Config, from_record
-from gansweep.store.check import number
 from gansweep.store.errors import (
     Diverged,
     FailedInOtherSweep,
@@ -34,6 +32,7 @@ from gansweep.training import stop
 from gansweep.training.data import Prepared, prepare
 from gansweep.training.metrics.registered import missing_metrics
 from gansweep.training.network_source import changed_networks
+from gansweep.training.summary import summary
 
 if TYPE_CHECKING:
     from gansweep.training.checkpoint import Checkpoint
@@ -44,18 +43,6 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r}) was called"
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def summary(result: Result | None) -> str:
-    """Return the line that is printed for a finished run, without its title."""
-    if result is None:
-        return "done"
-    values = {n: number(result, n) for n in ("seconds", "images_per_second", "loss_d", "loss_g")}
-    known = {name: value for name, value in values.items() if value is not None}
-    parts = [f"{known.get('seconds', math.nan):.1f} s"]
-    parts += [f"{known[n]:,.0f} images/s" for n in ("images_per_second",) if n in known]
-    losses = [f"{k} {known[n]:.2f}" for n, k in (("loss_d", "D"), ("loss_g", "G")) if n in known]
-    return "  ".join([*parts, *([f"loss {' '.join(losses)}"] if losses else [])])
 
 
 def execute(

@@ -48,7 +48,7 @@ def caption(results: Results) -> list[str]:
     scripts = any(identity.get("command") is not None for identity in identities)
     lines += [f"{line}." for line in legend(judged, by_scripts=scripts)]
     lines += [f"{line}." for line in (*_metric_columns(results), *_marks(results))]
-    lines += [f"{line}." for picture in results.pictures for line in _dead(results, picture)]
+    lines += [f"{line}." for picture in results.pictures for line in none_alive(results, picture)]
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))
@@ -107,8 +107,8 @@ def _noise(results: Results, picture: str) -> list[str]:
     return [f"{picture}: differences below {least} in {label} can be due to the {source} alone"]
 
 
-def _dead(results: Results, picture: str) -> list[str]:
-    """If no run of a column is alive, count the flags and suggest other settings."""
+def none_alive(results: Results, picture: str) -> list[str]:
+    """Count the flags of a column in which no run is alive, and suggest other settings."""
     judged = [run for row in results.rows for run in row.cells[picture].judged]
     if not judged or any(run.alive for run in judged):
         return []

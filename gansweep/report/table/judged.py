@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gansweep.notation import format_measured
 from gansweep.plugins import METRICS
-from gansweep.report.table.text import format_measured
 from gansweep.store.check import number
 from gansweep.store.records import EmaLength, JudgeRecord, Score
 from gansweep.training.metrics.equilibrium import FLAGS, flag_of

@@ -1,15 +1,14 @@
-"""Format values and headings for tables, in the style of the documents."""
+"""Format parameters, durations and headings for tables."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from gansweep.components import is_option, label_of
 from gansweep.config import PARAMS, parameter
+from gansweep.notation import format_value
 from gansweep.plugins import DATASETS
 from gansweep.store.manifest import NOT_APPLICABLE
 
@@ -17,7 +16,7 @@ UNKNOWN = "–"
 
 
 def format_param(name: str, params: dict[str, Any]) -> str:
-    """Format a parameter: 0.00005 for a number, n/a for a parameter without effect.
+    """Format a parameter: `5e-5` for a number, n/a for a parameter without effect.
 
     The result is UNKNOWN if a newer version has added the parameter and the run is older.
     """
@@ -29,16 +28,6 @@ def format_param(name: str, params: dict[str, Any]) -> str:
     return format_value(value)
 
 
-def format_value(value: Any) -> str:
-    """Format a value: numbers without exponent, booleans as yes and no, text unchanged."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        text = format(Decimal(repr(value)), "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    return str(value)
-
-
 def format_data(config: Mapping[str, Any]) -> str:
     """Return the data set of a config.json, with its note or its options in parentheses."""
     name = config["data"]["name"]
@@ -48,22 +37,6 @@ def format_data(config: Mapping[str, Any]) -> str:
            if n.startswith("data.")]  # fmt: skip
     inside = ", ".join(filter(None, [note, *own]))
     return f"{name} ({inside})" if inside else name
-
-
-def format_measured(value: float, digits: int, error: float | None = None) -> str:
-    """Format a value with `digits` decimals, or as many as its standard error supports if fewer."""
-    if error is not None and math.isfinite(error) and error > 0:
-        digits = min(digits, _meaningful_digits(error))
-    return f"{round(value, digits):,.{max(digits, 0)}f}"
-
-
-def _meaningful_digits(error: float) -> int:
-    """Return the meaningful decimals for a standard error; negative if tens are not meaningful.
-
-    The error keeps two digits if these are below 36, else one (the Particle Data Group's rule).
-    """
-    exponent = math.floor(math.log10(error))
-    return (1 if error / 10**exponent < 3.55 else 0) - exponent
 
 
 def format_count(number: int, noun: str) -> str:
