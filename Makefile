@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Every target installs what it needs into .venv, once.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint table bench clean
+.PHONY: help demo test test-slow lint table docs reference picture bench clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,12 +26,24 @@ lint: .venv/ready-dev ## check the formatting, and run ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-table: .venv/ready ## train what is missing of the 39 rows (MNIST=… OLIVETTI=…), and update README.md
+table: .venv/ready ## train what is missing of the 39 rows (MNIST=… OLIVETTI=…), and update the tables
 	$(BIN)/python -m gansweep -m sweep=readme_table name=readme_olivetti \
 		data=mnist,images data.root=$(MNIST):$(OLIVETTI)
 	$(BIN)/python -m gansweep report readme_olivetti --thumbnail last --format markdown \
 		--to reports/readme_olivetti_last
-	$(BIN)/python -m gansweep report readme_olivetti --update README.md
+	$(BIN)/python -m gansweep report readme_olivetti --update docs/results.md
+	$(BIN)/python -m gansweep report readme_olivetti --best 4 --format markdown \
+		--columns gen,disc,smooth,alpha,batch_size,z_dim,lr,beta1 \
+		--to reports/readme_olivetti_best --update README.md
+
+docs: .venv/ready-docs ## build the site of the documentation into build/site, and check its links
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+reference: .venv/ready ## write docs/reference/ from the declarations
+	$(BIN)/python docs/_make/reference.py
+
+picture: .venv/ready-docs ## record a sweep and its gallery into docs/sweep.webp (needs chromium)
+	$(BIN)/python docs/_make/picture.py
 
 bench: .venv/ready-bench ## measure against other launchers (ONLY="step sweeps …"), and write reports/benchmarks/
 	$(BIN)/python -m benchmarks $(ONLY)
@@ -50,6 +62,10 @@ clean: ## remove .venv, and keep runs and reports
 
 .venv/ready-dev: .venv/ready
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/ready-docs: .venv/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 .venv/ready-bench: .venv/ready
