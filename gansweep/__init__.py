@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         penalty,
     )
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _DECORATORS = (
     "dataset", "discriminator", "generator", "logger", "loss", "metric", "optimizer", "option",
     "penalty",

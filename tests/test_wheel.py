@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import gansweep
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -47,6 +49,19 @@ def test_the_files_of_the_wheel(unpacked: Path) -> None:
     ):  # fmt: skip
         assert name in names
     assert {name.split("/")[0].split("-")[0] for name in names} == {"gansweep", "hydra_plugins"}
+    for folder, place in (("gansweep", ""), ("conf", "gansweep/"), ("sweeps", "gansweep/")):
+        for path in (ROOT / folder).rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                assert place + path.relative_to(ROOT).as_posix() in names
+
+
+def test_the_wheel_describes_itself(unpacked: Path) -> None:
+    (path,) = unpacked.glob("*.dist-info/METADATA")
+    head, _, readme = path.read_text(encoding="utf-8").partition("\n\n")
+    assert f"Version: {gansweep.__version__}\n" in head
+    assert "Requires-Python: >=3.10" in head
+    assert "Classifier: Topic :: Scientific/Engineering :: Image Processing" in head
+    assert readme.startswith("# gansweep")
 
 
 def test_the_wheel_finds_its_configurations_from_any_folder(unpacked: Path, tmp_path: Path) -> None:
