@@ -25,12 +25,14 @@ BENCHMARKS = {
     "growth": ("growth", "growth"),
     "reports": ("reports", "reports"),
     "coordinates": ("coordinates", "coordinates"),
+    "versus": ("versus", "versus"),
 }
 NOT_ASKED = (
     "paper",
     "transfer",
     "trust",
     "equilibrium",
+    "versus",
 )  # These need hours without a GPU, or a finished sweep.
 USUAL = [name for name in BENCHMARKS if name not in NOT_ASKED]
 

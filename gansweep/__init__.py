@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         SweepError,
         UserError,
         interval,
+        load_export,
         open,
         run,
         sweep,
@@ -60,7 +61,7 @@ _DECORATORS = (
 )  # fmt: skip
 _PYTHON = (
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError",
-    "interval", "open", "run", "sweep",
+    "interval", "load_export", "open", "run", "sweep",
 )  # fmt: skip
 _PLACES = {
     **dict.fromkeys(_DECORATORS, "gansweep.register"),
@@ -68,8 +69,8 @@ _PLACES = {
 }
 __all__ = [
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError", "dataset", "discriminator",
-    "generator", "interval", "logger", "loss", "metric", "open", "optimizer", "option", "penalty",
-    "run", "sweep",
+    "generator", "interval", "load_export", "logger", "loss", "metric", "open", "optimizer",
+    "option", "penalty", "run", "sweep",
 ]  # fmt: skip
 
 

@@ -63,6 +63,13 @@ class RunSettings:
         null="ten times a run",
         group="machine",
     )
+    keep_states: float = param(
+        2.0,
+        "GiB for the final states of finished runs, the latest ones, from which extend continues "
+        "them; 0: none",
+        low=0,
+        group="machine",
+    )
     logger: str | None = param(
         None,
         "also write losses, distances and pictures to these trackers: logger=tensorboard,csv",
@@ -151,6 +158,24 @@ class SweepSettings:
         group="execution of sweeps",
     )
 
+    json: bool = param(
+        False,
+        "with plan=true, print the plan as JSON alone (--json for short)",
+        group="execution of sweeps",
+    )
+    quiet: bool = param(
+        False,
+        "print errors and failed runs only",
+        group="execution of sweeps",
+    )
+    on_done: str | None = param(
+        None,
+        "shell command at the end of a sweep, as in on_done='notify-send \"$GANSWEEP_NAME: "
+        "$GANSWEEP_DONE done\"'",
+        null="none",
+        group="execution of sweeps",
+    )
+
 
 @dataclass
 class SearchSettings:
@@ -166,6 +191,13 @@ class SearchSettings:
         40,
         "total number of trials, including those of earlier calls",
         low=1,
+        group="searches",
+    )
+    budget: str | None = param(
+        None,
+        "time after which a search starts no further trial, as in budget=2h; without trials=, only "
+        "the time ends it",
+        null="trials decide",
         group="searches",
     )
     sampler: str = param("tpe", "method that proposes settings", choices=SAMPLERS, group="searches")

@@ -598,3 +598,23 @@ def test_a_search_judges_finished_runs_of_judge_false(cli: Cli, tmp_path: Path) 
     recorded = read_manifest(tmp_path / "outputs", "q").command
     assert "hydra/sweeper=gansweep_search" in recorded, "as nothing else says that it is a search"
     assert "2 trials complete, 0 pruned, 0 failed" in done.stdout
+
+
+def test_a_search_ends_by_time(cli: Cli, tmp_path: Path) -> None:
+    """The last trial gets all its seeds, also in a single slot."""
+    words = (*SEARCH[:-1], "seeds_per_trial=2", "jobs_per_device=1", "name=timed")
+    assert "budget=2: write a time with its unit" in one_line_error(cli(*words, "budget=2"))
+    planned = cli(*words, "budget=3s", "plan=true")
+    assert planned.stdout.startswith("search timed: 3s\n")
+    assert (
+        "search timed: 9 trials within 3s"
+        in cli(*words, "budget=3s", "trials=9", "plan=true").stdout
+    )
+    started = time.monotonic()
+    done = cli(*words, "budget=3s")
+    assert done.returncode in (0, 1), done.stderr
+    assert time.monotonic() - started < 60
+    study = read_study(None, "timed", tmp_path / "outputs/sweeps/timed/manifest.json")
+    states = Counter(trial.state for trial in study.get_trials(deepcopy=False))
+    assert states[TrialState.COMPLETE] >= 1
+    assert states[TrialState.RUNNING] == 0

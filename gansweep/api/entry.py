@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gansweep.api.command_line import arguments, interval
 from gansweep.api.results import Results
 from gansweep.api.run import Run
 from gansweep.api.sweep import Plan, Sweep, SweepError, make_sweep
 from gansweep.config import DEFAULTS
+from gansweep.report.table.address import runs_of
 from gansweep.store.errors import UserError
-from gansweep.store.find_run import find_runs, find_sweep
+from gansweep.store.find_run import find_sweep
 from gansweep.store.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "Plan", "Results", "Run", "Sweep", "SweepError", "UserError",
-    "interval", "open", "run", "sweep",
+    "interval", "load_export", "open", "run", "sweep",
 ]  # fmt: skip
 
 
@@ -68,14 +72,25 @@ def run(
 ) -> Run:  # fmt: skip
     """Return one run.
 
-    name: its id, a beginning of its id, its folder, or SWEEP/ROW as the table numbers it; data,
-    seed: which of the runs of a row; out: the folder of runs. Raises UserError if there is no such
-    run, or more than one.
+    name: its id, a beginning of its id, its folder, SWEEP/ROW as the table numbers it, or
+    SWEEP/best; data, seed: which of the runs of a row; out: the folder of runs. Raises UserError
+    if there is no such run, or more than one.
     """
-    runs = [Run(folder) for folder in find_runs(str(name), out)]
+    runs = [Run(folder) for folder in runs_of(str(name), out)]
     fitting = [run for run in runs if run.is_on(data, seed)]
     if len(fitting) == 1:
         return fitting[0]
     listed = ", ".join(f"{run.id} ({run.params['data']}, seed {run.seed})" for run in runs[:8])
     which = f"{len(fitting)} runs fit" if fitting else "no run fits"
     raise UserError(f"{name}: {which}; choose with data= and seed= one of {listed}")
+
+
+def load_export(path: str | Path) -> nn.Module:
+    """Return the generator of a `.safetensors` file that `gansweep export` has written.
+
+    It is in evaluation mode on the CPU; `Run.generator` says what it maps. The run is not needed,
+    and a network of the user must be importable. Raises UserError if the file cannot be used.
+    """
+    from gansweep.training.exports.write import load_export
+
+    return load_export(path)

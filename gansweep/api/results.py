@@ -15,12 +15,12 @@ from gansweep.launch.progress import overall
 from gansweep.report.formats import FORMATS
 from gansweep.report.render.files import inline_files
 from gansweep.report.render.html_table import render
+from gansweep.report.table.address import best_of, check_picture
 from gansweep.report.table.collect import Reader, collect, mark_results
 from gansweep.report.table.collect import Results as Report
-from gansweep.report.table.picture_column import picture_columns
 from gansweep.report.table.select import Selection
 from gansweep.report.write import USUAL, write_report
-from gansweep.store.errors import UserError, choices_hint
+from gansweep.store.errors import UserError
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import FAILED
 from gansweep.store.run import Run as Folder
@@ -65,7 +65,7 @@ class Results:
         them. on: the picture column that gives their values. Raises UserError for an unknown name.
         """
         report = self._report()
-        _check_picture(on, report)
+        check_picture(on, report)
         return frames.table(report, columns, on)
 
     def best(self, on: str | None = None) -> Run:
@@ -74,18 +74,7 @@ class Results:
         on: the picture column that ranks the rows, by default the first. Runs with a severe flag,
         such as collapsed, do not count. Raises UserError if no run is left.
         """
-        report = self._report()
-        _check_picture(on, report)
-        column = next(c for c in picture_columns(report, self.out) if on in (None, c.heading))
-        alive = [row for row in column.ranked if column.alive(row)]
-        if not alive:
-            found = f"all {len(column.ranked)} evaluated rows have a severe flag"
-            none = "no row has been evaluated"
-            raise UserError(
-                f"{self.name} has no best row on {column.heading}: "
-                f"{found if column.ranked else none}; runs() has all runs"
-            )
-        return Run(column.run(column.judged(alive[0])[0]))
+        return Run(best_of(self.names, self.out, on).run)
 
     def runs(self) -> list[Run]:
         """Return all runs in the order of the rows, each once."""
@@ -164,12 +153,6 @@ class Results:
 
     def _report(self) -> Report:
         return collect([read_manifest(self.out, name) for name in self.names], Reader(self.out))
-
-
-def _check_picture(on: str | None, report: Report) -> None:
-    """Raise UserError if there is no picture column `on`."""
-    if on is not None and on not in report.pictures:
-        raise UserError(f"on={on!r}: {choices_hint(on, report.pictures)}")
 
 
 def _cell_number() -> Any:

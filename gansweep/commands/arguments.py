@@ -21,6 +21,7 @@ from gansweep.planning.overrides import (
 )
 from gansweep.planning.search_path import Choices, choices_for
 from gansweep.store.errors import UserError, choices_hint, nearest
+from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -75,14 +76,34 @@ def checked(arguments: list[str]) -> list[str]:
         if f"hydra/sweeper={SEARCH}" in overrides:  # the search reads its ranges itself
             read = [o for o in overrides if not is_searched(o)]
         axes = {axis.name: axis for axis in read_axes(read, multirun=True, choices=choices)}
+        _set_output(axes, searches=f"hydra/sweeper={SEARCH}" in overrides)
         return [*rest, *(for_hydra(_whole(o, axes)) for o in overrides)]
     axes = {axis.name: axis for axis in read_axes(given, multirun=False, choices=choices)}
+    _set_output(axes)
     lists = {name: axis.values[0] for name, axis in axes.items() if name in LISTS}
     # Hydra takes text with commas in quotes, which `as_arguments` adds.
     given = [as_arguments({n: lists[n]})[0] if (n := _name(o)) in lists else o for o in given]
     # A sweep reads its axes itself. For a single run, Hydra needs the implied values too.
     implied = {name: a.values[0] for name, a in axes.items() if name not in map(_name, given)}
     return [*rest, *(for_hydra(_whole(o, axes)) for o in given), *as_arguments(implied)]
+
+
+def _set_output(axes: dict[str, Axis], searches: bool = False) -> None:
+    """Let the console be quiet, or leave standard output to JSON, before anything is printed.
+
+    Raises UserError if JSON is asked for without plan=true, or for a search.
+    """
+
+    def asked(name: str) -> bool:
+        return name in axes and axes[name].values == (True,)
+
+    console.quiet = asked("quiet")
+    if asked("json"):
+        if searches:
+            raise UserError("--json: a search has no list of runs; it is for the plan of a grid")
+        if not asked("plan"):
+            raise UserError("--json prints the plan of a sweep: add plan=true")
+        console.stderr = True
 
 
 def _plain(word: str) -> str:

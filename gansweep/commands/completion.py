@@ -24,9 +24,11 @@ SWEEP_COMMANDS = (
     "status",
     "resume",
     "confirm",
+    "extend",
+    "clean",
 )  # their argument is a sweep
 RUN_COMMANDS = ("show", "diff", "judge")  # their argument is a run
-EITHER_COMMANDS = ("export",)  # their argument is a sweep or a run
+EITHER_COMMANDS = ("sample", "export", "versus")  # their argument is a sweep or a run
 
 
 def extend_hydra_completion() -> None:

@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Any
 
+from gansweep.commands.again import PLAN, RETRY, missing_runs, train
+from gansweep.commands.as_json import add_json, only_json
 from gansweep.components import is_option
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record, with_values
-from gansweep.launch.task import PlannedRun, SweepTask
+from gansweep.launch.task import PlannedRun
 from gansweep.planning.identity import plan_run
 from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common
@@ -25,17 +27,16 @@ from gansweep.plugins import METRICS
 from gansweep.report.table.judged import distance
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread
+from gansweep.store.answers import ConfirmAnswer
 from gansweep.store.check import number
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep
+from gansweep.store.json_files import print_json
 from gansweep.store.manifest import Manifest, Row, Table, read_manifest
 from gansweep.store.records import RunConfig
-from gansweep.store.run import Run, now
+from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training.metrics.registered import primary_and_second
-
-RETRY = "retry=failed"
-PLAN = "plan=true"
 
 
 @dataclass
@@ -78,7 +79,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
     )
+    add_json(parser)
     args = parser.parse_intermixed_args(argv)
+    only_json(args.json)
     with one_line_errors():
         args.retry = RETRY in args.overrides
         args.values = _values([word for word in args.overrides if word not in (RETRY, PLAN)])
@@ -160,39 +163,19 @@ def _train(
     manifest: Manifest, candidates: list[Candidate], args: argparse.Namespace, column: str
 ) -> bool:
     """Train every candidate with every fresh seed. Returns whether training was interrupted."""
-    from gansweep.launch.local import prepare
-    from gansweep.launch.sweep import LocalSweep
-
     titles: dict[str, str] = {}
     for candidate, seed, run, record in _plan(manifest, candidates, args):
         keep_record(run, record)
         candidate.runs.append(run)
         titles[run.id] = f"row {candidate.row} seed={seed}"
-    name = _name(manifest, args)
     runs = [run for candidate in candidates for run in candidate.runs]
-    judged = [PlannedRun(run, titles[run.id], judged=True) for run in runs]
-    missing = [job.run for job in judged if not job.complete()]
-    todo = [run.id for run in missing if args.retry or not run.failed()]
-    failed = len(missing) - len(todo)
-    left = f", {failed} failed before ({RETRY} trains them again)" if failed else ""
-    _manifest(manifest, candidates, args, column, titles).write(args.out)
+    jobs = [PlannedRun(run, titles[run.id], judged=True) for run in runs]
+    todo, counts = missing_runs(jobs, retry=args.retry)
     console.print(
-        f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds, "
-        f"{len(runs) - len(missing)} done{left}, {len(todo)} to train"
+        f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds, {counts}"
     )
-    if not todo:
-        return False
-    base = candidates[0].config
-    task = SweepTask(
-        name=name, out=args.out, planned=now(), device=base.device, threads=base.threads
-    )
-    prepare(task)
-    try:
-        LocalSweep(task, todo, total=len(runs)).run()
-    except KeyboardInterrupt:
-        console.print("\ninterrupted: finished runs are kept; to resume, repeat the command")
-        return True
-    return False
+    confirmed = _manifest(manifest, candidates, args, column, titles)
+    return train(confirmed, todo, candidates[0].config)
 
 
 def _plan(
@@ -258,7 +241,24 @@ def _report(
     confirmed.write(args.out)
     report = write_report(confirmed.name, out=args.out, reports=args.reports)
     report.announce()
-    return all(run.complete() for candidate in candidates for run in candidate.runs)
+    complete = all(run.complete() for candidate in candidates for run in candidate.runs)
+    if args.json:
+        answer: ConfirmAnswer = {
+            "metric": metric, "rows": [], "complete": complete, "manifest": confirmed.name
+        }  # fmt: skip
+        for candidate, row in zip(candidates, confirmed.rows, strict=True):
+            answer["rows"].append(
+                {
+                    "row": candidate.row,
+                    "before": candidate.before,
+                    "values": candidate.after,
+                    "alive": candidate.alive,
+                    "holds": row.facts["holds"],
+                    "runs": [run.id for run in candidate.runs],
+                }
+            )
+        print_json(answer)
+    return complete
 
 
 def _manifest(

@@ -9,13 +9,17 @@ from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
+from gansweep.commands.as_json import add_json, only_json
 from gansweep.commands.show import parameters, provenance, results
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, KNOWN, RENAMED
+from gansweep.report.table.address import runs_of
 from gansweep.report.table.older import trained_with
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.text import format_value
+from gansweep.store.answers import DiffAnswer
 from gansweep.store.errors import one_line_errors
-from gansweep.store.find_run import WAYS, find_runs
+from gansweep.store.find_run import WAYS
+from gansweep.store.json_files import print_json
 from gansweep.store.records import RunConfig
 from gansweep.terminal.console import console
 from gansweep.terminal.pictures import can_draw, draw
@@ -37,13 +41,38 @@ def main(argv: list[str] | None = None) -> None:
         "--picture", action=argparse.BooleanOptionalAction, default=None,
         help="draw the sample grids (default: if the terminal has enough colours)",
     )  # fmt: skip
+    add_json(parser)
     args = parser.parse_args(argv)
+    only_json(args.json)
     with one_line_errors():
-        pair = [read_outcome(find_runs(text, args.out)[0]) for text in (args.one, args.other)]
+        pair = [read_outcome(runs_of(text, args.out)[0]) for text in (args.one, args.other)]
+        if args.json:
+            answer = differences(*pair)
+            print_json(answer)
+            raise SystemExit(0 if answer["same"] else 1)
         differing = show_differences(*pair)
         if can_draw() if args.picture is None else args.picture:
             _draw(pair)
     raise SystemExit(1 if differing else 0)
+
+
+def differences(one: Outcome, other: Outcome) -> DiffAnswer:
+    """Return what differs, by label, with null for what a run does not have."""
+
+    def differing(left: dict[str, str], right: dict[str, str]) -> dict[str, list[str | None]]:
+        labels = dict.fromkeys([*left, *right])
+        pairs = {label: [left.get(label), right.get(label)] for label in labels}
+        return {label: pair for label, pair in pairs.items() if pair[0] != pair[1]}
+
+    left, right = map(_parameters, _comparable(one, other))
+    parameters = differing(left | _unknown(one, other), right | _unknown(other, one))
+    return {
+        "runs": [one.run_id, other.run_id],
+        "same": not parameters,
+        "parameters": parameters,
+        "results": differing(results(one), results(other)),
+        "origin": differing(_origin(one), _origin(other)),
+    }
 
 
 def show_differences(one: Outcome, other: Outcome) -> bool:

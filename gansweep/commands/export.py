@@ -1,16 +1,18 @@
-"""`python -m gansweep export NAME`: write the runs of a sweep to a tracker, from their files."""
+"""`python -m gansweep export`: write runs to a tracker, or the weights of a run to files."""
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
 
+from gansweep.commands.export_weights import add_options, export_files, wanted
 from gansweep.config import DEFAULTS
 from gansweep.declare import items
 from gansweep.loading import load_plugins, plugin_names
 from gansweep.plugins import LOGGERS
+from gansweep.report.table.address import runs_named
 from gansweep.store.errors import Held, UserError, one_line_errors
-from gansweep.store.find_run import SWEEP, WAYS, runs_named
+from gansweep.store.find_run import SWEEP, WAYS
 from gansweep.store.run import Run
 from gansweep.terminal.console import console, track
 
@@ -21,8 +23,9 @@ SENT, KNOWN, RUNNING, EMPTY = "exported", "there already", "running now", "not t
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep export",
-        description="Write the parameters, losses, distances and pictures of runs to trackers. "
-        "A repeated export writes only what is new.",
+        description="Write the parameters, losses, distances and pictures of runs to trackers; a "
+        "repeated export writes only what is new. Or write the weights of one run for other "
+        "programs, with a model card; each file is checked by the images that it draws.",
         epilog="; ".join(f"{entry.name}: {entry.help}" for entry in LOGGERS),
     )
     parser.add_argument("name", nargs="+", help=f"{SWEEP}; or {WAYS}")
@@ -36,9 +39,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--plugins", metavar="MODULES", help="modules to import first, which register trackers"
     )
+    add_options(parser)
     args = parser.parse_args(argv)
     with one_line_errors():
         load_plugins(plugin_names(args.plugins))
+        if formats := wanted(args):
+            export_files(formats, args)
+            return
         trackers = list(dict.fromkeys(items(",".join(args.to or [DEFAULT]))))
         for tracker in trackers:
             LOGGERS.check("--to", tracker)

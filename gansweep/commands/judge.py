@@ -1,28 +1,34 @@
-"""`python -m gansweep judge RUN|CHECKPOINT|FOLDER`: score existing weights or pictures."""
+"""`python -m gansweep judge RUN|CHECKPOINT|FOLDER…`: score existing weights or pictures."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from gansweep.commands.judge_steps import judge_steps, steps_of
 from gansweep.config import DEFAULTS
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
+from gansweep.report.table.address import runs_of
 from gansweep.store.errors import UserError, one_line_errors
-from gansweep.store.find_run import find_runs
-from gansweep.store.json_files import finite
+from gansweep.store.find_run import BEST
+from gansweep.store.json_files import print_json
 from gansweep.terminal.console import console
 
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gansweep judge",
-        description="Score a finished run, one of its checkpoints, or any folder of pictures.",
+        description="Score a finished run, one of its checkpoints, or any folder of pictures. Of "
+        "folders with pictures of several steps, as other programs write them, show the curve, the "
+        "best step and the flags, and write a table and a gallery.",
     )
     parser.add_argument(
-        "what", help="a run's id or folder, SWEEP/ROW, a .ckpt file in a run's folder, or a folder"
+        "what",
+        nargs="+",
+        help="a run's id or folder, SWEEP/ROW, SWEEP/best, a .ckpt file in a run's folder, or a "
+        "folder; several folders with pictures by step become the rows of one table",
     )
     parser.add_argument(
         "--images", type=int, default=2000, help="number of generated images (default %(default)s)"
@@ -39,6 +45,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)"
     )
+    parser.add_argument(
+        "--by-step", action="store_true",
+        help="a folder has pictures by step: grids STEP.png, or folders STEP/ (without it, only "
+        "samples/STEP.npz or .png and STEP.npz are understood so)",
+    )  # fmt: skip
+    parser.add_argument("--name", help="the name of the table of folders with pictures by step")
+    parser.add_argument(
+        "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
+    )
     for name, metrics in (
         ("inception", "FID and KID"),
         ("dinov2", "distances in DINOv2's features"),
@@ -53,6 +68,11 @@ def main(argv: list[str] | None = None) -> None:
     with one_line_errors():
         if args.images < 100:
             raise UserError(f"--images {args.images} are too few for a distance; use 100 or more")
+        if folders := steps_of(args):
+            judge_steps(folders, args)
+            return
+        if len(args.what) > 1:
+            raise UserError("several arguments are for folders with pictures by step; see --help")
         # Imported here, so that an invalid option is refused without waiting for torch.
         from gansweep.training.metrics.published import NETS, published_features
         from gansweep.training.rescore import score_existing
@@ -62,7 +82,7 @@ def main(argv: list[str] | None = None) -> None:
             raise UserError(f"choose one of --{' and --'.join(requested)}")
         published = next((published_features(n, w or None) for n, w in requested.items()), None)
         scores: dict[str, dict[str, Any]] = {}
-        targets = _targets(args.what, args.out)
+        targets = _targets(args.what[0], args.out)
         for target in targets:
             found = score_existing(
                 target,
@@ -76,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
             run = f"{Path(target).name}/" if len(targets) > 1 else ""
             scores |= {f"{run}{file}": score for file, score in found.items()}
     if args.json:
-        print(json.dumps(finite(scores), indent=2))
+        print_json(scores)
         return
     for name, score in scores.items():
         shown = {k: v for k, v in score.items() if k not in ("class_shares", "modes", "distinct")}
@@ -84,9 +104,10 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _targets(what: str, out: str) -> list[str]:
-    """Return the folders of the runs of SWEEP/ROW, or `what` itself."""
-    if not Path(what).exists() and what.rpartition("/")[2].isdigit() and "/" in what:
-        return [str(run.folder) for run in find_runs(what, out)]
+    """Return the folders of the runs of SWEEP/ROW or SWEEP/best, or `what` itself."""
+    sweep, _, row = what.rpartition("/")
+    if sweep and (row.isdigit() or row == BEST) and not Path(what).exists():
+        return [str(run.folder) for run in runs_of(what, out)]
     return [what]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from gansweep.commands.as_json import add_json, only_json, report_answer
 from gansweep.config import DEFAULTS, PARAMS
 from gansweep.report.formats import FORMATS
 from gansweep.report.render.terminal import print_best, print_table
@@ -12,6 +13,7 @@ from gansweep.report.table.select import Selection
 from gansweep.report.write import USUAL, update_block, write_report
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep
+from gansweep.store.json_files import print_json
 from gansweep.terminal.console import console
 
 EPILOG = """examples:
@@ -75,7 +77,9 @@ def main(argv: list[str] | None = None) -> None:
         "--update", type=Path, metavar="README.md",
         help="also replace the table between <!-- gansweep:SWEEP --> and <!-- /gansweep:SWEEP -->",
     )  # fmt: skip
+    add_json(parser)
     args = parser.parse_args(argv)
+    only_json(args.json)
     with one_line_errors():
         formats = [name.strip() for name in args.format.split(",") if name.strip()]
         for name in formats:
@@ -99,6 +103,9 @@ def main(argv: list[str] | None = None) -> None:
             storage=args.storage,
         )
         changed = update_block(report, args.update) if args.update else False
+    if args.json:
+        print_json(report_answer(report))
+        return
     print_table(report.results.tables)
     print_best(report.results, args.out)
     report.announce()

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import shlex
 from contextlib import suppress
 
-from gansweep.commands import confirm, train
+from gansweep.commands import train
+from gansweep.commands.again import PLAN, RETRY
 from gansweep.config import DEFAULTS
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.store.manifest import read_manifest
 from gansweep.terminal.console import console
+
+# Commands that write a manifest, and what resumes in words.
+REPEATING = {
+    "confirm": "a confirmation", "extend": "an extension", "versus": "a comparison",
+    "judge": "a judgement",
+}  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,15 +40,17 @@ def main(argv: list[str] | None = None) -> None:
     with one_line_errors():
         command = read_manifest(args.out, find_sweep(args.sweep, args.out)).command
         arguments = _arguments(command)
-        confirmed = arguments[:1] == ["confirm"]
-        other = [word for word in args.override if word not in (confirm.RETRY, confirm.PLAN)]
-        if confirmed and other:
-            raise UserError(f"a confirmation resumes with its own parameters: leave out {other[0]}")
+        command_name = arguments[0] if arguments[0] in REPEATING else ""
+        valid = (RETRY, PLAN) if command_name != "judge" else ()
+        other = [word for word in args.override if word not in valid]
+        if command_name and other:
+            what = REPEATING[command_name]
+            raise UserError(f"{what} resumes with its own parameters: leave out {other[0]}")
     given = {word.split("=")[0] for word in args.override}
     arguments = [a for a in arguments if a.split("=")[0] not in given] + args.override
     console.print(shlex.join(["python", "-m", "gansweep", *arguments]))
-    if confirmed:
-        confirm.main(arguments[1:])
+    if command_name:
+        importlib.import_module(f"gansweep.commands.{command_name}").main(arguments[1:])
     else:
         train.main(arguments)
 

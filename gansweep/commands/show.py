@@ -9,12 +9,16 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from gansweep.commands.as_json import add_json, only_json, run_answer
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, ordered, parameter
+from gansweep.report.table.address import runs_of
 from gansweep.report.table.columns import RESULTS
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.text import format_data, format_param, format_value
 from gansweep.store.errors import UserError, one_line_errors
-from gansweep.store.find_run import WAYS, find_runs
+from gansweep.store.extension import read_parent
+from gansweep.store.find_run import WAYS
+from gansweep.store.json_files import print_json
 from gansweep.store.records import LayerRate
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
@@ -44,9 +48,14 @@ def main(argv: list[str] | None = None) -> None:
         "--animate", type=Path, metavar="FILE",
         help="animate the samples of fixed latents during training as FILE.webp or FILE.gif",
     )  # fmt: skip
+    add_json(parser)
     args = parser.parse_args(argv)
+    only_json(args.json)
     with one_line_errors():
-        runs = find_runs(args.run, args.out)
+        runs = runs_of(args.run, args.out)
+        if args.json:
+            print_json([run_answer(run, read_outcome(run)) for run in runs])
+            return
         if args.animate is not None:
             _animate(runs, args.animate)
             return
@@ -76,7 +85,7 @@ def show(run: Run, everything: bool, picture: bool) -> None:
         networks = outcome.environment["rates"]
         _section("learning rates of the generator", rates(networks["generator"]))
         _section("learning rates of the discriminator", rates(networks["discriminator"]))
-    _section("provenance", provenance(outcome))
+    _section("provenance", provenance(outcome) | _parent(run))
     _section("attempts", _attempts(run))
     for line in outcome.log:
         console.print(Text(line, style="dim"))
@@ -133,6 +142,12 @@ def provenance(outcome: Outcome) -> dict[str, str]:
     if packages:
         found["packages"] = ", ".join(f"{name} {version}" for name, version in packages.items())
     return found
+
+
+def _parent(run: Run) -> dict[str, str]:
+    """Return from which run this one was continued, if it was."""
+    parent = read_parent(run)
+    return {"continues": f"run {parent['run']} from step {parent['step']}"} if parent else {}
 
 
 def _attempts(run: Run) -> dict[str, str]:

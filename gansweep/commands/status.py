@@ -10,13 +10,17 @@ from pathlib import Path
 from rich.console import OverflowMethod
 from rich.text import Text
 
+from gansweep.commands.as_json import add_json, only_json, status_answer
 from gansweep.config import DEFAULTS
 from gansweep.launch.progress import SweepProgress, overall, render, run_progress
+from gansweep.store.answers import StatusAnswer, StatusRun
 from gansweep.store.errors import one_line_errors
 from gansweep.store.estimate import Estimates, cost_of, total_seconds
 from gansweep.store.find_run import SWEEP, find_sweep, sweeps_by_time
+from gansweep.store.json_files import print_json
 from gansweep.store.manifest import Manifest, manifest_path, read_manifest
 from gansweep.store.run import FAILED, Run
+from gansweep.store.weights import all_runs, weights_in_words
 from gansweep.terminal.console import console
 from gansweep.terminal.live import LiveView
 
@@ -38,8 +42,14 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--watch", action="store_true", help="update until the sweep is done or no run is running"
     )
+    add_json(parser)
     args = parser.parse_args(argv)
+    only_json(args.json)
     with one_line_errors():
+        if args.json and args.sweep is None:
+            manifests = [read_manifest(args.out, name) for name in sweeps_by_time(args.out)]
+            print_json([{**_answer(m, args.out), "runs": []} for m in manifests])
+            return
         if args.sweep is None:
             for name in sweeps_by_time(args.out):  # the latest is the last line
                 manifest = read_manifest(args.out, name)
@@ -63,11 +73,42 @@ def main(argv: list[str] | None = None) -> None:
                     time.sleep(WATCH_SECONDS)
                     progress = sweep_progress(manifest, args.out)
                     idle = 0 if progress.running else idle + 1
-        console.print(render(progress))
+        if args.json:
+            print_json(_answer(manifest, args.out, progress))
+        else:
+            console.print(render(progress))
         _print_failures(manifest, args.out)
+        if words := weights_in_words(args.out, all_runs(manifest)):
+            console.print(Text(words, style="dim"))
     if progress.running or progress.waiting:
         raise SystemExit(3)
     raise SystemExit(1 if progress.failed else 0)
+
+
+def _answer(manifest: Manifest, out: str, progress: SweepProgress | None = None) -> StatusAnswer:
+    """Return the progress of a sweep for --json."""
+    progress = progress or sweep_progress(manifest, out)
+    running = {line.run_id: line for line in progress.running}
+    runs: list[StatusRun] = []
+    for run_id, title in manifest.titles.items():
+        run, line = Run(out, run_id), running.get(run_id)
+        status = "running" if line else run.status()
+        if run_id in manifest.pruned and status != "done":
+            status = "pruned"
+        record = run.read_config()
+        last = run.read_metrics(last=1)
+        runs.append(
+            {
+                "id": run_id,
+                "title": title,
+                "status": status,
+                "step": line.step if line else last[-1]["step"] if last else None,
+                "steps": record["identity"]["steps"] if record else None,
+                "seconds_left": line.seconds_left if line else None,
+                "note": run.why_failed() if status in FAILED else manifest.pruned.get(run_id, ""),
+            }
+        )
+    return status_answer(manifest, out, progress.seconds_left, runs)
 
 
 def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:

@@ -10,6 +10,7 @@ SEARCH = "gansweep_search"
 
 # Shorter names that a user may type, and that version 0.1 recorded in its commands.
 ALIASES = {
+    "--json": "json=true",
     "hydra/launcher=local": f"hydra/launcher={LAUNCHER}",
     "hydra/sweeper=grid": f"hydra/sweeper={GRID}",
     "hydra/sweeper=optuna": f"hydra/sweeper={SEARCH}",

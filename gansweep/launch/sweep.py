@@ -216,7 +216,7 @@ class LocalSweep:
 
     def _view(self) -> Any:
         """Return the live view, or a context of None if the console is no terminal."""
-        if not console.is_terminal:
+        if not console.is_terminal or console.quiet:
             return nullcontext()
         return LiveView()
 

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 Compose = Callable[[dict[str, str]], dict[str, Any]]  # group choices → composed parameters
 
 
+# Settings of one call, which no record of a sweep's command has.
+PASSING = ("retry", "plan", "json", "quiet")
+
+
 def composer(master: DictConfig, context: HydraContext) -> Compose:
     """Return a function that composes parameters as Hydra does for this command line."""
     from omegaconf import OmegaConf
@@ -77,7 +81,7 @@ def command_of(arguments: list[str], master: DictConfig) -> str:
     """Return the command line that repeats the sweep, without passwords, as files record it."""
     # The launcher is part of the command, but Hydra does not pass its override to the sweeper.
     hydra = [a for a in master.hydra.overrides.hydra if not a.startswith("hydra.mode=")]
-    kept = [a for a in arguments if a.split("=")[0] not in ("retry", "plan")]
+    kept = [a for a in arguments if a.split("=")[0] not in PASSING]
     sources = master.hydra.runtime.config_sources
     folders = [_relative_if_below(s.path) for s in sources if s.provider == "command-line"]
     options = [word for folder in folders for word in ("--config-dir", folder)]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import from_record
 from gansweep.launch.local import IsolatedTask
 from gansweep.launch.names import LAUNCHER
+from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import command_of, composer
@@ -18,9 +21,12 @@ from gansweep.planning.overrides import as_arguments, as_given, read_axes
 from gansweep.planning.plan import Plan, make_plan
 from gansweep.planning.search_path import choices_of
 from gansweep.plugins import METRICS
+from gansweep.store.answers import PlanAnswer, PlannedRunAnswer
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.json_files import print_json
 from gansweep.store.manifest import manifest_path
 from gansweep.store.run import NO_JSON, Run, now, read_json
+from gansweep.store.weights import size_of, weight_files, weights_in_words
 from gansweep.terminal.console import console
 from gansweep.training.job import one_line
 from gansweep.training.metrics.registered import PUBLISHED
@@ -65,7 +71,9 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         except KeyboardInterrupt:
             interrupted = True
             console.print("\ninterrupted: finished runs are kept")
-        _report(plan, todo, verb, time.monotonic() - started)
+        table = _report(plan, todo, verb, time.monotonic() - started)
+        runs = [job.run for job in plan.jobs]
+        run_on_done(plan.settings.on_done, plan.manifest.name, runs, table, interrupted=interrupted)
     if interrupted:
         retry = " retry=failed" if plan.settings.retry else ""
         console.print(f"to resume: {plan.manifest.command}{retry}")
@@ -178,16 +186,19 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     estimates = make_estimates(task, pool)
     slots = pool.most_jobs() if launcher == LAUNCHER else 1
     times = []
+    listed: list[PlannedRunAnswer] = []
     finished = _finished(todo)
     for job in finished:
         metrics = ", ".join(job.to_measure())
         action = f"to measure by {metrics}" if metrics else "to judge"
         console.print(f"  {job.run.id}  {job.title}  {action}")
+        listed.append(_listed(job, action.split()[1]))
     to_train = [job for job in todo if not job.run.complete()]
     for job in to_train:
         record = records[job.run.id]
         seconds = estimates.seconds(cost_of(record), record["identity"]["steps"])
         times.append(seconds)
+        listed.append(_listed(job, "train", seconds))
         status = job.run.status()
         state = "to train" if status == "planned" else f"to train ({status})"
         about = f"  about {clock(seconds)}" if seconds is not None else ""
@@ -199,9 +210,15 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
         f"to run {len(to_train)}{_to_judge(finished)}, done {done}, failed {statuses['failed']}, "
         f"duplicate {plan.duplicates}, invalid {invalid}"
     )
+    total = total_seconds(times, slots)
+    if plan.settings.json:
+        acting = {run["id"] for run in listed}
+        listed += [_listed(job, "none") for job in plan.jobs if job.run.id not in acting]
+        print_json(_answer(plan, listed, total))
+    if words := weights_in_words(plan.settings.out, [job.run.id for job in plan.jobs]):
+        console.print(f"on disk: {words}")
     if to_train:
         where = _count(slots, "slot") if launcher == LAUNCHER else "one job at a time"
-        total = total_seconds(times, slots)
         known = sum(seconds is not None for seconds in times)
         console.print(
             f"estimated time: {clock(total)} in {where}, "
@@ -209,6 +226,34 @@ def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
             if total is not None
             else f"estimated time: unknown, no earlier run is similar ({where})"
         )
+
+
+def _listed(job: PlannedRun, action: str, seconds: float | None = None) -> PlannedRunAnswer:
+    return {
+        "id": job.run.id, "title": job.title, "action": action, "status": job.run.status(),
+        "seconds": seconds,
+    }  # fmt: skip
+
+
+def _answer(plan: Plan, listed: list[PlannedRunAnswer], seconds: float | None) -> PlanAnswer:
+    """Return the plan for --json."""
+    counts = Counter(run["action"] for run in listed)
+    counts["duplicate"] = plan.duplicates
+    runs = [job.run for job in plan.jobs]
+    return {
+        "name": plan.manifest.name,
+        "command": plan.manifest.command,
+        "rows": len(plan.manifest.rows),
+        "runs": listed,
+        "counts": dict(counts),
+        "invalid": {
+            str(i): "; ".join(dict.fromkeys(plan.manifest.rows[i].invalid.values()))
+            for i in plan.chosen
+            if plan.manifest.rows[i].invalid
+        },
+        "seconds": seconds,
+        "weights_bytes": size_of(path for run in runs for path in weight_files(run)),
+    }
 
 
 def _count(n: int, what: str) -> str:
@@ -269,7 +314,8 @@ def _launch(launcher: Any, chosen: str, todo: list[PlannedRun]) -> None:
             console.print(f"{job.title}  was lost: {one_line(returned._return_value)[:300]}")
 
 
-def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> None:
+def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> Path:
+    """Write and print the report; return the path of its table."""
     from gansweep.report import write_report
     from gansweep.report.render.terminal import print_best, print_table
 
@@ -289,10 +335,14 @@ def _report(plan: Plan, todo: list[PlannedRun], verb: str, seconds: float) -> No
         _print_failure(job.run, job.title)
     print_best(report.results, settings.out)
     report.announce()
+    return report.path
 
 
 def _print_failure(run: Run, title: str) -> None:
+    """Print why a run has failed, also with quiet=true."""
     failure = run.read_failure()
+    if console.quiet:
+        print(f"{title}  {run.describe_failure()}", file=sys.stderr)
     console.print(f"{title}  {run.describe_failure()}")
     # Such a run has recorded no exception: only its log can explain the end.
     if failure and failure.get("cause") in ("killed", "crashed"):

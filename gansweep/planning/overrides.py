@@ -74,7 +74,7 @@ def read_axes(
         if not multirun and len(axis.values) > 1:
             raise UserError(f"{argument} has several values: add -m to sweep over them")
         of_sweeps = axis.name in SWEEP_SETTINGS or axis.name in SEARCH_SETTINGS
-        of_sweeps &= axis.name != "plan"
+        of_sweeps &= axis.name not in ("plan", "quiet")
         if not multirun and of_sweeps and axis.values != (DEFAULTS[axis.name],):
             raise UserError(f"{argument} is for sweeps: add -m")
         if multirun and axis.name == "run_id":

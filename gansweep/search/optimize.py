@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gansweep.declare import items
 from gansweep.launch.names import LAUNCHER
+from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
 from gansweep.report.stored_study import RUNS, counted
 from gansweep.report.table.text import format_count, format_value
+from gansweep.search.budget import UNLIMITED, seconds_of
 from gansweep.search.gan_planner import GanPlanner
 from gansweep.search.objectives import quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
@@ -31,11 +34,13 @@ from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import optuna
     from hydra.types import HydraContext
     from omegaconf import DictConfig
 
+    from gansweep.config import Config
     from gansweep.launch.sweep import LocalSweep
 
 MANIFEST_INTERVAL = 10.0  # seconds, at least, between two writings of the manifest
@@ -61,7 +66,11 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
             _preview(plan)
             return
         interrupted = _run(plan)
-        _report(plan)
+        table = _report(plan)
+        trials = plan.study.get_trials(deepcopy=False) if plan.study is not None else []
+        run_ids = dict.fromkeys(run for t in trials for run in t.user_attrs.get(RUNS, ()))
+        runs = [Run(plan.settings.out, run_id) for run_id in run_ids]
+        run_on_done(plan.settings.on_done, plan.name, runs, table, interrupted=interrupted)
     if interrupted:
         console.print(f"to resume: {plan.command}")
         raise SystemExit(INTERRUPTED)
@@ -92,7 +101,7 @@ def _run(plan: SearchPlan) -> bool:
     trials = study.get_trials(deepcopy=False)
     done = sum(counted(t) for t in trials)
     console.print(
-        f"search {plan.name}: {format_count(settings.trials, 'trial')}, {done} finished or "
+        f"search {plan.name}: {_length(settings)}, {done} finished or "
         f"running, over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
         f"{settings.pruner if second is None else 'none, as there are two objectives'}"
     )
@@ -133,6 +142,7 @@ def _run(plan: SearchPlan) -> bool:
     search = Search(
         study, planner, process, trials=settings.trials, label=label,
         second=second.label if second else "", on_result=on_result,
+        seconds=math.inf if settings.budget is None else seconds_of(settings.budget),
     )  # fmt: skip
 
     def start() -> LocalSweep:
@@ -152,6 +162,12 @@ def _run(plan: SearchPlan) -> bool:
     return False
 
 
+def _length(settings: Config) -> str:
+    """Return how long a search is: `40 trials`, `2h`, or `40 trials within 2h`."""
+    trials = "" if settings.trials == UNLIMITED else format_count(settings.trials, "trial")
+    return " within ".join(part for part in (trials, settings.budget) if part)
+
+
 def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
     """Train until the study has all its trials.
 
@@ -166,7 +182,7 @@ def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
 
 def _preview(plan: SearchPlan) -> None:
     """Print the space (`plan=true`) without training anything."""
-    console.print(f"search {plan.name}: {format_count(plan.settings.trials, 'trial')}")
+    console.print(f"search {plan.name}: {_length(plan.settings)}")
     for dimension in plan.space.dimensions:
         if dimension.choices:
             text = ", ".join(format_value(choice) for choice in dimension.choices)
@@ -177,7 +193,8 @@ def _preview(plan: SearchPlan) -> None:
         console.print(f"  {dimension.name}: {text}")
 
 
-def _report(plan: SearchPlan) -> None:
+def _report(plan: SearchPlan) -> Path | None:
+    """Write the report, and return the path of its table; None if there is nothing to show."""
     from gansweep.report import write_report
     from gansweep.report.render.terminal import print_best
     from gansweep.report.table.best import weights_of
@@ -186,7 +203,7 @@ def _report(plan: SearchPlan) -> None:
     shown = ranked_trials(plan.study)
     if not shown:
         console.print("no trial has finished yet")
-        return
+        return None
     out = plan.settings.out
     absent = sum(not Run(out, t.user_attrs[RUNS][0]).config.exists() for t in shown)
     if absent:  # machines may share a study without sharing a folder
@@ -195,7 +212,7 @@ def _report(plan: SearchPlan) -> None:
             "trained them"
         )
     if absent == len(shown):
-        return
+        return None
     report = write_report(
         plan.name,
         out=out,
@@ -220,3 +237,4 @@ def _report(plan: SearchPlan) -> None:
     elif not report.best:
         print_best(report.results, out)
     report.announce()
+    return report.path

@@ -21,6 +21,7 @@ from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
 from gansweep.planning.sweep_name import sweep_name
 from gansweep.report.stored_study import counted
+from gansweep.search.budget import UNLIMITED, seconds_of
 from gansweep.search.objectives import check_objective, quality
 from gansweep.search.space import (
     DECIDING,
@@ -100,6 +101,10 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     compose = composer(master, context)
     profile = profile_of(axes, recipe, master.hydra.runtime.choices["profile"])
     settings = make_config(compose({"profile": profile}), values)
+    if settings.budget is not None:
+        seconds_of(settings.budget)  # raises UserError for a text that is no time
+        if "trials" not in values:
+            settings.trials = UNLIMITED
     if settings.rows is not None:
         raise UserError(
             "rows=… chooses rows of a row list, which a search does not have: leave it out"

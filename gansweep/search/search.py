@@ -6,6 +6,7 @@ No slot waits for another slot: whenever one is free, the study is asked for the
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -106,10 +107,11 @@ class Search:
         trials: int,
         label: str = "value",
         second: str = "",
+        seconds: float = math.inf,
         on_result: Callable[[], None] = lambda: None,
     ) -> None:
         """trials: the number of trials of the study; label, second: the names of the objectives;
-        on_result: called after each trial."""
+        seconds: the time after which no trial is started; on_result: called after each trial."""
         from optuna.pruners import NopPruner
 
         self.study = study
@@ -120,6 +122,7 @@ class Search:
         self.second = second
         self.on_result = on_result
         self.exhausted = False
+        self._until = time.monotonic() + seconds
         self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
         self._active_by_run: dict[str, ActiveTrial] = {}
         self._reports = len(study.directions) == 1  # Optuna allows no reports of two objectives
@@ -129,7 +132,10 @@ class Search:
 
     def more(self) -> bool:
         """Return whether there may be more runs to train."""
-        return not self.exhausted and self._left() > 0
+        if any(active.waiting for active in self._active.values()):
+            return True
+        in_time = time.monotonic() < self._until
+        return not self.exhausted and in_time and self._left() > 0
 
     def next(self) -> PlannedRun | None:
         """Return a run for a free slot, or None if there is no run at present.

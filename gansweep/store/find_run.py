@@ -8,8 +8,11 @@ from gansweep.store.errors import UserError, choices_hint
 from gansweep.store.manifest import RUN_NAME, read_manifest
 from gansweep.store.run import RUN_ID, Run
 
-WAYS = "a run's id or a prefix of its id, its folder, or SWEEP/ROW as the table numbers it"
-
+BEST = "best"
+WAYS = (
+    "a run's id or a prefix of its id, its folder, SWEEP/ROW as the table numbers it, or "
+    f"SWEEP/{BEST}"
+)
 
 LATEST = "latest"
 SWEEP = f"the sweep's name, a prefix of its name, or {LATEST}"
@@ -44,7 +47,8 @@ def sweeps_by_time(out: str | Path) -> list[str]:
 def find_runs(text: str, out: str | Path) -> list[Run]:
     """Return the run or the runs of the row that `text` names (see WAYS).
 
-    Raises UserError if there is none, or if the ids of several runs start with `text`.
+    SWEEP/best needs the ranking of a report; see `report.table.address`. Raises UserError if there
+    is none, or if the ids of several runs start with `text`.
     """
     sweep, slash, row = text.rpartition("/")
     if slash and row.isdigit():
@@ -67,23 +71,13 @@ def find_runs(text: str, out: str | Path) -> list[Run]:
     if matching:
         raise UserError(f"{text}: {len(matching)} runs have this prefix: {', '.join(matching[:6])}")
     if (sweep := find_sweep(text, out)) in sweeps_by_time(out):
-        raise UserError(f"{sweep} is a sweep: {sweep}/0 names the runs of its row 0")
+        raise UserError(
+            f"{sweep} is a sweep: {sweep}/0 names the runs of its row 0, {sweep}/{BEST} the best"
+        )
     if not known:
         raise UserError(f"{text}: there are no runs in {runs}; --out names their folder")
     hint = choices_hint(text, known) if len(known) <= 12 else f"{len(known)} runs are in {runs}"
     raise UserError(f"no run {text!r} ({WAYS}); {hint}")
-
-
-def runs_named(text: str, out: str | Path) -> list[Run]:
-    """Return the runs that `text` names: those of a sweep, of a row, or one run.
-
-    Raises UserError if there is none, or if several sweeps or runs start with `text`.
-    """
-    if "/" not in text and (sweep := find_sweep(text, out)) in sweeps_by_time(out):
-        rows = read_manifest(out, sweep).rows
-        named = (run_id for row in rows for ids in row.runs.values() for run_id in ids)
-        return [Run(out, run_id) for run_id in dict.fromkeys(named)]
-    return find_runs(text, out)
 
 
 def _is_run(path: Path) -> bool:

@@ -32,6 +32,11 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def print_json(answer: Any) -> None:
+    """Print the answer of a command for programs, with null for numbers that are not finite."""
+    print(json.dumps(finite(answer), indent=2, default=str))
+
+
 def ordinary(path: Path) -> Path:
     """Return `path`. Raises OSError unless it is a regular file, as a named pipe would block."""
     if not path.is_file():

@@ -299,6 +299,20 @@ class LoggersRecord(TypedDict):
     loggers: dict[str, LoggerRecord]
 
 
+# parent.json -----------------------------------------------------------------------------------
+
+
+class _Parent(TypedDict):
+    run: str
+    step: int
+
+
+class ParentRecord(_Parent, total=False):
+    """parent.json: the run from whose final state this run was continued."""
+
+    time: str
+
+
 # -----------------------------------------------------------------------------------------------
 
 RUN_FILES: dict[str, type] = {
@@ -310,6 +324,7 @@ RUN_FILES: dict[str, type] = {
     "result.json": Result,
     "failure.json": Failure,
     "loggers.json": LoggersRecord,
+    "parent.json": ParentRecord,
 }
 
 

@@ -133,8 +133,6 @@ def damaged(path: Path) -> bool:
 
 
 RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # the form of `Run.make_id`
-
-
 # Fields of the identity that a run's parameters have in another form, or not at all.
 DERIVED = ("reuse_fake", "steps", "data")
 
@@ -183,6 +181,8 @@ class Run:
         self.clean = self.folder / "clean.png"
         self.last = self.folder / "last.ckpt"
         self.final = self.folder / "final.ckpt"
+        self.state = self.folder / "state.ckpt"
+        self.parent = self.folder / "parent.json"
         self.result = self.folder / "result.json"
         self.failure = self.folder / "failure.json"
         self.history = self.folder / "history.jsonl"
@@ -325,14 +325,14 @@ class Run:
         checkpoint contains the best weights up to its own step. The history and the log are kept
         because they cover all attempts.
         """
-        stale = [self.final, self.result, self.failure, self.best, self.best_picture]
+        stale = [self.final, self.state, self.result, self.failure, self.best, self.best_picture]
         by_step = (*self.sample_pictures().items(), *self.snapshots().items())
         stale += [path for number, path in by_step if number > step]
         # Temporary files of killed processes are hidden and have a suffix, unlike the lock.
         folders = (self.folder, self.samples, self.averages)
         stale += [path for f in folders for path in f.glob(".*.*") if path.is_file()]
         if step == 0:
-            stale += [self.metrics, self.picture, self.last]
+            stale += [self.metrics, self.picture, self.last, self.parent]
             stale += [self.evaluations, self.nearest, self.dirty, self.clean, self.best_images]
             shutil.rmtree(self.script, ignore_errors=True)
         for path in stale:
@@ -342,13 +342,15 @@ class Run:
                 kept = [line for line in with_step(read_lines(stream)) if line["step"] <= step]
                 write_text(stream, "".join(json.dumps(line) + "\n" for line in kept))
 
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Write the result, and then remove the checkpoint, which is no longer needed.
+    def finish(self, result: Mapping[str, Any], *, keep: bool = False) -> None:
+        """Write the result, and then remove the checkpoint; with `keep`, it is the final state.
 
         The result is on the disk before the removal, so a power cut leaves one of the two files.
         """
         write_bytes(self.result, _as_json(dict(result)).encode())
         _sync(self.folder)
+        if keep and self.last.exists():
+            self.last.replace(self.state)
         self.last.unlink(missing_ok=True)
 
     def append_metrics(self, line: MetricsLine) -> None:

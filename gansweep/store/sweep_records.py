@@ -46,6 +46,13 @@ TrialRecord = TypedDict(
 TrialRecord.__doc__ = "The user attributes of a trial in the study's storage."
 
 
+class CleanedRecord(TypedDict):
+    """cleaned.json: the runs whose weights a sweep does not need any more."""
+
+    given_up: list[str]
+    time: str
+
+
 class StudyRecord(TypedDict, total=False):
     """The user attributes of a study."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from gansweep.training.latents import latents
 from gansweep.training.metrics.files import load
 from gansweep.training.network_source import changed_networks
 from gansweep.training.post_hoc import Snapshots, load_average
-from gansweep.training.train import build_trainee
+from gansweep.training.train import build_trainee, resolve_device
 
 Labels = int | str | Sequence[int | str] | None
 BATCH = 256  # images that the generator makes at a time
@@ -44,30 +44,70 @@ def load_generator(run: Run, weights: str = "best", ema: float | None = None) ->
     return generator.eval()
 
 
+class Source:
+    """A trained generator, or module of `model=`, from which images are drawn in batches.
+
+    z_dim: numbers in a latent; classes: with labels=true, the number of training images by class;
+    takes_latents: False for a module whose `sample(n)` draws its own latents.
+    """
+
+    def __init__(self, trainee: GAN | Hosted, weights: str) -> None:
+        self.z_dim = trainee.z_dim
+        self.classes = trainee.classes
+        self.takes_latents = not (isinstance(trainee, Hosted) and trainee.takes_count)
+        self._sample = trainee.sample_averaged if weights == "averaged" else trainee.sample
+
+    def inputs(
+        self, n: int, seed: int | None = None, labels: Labels = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return n latents, n × z_dim, and n labels, int64, which are None without classes.
+
+        The seed decides the latents; without one, torch's global random generator does. Labels are
+        those of `chosen_labels`; with None, they have the shares of the training images. Raises
+        UserError for `n` below 1 and for labels that are not valid.
+        """
+        if n < 1:
+            raise UserError(f"n={n}: the number of images is 1 or more")
+        z = latents(self.z_dim, n, seed=seed)
+        if labels is None:
+            return z, drawn_labels(self.classes, n, seed)
+        return z, chosen_labels(labels, self.classes, n)
+
+    def batches(self, z: Tensor, labels: Tensor | None = None) -> Iterator[Tensor]:
+        """Yield the images of latents, float32 B×C×H×W in [−1, 1] with B up to BATCH, on the CPU.
+
+        z: N × z_dim; labels: int64 (N,), if and only if there are classes.
+        """
+        inputs = [z] if labels is None else [z, labels]
+        for part in zip(*(tensor.split(BATCH) for tensor in inputs), strict=True):
+            yield self._sample(*part).cpu()
+
+
+def load_source(
+    run: Run, weights: str = "best", ema: float | None = None, device: str = "cpu"
+) -> Source:
+    """Return the trained generator of a run as a `Source` on a device, `cpu`, `cuda` or `auto`.
+
+    weights, ema, and what is raised: see `load_generator`; UserError also if there is no GPU.
+    """
+    place = resolve_device(device)
+    trainee = _load(run, weights, ema)
+    trainee.to(place)
+    return Source(trainee, weights)
+
+
 def load_sampler(
     run: Run, weights: str = "best", ema: float | None = None
 ) -> Callable[[int, int | None, Labels], Tensor]:
     """Return a function `(n, seed, labels)` that draws n images, float32 N×C×H×W in [−1, 1].
 
-    The seed decides the latents; without one, torch's global random generator does. Labels of a run
-    with labels=true are those of `chosen_labels`; with None, they have the shares of the training
-    images. The function raises UserError for `n` below 1 and for labels that are not valid.
-    weights, ema, and what is raised here: see `load_generator`.
+    The arguments of the function are those of `Source.inputs`; weights, ema, and what is raised
+    here: see `load_generator`.
     """
-    trainee = _load(run, weights, ema)
-    sample = trainee.sample_averaged if weights == "averaged" else trainee.sample
+    source = Source(_load(run, weights, ema), weights)
 
     def draw(n: int, seed: int | None, labels: Labels) -> Tensor:
-        if n < 1:
-            raise UserError(f"n={n}: the number of images is 1 or more")
-        z = latents(trainee.z_dim, n, seed=seed)
-        if labels is None:
-            numbers = drawn_labels(trainee.classes, n, seed)
-        else:
-            numbers = chosen_labels(labels, trainee.classes, n)
-        inputs = [z] if numbers is None else [z, numbers]
-        parts = zip(*(tensor.split(BATCH) for tensor in inputs), strict=True)
-        return torch.cat([sample(*part) for part in parts])
+        return torch.cat(list(source.batches(*source.inputs(n, seed, labels))))
 
     return draw
 

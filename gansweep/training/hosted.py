@@ -32,7 +32,10 @@ TRIAL = 2  # images of the trial before a run is planned
 
 
 class Hosted:
-    """What gansweep knows of a user's module while Lightning trains it; see `Trainee`."""
+    """What gansweep knows of a user's module while Lightning trains it; see `Trainee`.
+
+    takes_count: whether the module's `sample` takes a number of images, and no latents.
+    """
 
     averaged = None
 
@@ -46,7 +49,7 @@ class Hosted:
         self.losses: dict[str, Tensor] = {}
         self.watched = 0
         self.saturated: Tensor | int = 0
-        self._takes_count = takes_count(module)
+        self.takes_count = takes_count(module)
         module.__dict__["_gansweep"] = self  # not a submodule: its weights are the module's
 
     @property
@@ -77,7 +80,7 @@ class Hosted:
         with torch.random.fork_rng(devices=devices):
             self.module.eval()
             try:
-                if self._takes_count:
+                if self.takes_count:
                     torch.manual_seed(int(z.double().abs().sum().item() * 1e6))
                     return self.module.sample(len(z), *given).float()  # type: ignore[operator]
                 return self.module.sample(z.to(self.device), *given).float()  # type: ignore[operator]

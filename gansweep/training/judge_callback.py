@@ -90,6 +90,9 @@ class Judging(Verdict, pl.Callback):
         self.total = steps
         self.steps = set(evaluation_steps(steps, batch_size))
         evaluated, self.scored = sample_sizes(steps * batch_size, judge.data.size)
+        # A run that continues a shorter one is evaluated by as many images, as the distance depends
+        # on their number.
+        evaluated = next((n for e in run.read_evaluations() if (n := e.get("n"))), evaluated)
         if judge.published is not None:
             self.scored = max(self.scored, MIN_IMAGES)
         self.z = latents(z_dim, evaluated, seed=EVALUATION_SEED)

@@ -25,6 +25,7 @@ import torch
 
 from gansweep.config import Config, total_steps
 from gansweep.store.errors import UserError
+from gansweep.store.extension import bound_states
 from gansweep.store.records import JudgeRecord, NetworkSizes, Rates, Result
 from gansweep.store.run import Run, write_json
 from gansweep.terminal.console import console
@@ -176,7 +177,9 @@ def _train(
     if judging is not None:
         result["judge"] = judging.verdict(gan, batches.per_epoch)
         result["seconds"] = round(result["seconds"] + judging.scoring_seconds, 3)
-    run.finish(result)
+    # A run that has ended early has no checkpoint of its last step, and would end there again.
+    run.finish(result, keep=config.keep_states > 0 and steps_done == steps)
+    bound_states(run.folder.parent, config.keep_states)
     return result
 
 

@@ -33,7 +33,7 @@ MAX_ROWS = 100  # a terminal cannot show more rows usefully
 
 def print_table(tables: list[ReportTable], rows: Collection[int] | None = None) -> None:
     """Print the tables, or only the given row numbers, up to MAX_ROWS rows in total."""
-    left = MAX_ROWS
+    left = 0 if console.quiet else MAX_ROWS
     for table in tables:
         found = [row for row in table.rows if rows is None or row.number in rows]
         chosen, left = found[:left], left - len(found)

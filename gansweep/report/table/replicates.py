@@ -30,8 +30,13 @@ def difference_test(one: list[float], other: list[float]) -> float:
     A permutation test needs no normal distribution, but enough arrangements for a p below
     SIGNIFICANT: three values against three have only 20. In such cases Welch's t-test is used.
     """
-    smallest_p = (2 if len(one) == len(other) else 1) / math.comb(len(one) + len(other), len(one))
-    return permutation_test(one, other) if smallest_p < SIGNIFICANT else welch_test(one, other)
+    permuted = has_arrangements(len(one), len(other))
+    return permutation_test(one, other) if permuted else welch_test(one, other)
+
+
+def has_arrangements(one: int, other: int) -> bool:
+    """Return whether so many values have enough arrangements for a p below SIGNIFICANT."""
+    return (2 if one == other else 1) / math.comb(one + other, one) < SIGNIFICANT
 
 
 def welch_test(one: list[float], other: list[float]) -> float:

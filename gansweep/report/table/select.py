@@ -79,6 +79,8 @@ def _where(tables: list[ReportTable], results: Results, selection: Selection) ->
     rows = results.rows
     frame = values(rows, selection.on)
     where = selection.where or ""
+    if "equilibrium" in frame:  # in result.json this is the label of the equilibrium
+        frame = frame.assign(label=frame["equilibrium"])
     try:
         kept: Any = frame.eval(where, engine="python")
     except pd.errors.UndefinedVariableError as error:
