@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gansweep.store.check import is_number
+from gansweep.store.lease import check
 
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
@@ -45,7 +46,11 @@ def ordinary(path: Path) -> Path:
 
 
 def append_line(path: Path, record: Any) -> None:
-    """Append a JSON line. A last line that a full disk or a kill has cut off is ended first."""
+    """Append a JSON line. A last line that a full disk or a kill has cut off is ended first.
+
+    Raises Held if this process has lost the run to whose folder `path` belongs.
+    """
+    check(path)
     with path.open("a+b") as stream:
         cut = b""
         if stream.tell():

@@ -7,10 +7,8 @@ reader sees the old file or the new one. The streams are an exception: lines are
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import math
 import os
 import re
 import shutil
@@ -22,6 +20,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, cast
 
+from gansweep.store import lease
 from gansweep.store.errors import Held
 from gansweep.store.json_files import (
     append_line,
@@ -47,25 +46,28 @@ from gansweep.store.records import (
 from gansweep.store.steps import by_step
 
 SCHEMA = 4  # version of the identity, raised when equal parameters no longer give equal numbers
-LOCK_PATIENCE = 0.5  # seconds within which a reader of the status releases the lock
 PNG_END = b"IEND\xaeB`\x82"  # the last chunk of a PNG file
 NO_JSON = "the file is no JSON object"
 FAILED = ("failed", "diverged")  # statuses of runs that are retried only on request
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file in the folder of `path`, then rename it to `path`."""
+    """Let `write` fill a temporary file, then rename it to `path`.
+
+    Raises Held if this process has lost the run to whose folder `path` belongs.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        # mkstemp makes private files, but results get the usual permissions.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with lease.fence(path) as folder:
+        handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            write(temporary)
+            # mkstemp makes private files, but results get the usual permissions.
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -189,7 +191,6 @@ class Run:
         self.loggers = self.folder / "loggers.json"
         self.script = self.folder / "script/"
         self.log = self.folder / "log.txt"
-        self._lock = self.folder / ".lock"
 
     @staticmethod
     def make_id(identity: dict[str, Any], seed: int) -> str:
@@ -246,7 +247,7 @@ class Run:
         """
         if read_json(self.result) is not None:
             return "done"
-        if self._owned():
+        if lease.living(self.folder):
             return "running"
         failure = read_json(self.failure)
         if failure is not None:
@@ -257,6 +258,11 @@ class Run:
     def failed(self) -> bool:
         """Return whether the status is `failed` or `diverged`."""
         return self.status() in FAILED
+
+    def failed_at(self) -> str:
+        """Return the time of the recorded failure; empty if there is none, or without a time."""
+        failure = self.read_failure()
+        return failure.get("time", "") if failure else ""
 
     def why_failed(self) -> str:
         """Return the error of the last attempt, after `failed: ` unless the run diverged."""
@@ -275,43 +281,24 @@ class Run:
         """Return the judge's record in the result, which was not examined, or None."""
         return cast("dict[str, Any] | None", (read_json(self.result) or {}).get("judge"))
 
-    def _owned(self) -> bool:
-        """Return whether a process holds the lock. The lock tried here is shared among readers."""
-        try:
-            handle = os.open(self._lock, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        finally:
-            os.close(handle)
-        return False
-
     @contextmanager
-    def owned(self, wait: bool = False) -> Iterator[None]:
-        """Hold the lock of the run, which the system releases when this process ends in any way.
+    def owned(
+        self, wait: bool = False, on_loss: Callable[[], object] = lambda: None
+    ) -> Iterator[None]:
+        """Hold the run: no other process, on no host, trains it meanwhile; see lease.py.
 
-        wait: whether to wait for another process that holds the lock, rather than to raise Held.
+        wait: whether to wait for another process that holds the run, rather than to raise Held;
+        on_loss: called if another host has taken over, as this process did not answer for long.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o644)
+        while (held := lease.take(self.folder, on_loss)) is None:
+            if not wait:
+                raise Held(f"run {self.id} is being trained by another process")
+            time.sleep(0.1)
         try:
-            # A reader of the status holds the lock for an instant, so wait briefly.
-            until = math.inf if wait else time.monotonic() + LOCK_PATIENCE
-            while not _locks(handle):
-                if time.monotonic() > until:
-                    raise Held(f"run {self.id} is being trained by another process")
-                time.sleep(0.05)
-            try:
-                yield
-            finally:
-                fcntl.flock(handle, fcntl.LOCK_UN)  # a forked process may keep the file open
+            yield
         finally:
-            os.close(handle)
+            held.release()
 
     def plan(self, config: RunConfig) -> None:
         """Write the resolved configuration, unless the file already has it."""
@@ -328,7 +315,7 @@ class Run:
         stale = [self.final, self.state, self.result, self.failure, self.best, self.best_picture]
         by_step = (*self.sample_pictures().items(), *self.snapshots().items())
         stale += [path for number, path in by_step if number > step]
-        # Temporary files of killed processes are hidden and have a suffix, unlike the lock.
+        # Temporary files of killed processes of earlier versions are hidden and have a suffix.
         folders = (self.folder, self.samples, self.averages)
         stale += [path for f in folders for path in f.glob(".*.*") if path.is_file()]
         if step == 0:
@@ -384,15 +371,6 @@ class Run:
             text = tail_of(self.log, 8192).decode("utf-8", "replace")
             return [line.rstrip() for line in text.splitlines() if line.strip()][-count:]
         return []
-
-
-def _locks(handle: int) -> bool:
-    """Lock an open file. Returns False if another process has locked it."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def now() -> str:

@@ -19,6 +19,7 @@ from gansweep.config import Config, from_record
 from gansweep.store.errors import (
     Diverged,
     FailedInOtherSweep,
+    Held,
     Killed,
     ScriptFailed,
     UserError,
@@ -60,14 +61,14 @@ def execute(
     which the run was planned, and an empty text disables the check for later failures. `place` says
     where the run is trained, for the history; its `device` and `threads` apply if the configuration
     leaves them open. `tell` is called with each line for the user. Raises Held if another process
-    holds the run, FailedInOtherSweep if the run has failed since `planned`, and Stopped if the
-    process is asked to stop; these three are not failures of the run. Any other error is recorded
-    as the failure of the run, except an interruption and a disk that refuses to write, and is then
-    raised.
+    holds the run or has taken it over, FailedInOtherSweep if the run has failed since `planned`,
+    and Stopped if the process is asked to stop; these three are not failures of the run. Any other
+    error is recorded as the failure of the run, except an interruption and a disk that refuses to
+    write, and is then raised.
     """
-    with run.owned(wait):
+    with run.owned(wait, on_loss=stop.request):
         result = run.read_result()
-        if result is not None and run.complete() and not _unjudged(run) and not _missing(run):
+        if result is not None and finished(run):
             return result
         failure = run.read_failure()
         if planned and failure is not None and failure.get("time", "") > planned:
@@ -84,6 +85,8 @@ def _recorded(run: Run) -> Iterator[None]:
     """
     try:
         yield
+    except Held:  # another process has taken over, and writes the history
+        raise
     except stop.Stopped as stopped:
         run.record("ended", cause="stopped", why=str(stopped))
         raise
@@ -133,6 +136,11 @@ def record_failure(run: Run, cause: str, error: str, kind: str) -> None:
     record: Failure = {"error": error, "type": kind, "cause": cause, "time": now()}
     record["log"] = run.log_tail()
     write_json(run.failure, record)
+
+
+def finished(run: Run) -> bool:
+    """Return whether nothing is left to train, to draw, to judge or to measure."""
+    return run.complete() and not _unjudged(run) and not _missing(run)
 
 
 def _unjudged(run: Run) -> bool:
