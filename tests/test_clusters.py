@@ -1,6 +1,6 @@
 """Tests of other launchers, which must do the same as gansweep's own launcher.
 
-submitit_local and Ray are real. Slurm is replaced by an imitation of its commands.
+submitit_local and Ray are real, and so is Slurm in test_slurm.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import run, with_fault
+from commands import Command, run, with_fault
 from conftest import Cli, one_line_error, wait_for
 from filelock import FileLock
 
@@ -92,51 +92,6 @@ def test_joblib(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put the commands of the imitation first on the path."""
-    pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
-    commands, state = tmp_path / "bin", tmp_path / "state"
-    commands.mkdir()
-    state.mkdir()
-    imitation = Path(__file__).parent / "slurm" / "imitation.py"
-    for name in ("sbatch", "srun", "sacct", "scontrol", "scancel", "preempt"):
-        command = commands / name
-        command.write_text(f'#!/bin/sh\nexec {sys.executable} {imitation} {name} "$@"\n')
-        command.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
-    monkeypatch.setenv("SLURM_IMITATION", str(state))
-    return state
-
-
-SLURM = ("hydra/launcher=slurm", "hydra.launcher.array_parallelism=2")
-
-
-def test_slurm_imitated(slurm: Path, cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
-    faulty = faulty_cli(f"{FAULTS}{tmp_path}/once")
-    check_failures_and_resuming(tmp_path, faulty, cli, *SLURM, "hydra.launcher.partition=gpu")
-    script = (slurm / "1000.script").read_text()
-    for line in ("--partition=gpu", "--gpus-per-node=1", "--time=240", "--array=0-2%2"):
-        assert line in script
-
-
-def test_a_preempted_slurm_job_is_requeued_and_resumes(slurm: Path, tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gansweep", *GRID, *SLURM], cwd=tmp_path, text=True,
-        env=with_fault("do=slow seconds=0.2"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    wait_for("outputs/runs/*/last.ckpt", tmp_path)
-    task = next(p for p in slurm.glob("*.pid"))
-    subprocess.run(["preempt", task.stem], check=True)
-    out, _ = process.communicate(timeout=120)
-    assert process.returncode == 0, out
-    assert statuses(tmp_path) == ["done"] * 3
-    row = int(task.stem.partition("_")[2])
-    first, stopped, later, ended = history(tmp_path, row)
-    assert (first, stopped, ended) == (0, "stopped", "done")
-    assert later >= 5
-
-
-@pytest.fixture
 def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Lock Ray for one test at a time, because `ray stop` ends every Ray on the machine."""
     pytest.importorskip("ray", reason="needs the extra gansweep[ray]")
@@ -183,6 +138,59 @@ def test_ray_cluster(ray_cluster: str, cli: Cli, tmp_path: Path) -> None:
     assert "failed: injected" in (tmp_path / "reports/c/README.md").read_text()
     assert cli(*GRID, "retry=failed").returncode == 0
     assert "3 done, 0 to train" in cli(*GRID, *launcher).stdout
+
+
+def test_the_loss_of_a_ray_node_costs_only_its_runs(
+    only_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With slots=ray each node has a worker; the other worker goes on with the interrupted run."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GANSWEEP_LEASE", "6")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    ray = str(Path(sys.executable).parent / "ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    common = ("--num-cpus=1", "--disable-usage-stats")
+    head = ("--head", f"--port={address.split(':')[1]}", "--include-dashboard=false",
+            f"--temp-dir={short_folder()}")  # fmt: skip
+
+    def start(*words: str) -> None:
+        command = [ray, "start", *words, *common]
+        subprocess.run(command, check=True, capture_output=True, cwd=home)
+
+    try:
+        start(*head)
+        first = raylets(home)
+        start(f"--address={address}")
+        (lost,) = raylets(home) - first
+        slots = ("slots=ray", "workers=2", f"hydra.launcher.address={address}")
+        sweep = Command(tmp_path, *GRID, *slots, fault="do=slow seconds=0.4", cold=True)
+        wait_for("outputs/runs/*/last.ckpt", tmp_path, 2)
+        os.kill(lost, signal.SIGKILL)
+        out, err = sweep.communicate(timeout=240)
+        assert sweep.returncode == 0, out + err
+        assert statuses(tmp_path) == ["done"] * 3
+        causes = [cause for row in range(3) for cause in history(tmp_path, row)]
+        assert causes.count("done") == 3, causes
+        again = Command(tmp_path, *GRID, *slots, cold=True)
+        assert "3 done, 0 to train" in again.communicate()[0]
+    finally:
+        subprocess.run([ray, "stop", "--force"], capture_output=True)
+
+
+def raylets(home: Path) -> set[int]:
+    """Return the process ids of the nodes of the test's Ray."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            program = (entry / "cmdline").read_bytes().split(b"\0")[0]
+            own = f"HOME={home}".encode() in (entry / "environ").read_bytes()
+            if own and program.endswith(b"/raylet"):
+                found.add(int(entry.name))
+    return found
 
 
 def test_a_killed_ray_worker_ends_the_sweep_with_a_table(

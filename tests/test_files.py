@@ -20,7 +20,7 @@ from conftest import Cli
 
 from gansweep.config import DATA_PARAMS, HYPERPARAMETERS, PARAMS
 from gansweep.plugins import METRICS
-from gansweep.store import answers, manifest, records, report_records, sweep_records
+from gansweep.store import answers, manifest, records, report_records, sweep_records, work
 from gansweep.store.check import fault
 from gansweep.store.manifest import Manifest, read_manifest
 from gansweep.store.records import (
@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/files.md").read_text(encoding="utf-8")
 TYPES = {
     name: kind
-    for module in (records, sweep_records, report_records, manifest, answers)
+    for module in (records, sweep_records, report_records, manifest, answers, work)
     for name, kind in vars(module).items()
     if (typing.is_typeddict(kind) or dataclasses.is_dataclass(kind)) and not name.startswith("_")
     if kind.__module__ == module.__name__

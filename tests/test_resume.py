@@ -16,8 +16,8 @@ import torch
 from commands import Command
 from conftest import Cli, one_line_error, plan_small, wait_for, wait_until
 
-from gansweep.commands import status
-from gansweep.commands.status import sweep_progress
+from gansweep.launch import follow
+from gansweep.launch.follow import sweep_progress
 from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import SweepTask
 from gansweep.store.estimate import Estimates
@@ -434,7 +434,7 @@ def test_finished_runs_are_read_once_by_status(
     monkeypatch.setattr(
         Estimates, "learn", lambda self, run: learned.append(run.id) or learn(self, run)
     )
-    monkeypatch.setattr(status, "ESTIMATE_SECONDS", 1e9)
+    monkeypatch.setattr(follow, "ESTIMATE_SECONDS", 1e9)
     with run.owned():
         for _ in range(3):
             assert len(sweep_progress(manifest, tmp_path).running) == 1

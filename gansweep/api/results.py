@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.api import frames
 from gansweep.api.run import Run
-from gansweep.commands.status import sweep_progress
+from gansweep.launch.follow import sweep_progress
 from gansweep.launch.progress import overall
 from gansweep.report.formats import FORMATS
 from gansweep.report.render.files import inline_files

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from gansweep.commands.status import sweep_progress
+from gansweep.launch.follow import sweep_progress
 from gansweep.launch.progress import SweepProgress, render
 from gansweep.report.render.files import data_uri
 from gansweep.report.render.html_table import escape, picture

@@ -29,6 +29,8 @@ COMMANDS = {
     "rate": Command("SWEEP", "vote on pairs of pictures, and compare with the metric"),
     "status": Command("[SWEEP]", "show the progress of sweeps"),
     "resume": Command("SWEEP", "continue an interrupted sweep"),
+    "work": Command("SWEEP", "train runs of a sweep together with other machines"),
+    "stop": Command("SWEEP", "end a sweep on all machines, with checkpoints"),
     "confirm": Command("SWEEP", "train the best rows again with fresh seeds"),
     "extend": Command("SWEEP", "train finished runs longer"),
     "versus": Command("RUN RUN", "test whether the difference of two rows is real"),

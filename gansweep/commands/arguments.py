@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
 MULTIRUN = {"--multirun", "-m"}
+WORKERS = "hydra.launcher.workers"
 SHELLS = ("bash", "zsh", "fish")
 # Settings of Hydra that gansweep does not use, and a reason or a replacement for each.
 UNUSED = {
@@ -112,7 +113,12 @@ def _plain(word: str) -> str:
     Hydra's `++lr=1` sets a parameter whether or not it exists. It becomes `lr=1`, since all
     parameters exist.
     """
+    if word.startswith("slots=") and word not in ALIASES:
+        valid = [alias.partition("=")[2] for alias in ALIASES if alias.startswith("slots=")]
+        raise UserError(f"{word}: {choices_hint(word.partition('=')[2], valid)}")
     word = ALIASES.get(word, word)
+    if word.startswith("workers="):
+        return f"{WORKERS}={word.partition('=')[2]}"
     if word.startswith("++") and not word.startswith("++hydra"):
         word = word[2:]
     return as_typed(word) if "=" in word[1:] and not word.startswith("-") else word
@@ -154,6 +160,9 @@ def _check_options(options: Namespace) -> None:
         o.startswith("hydra/launcher=") and o != f"hydra/launcher={LAUNCHER}"
         for o in options.overrides
     )
+    if not others and (given := [o for o in options.overrides if _name(o) == WORKERS]):
+        number = given[0].partition("=")[2]
+        raise UserError(f"workers={number} needs a cluster: add slots=slurm or slots=ray")
     unused = UNUSED if others else UNUSED | UNUSED_HERE
     for word in options.overrides:
         if ("=" not in word and not word.startswith("~")) or word.startswith("="):

@@ -28,8 +28,9 @@ commands (COMMAND --help describes the arguments):
 {commands}
 
 A repeated command trains only the missing runs; plan=true lists them. A sweep trains on all GPUs or
-CPU cores of this machine. See docs/clusters.md for Slurm and Ray, docs/searches.md for ranges and
-samplers, docs/judging.md for the distances, and docs/reports.md for tables and galleries.
+CPU cores of this machine; slots=slurm workers=8 trains it on a cluster. See docs/clusters.md for
+workers, docs/searches.md for ranges and samplers, docs/judging.md for the distances, and
+docs/reports.md for tables and galleries.
 Exit codes: 0 all done, 1 some runs failed, 2 invalid input or disk error, 130 interrupted.
 """
 

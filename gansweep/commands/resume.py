@@ -10,6 +10,7 @@ from contextlib import suppress
 from gansweep.commands import train
 from gansweep.commands.again import PLAN, RETRY
 from gansweep.config import DEFAULTS
+from gansweep.launch.names import ALIASES
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.store.manifest import read_manifest
@@ -46,8 +47,9 @@ def main(argv: list[str] | None = None) -> None:
         if command_name and other:
             what = REPEATING[command_name]
             raise UserError(f"{what} resumes with its own parameters: leave out {other[0]}")
-    given = {word.split("=")[0] for word in args.override}
-    arguments = [a for a in arguments if a.split("=")[0] not in given] + args.override
+    added = [ALIASES.get(word, word) for word in args.override]
+    given = {word.split("=")[0] for word in added}
+    arguments = [a for a in arguments if a.split("=")[0] not in given] + added
     console.print(shlex.join(["python", "-m", "gansweep", *arguments]))
     if command_name:
         importlib.import_module(f"gansweep.commands.{command_name}").main(arguments[1:])

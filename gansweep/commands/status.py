@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import time
 from pathlib import Path
 
@@ -12,20 +11,21 @@ from rich.text import Text
 
 from gansweep.commands.as_json import add_json, only_json, status_answer
 from gansweep.config import DEFAULTS
-from gansweep.launch.progress import SweepProgress, overall, render, run_progress
+from gansweep.launch.follow import describe, sweep_progress
+from gansweep.launch.progress import SweepProgress, overall, render
+from gansweep.launch.slurm import ENGINE, states_of
 from gansweep.store.answers import StatusAnswer, StatusRun
 from gansweep.store.errors import one_line_errors
-from gansweep.store.estimate import Estimates, cost_of, total_seconds
 from gansweep.store.find_run import SWEEP, find_sweep, sweeps_by_time
 from gansweep.store.json_files import print_json
 from gansweep.store.manifest import Manifest, manifest_path, read_manifest
 from gansweep.store.run import FAILED, Run
 from gansweep.store.weights import all_runs, weights_in_words
+from gansweep.store.work import read_jobs, stop_asked
 from gansweep.terminal.console import console
 from gansweep.terminal.live import LiveView
 
 WATCH_SECONDS = 1.0  # time between two updates with --watch
-ESTIMATE_SECONDS = 60.0  # time after which finished runs are read again for the time left
 IDLE_UPDATES = 15  # updates without a running run after which --watch ends
 
 
@@ -77,6 +77,8 @@ def main(argv: list[str] | None = None) -> None:
             print_json(_answer(manifest, args.out, progress))
         else:
             console.print(render(progress))
+        if progress.running or progress.waiting:
+            _print_workers(manifest.name, args.out)
         _print_failures(manifest, args.out)
         if words := weights_in_words(args.out, all_runs(manifest)):
             console.print(Text(words, style="dim"))
@@ -111,47 +113,14 @@ def _answer(manifest: Manifest, out: str, progress: SweepProgress | None = None)
     return status_answer(manifest, out, progress.seconds_left, runs)
 
 
-def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
-    """Return the progress of a sweep's chosen runs, as their folders show it now."""
-    progress = SweepProgress(manifest.name, done=0, failed=0, waiting=0, running=[])
-    waiting = []
-    interrupted = 0
-    for run_id, title in manifest.titles.items():
-        run = Run(out, run_id)
-        status = run.status()
-        if status == "running":
-            progress.running.append(run_progress(run, title))
-        elif status == "done":
-            progress.done += 1
-        elif status in FAILED:
-            progress.failed += 1
-        elif run_id in manifest.pruned:
-            progress.pruned += 1
-        else:
-            waiting.append(run)
-            interrupted += status == "interrupted"
-    progress.running.sort(key=lambda line: line.slot)
-    progress.waiting = len(waiting)
-    if not progress.running:
-        progress.note = f"{interrupted} of them interrupted" if interrupted else ""
-        return progress
-    line = progress.running[0]
-    kind = "cpu" if line.slot.startswith("cpu") else "cuda"
-    estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / ESTIMATE_SECONDS))
-    left: list[float | None] = [line.seconds_left for line in progress.running]
-    for run in waiting:
-        record = run.read_config()
-        steps = record["identity"]["steps"] if record else 0
-        left.append(estimates.seconds(cost_of(record), steps))
-    whole = [r.seconds_total for r in progress.running if r.seconds_total is not None]
-    progress.seconds_left = total_seconds(left, len(progress.running), whole)
-    return progress
-
-
-@functools.lru_cache(maxsize=8)
-def _estimates(out: str | Path, kind: str, threads: int, _period: int) -> Estimates:
-    """Return the costs of finished runs, cached for a period, as they are read from 900 files."""
-    return Estimates(out, kind, threads)
+def _print_workers(name: str, out: str) -> None:
+    """Print the Slurm jobs of a sweep that wait or run, and whether the sweep was stopped."""
+    if jobs := read_jobs(out, name).get(ENGINE):
+        states = states_of(jobs)
+        shown = None if states is None else list(states.values())
+        console.print(describe(shown) or "workers: Slurm does not answer here")
+    if stop_asked(out, name):
+        console.print(f"stopped by gansweep stop; gansweep resume {name} continues it")
 
 
 def _settings(command: str) -> str:

@@ -125,8 +125,14 @@ def _gpus() -> list[Device]:
 
 
 def cpu_cores() -> int:
-    """Return how many cores this process may use, given its affinity and its container's quota."""
+    """Return how many cores this process may use.
+
+    The affinity, the container's quota, a Slurm job and $GANSWEEP_CORES limit them.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    for limit in ("SLURM_CPUS_ON_NODE", "GANSWEEP_CORES"):
+        with suppress(ValueError):
+            cores = max(1, min(cores or 1, int(os.environ.get(limit, ""))))
     with suppress(OSError, ValueError):
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return max(1, min(cores or 1, int(quota) // int(period)))
@@ -138,6 +144,8 @@ def _free_memory() -> int:
     free = 1 << 20
     with suppress(OSError, ValueError, IndexError):
         free = int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) >> 10
+    with suppress(ValueError):
+        free = min(free, int(os.environ.get("SLURM_MEM_PER_NODE", "")))
     with suppress(OSError, ValueError, IndexError):
         group = Path("/sys/fs/cgroup")
         limit = int((group / "memory.max").read_text())

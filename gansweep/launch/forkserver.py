@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 
 from gansweep.launch.child import run_job
 
+_OF_SWEEP = {signal.SIGINT, signal.SIGUSR2}
 _PID = struct.Struct("q")
 _EXIT = struct.Struct("i")  # a child's exit code as in `subprocess`, negative for a signal
 # With `-c`, sys.path begins with the working folder, where a json.py would hide Python's.
@@ -37,8 +38,9 @@ class ForkServer:
 
     def __init__(self, preload: str) -> None:
         self._socket, theirs = socket.socketpair()
-        # Only the sweep handles Ctrl-C. The server inherits the blocked signal and then ignores it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # Only the sweep handles Ctrl-C and Slurm's warning of a time limit. The server inherits the
+        # blocked signals, and then ignores them.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_SWEEP)
         try:
             self._process = start(theirs.fileno(), preload)
         finally:
@@ -110,8 +112,9 @@ def exit_code(end: int, seconds: float) -> int | None:
 
 def serve(number: int, preload: str) -> None:
     """Import in the server process, then fork on each request until the parent has ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for ignored in _OF_SWEEP:
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_SWEEP)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

@@ -38,10 +38,10 @@ def prepare(task: Any) -> SweepTask:
 
 def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobReturn]:
     """Train the runs that the overrides name, as Hydra's `Launcher.launch`."""
-    run_ids = [_value(overrides, "run_id") for overrides in job_overrides]
+    run_ids = [value_of(overrides, "run_id") for overrides in job_overrides]
     sweep = LocalSweep(task, run_ids, total=len(task.titles()))
     sweep.run()
-    return [_job_return(task, overrides) for overrides in job_overrides]
+    return [job_return(task, overrides) for overrides in job_overrides]
 
 
 @dataclass
@@ -74,14 +74,14 @@ def train_isolated(task: SweepTask, run_id: str) -> Result:
     return result
 
 
-def _value(overrides: Sequence[str], name: str) -> str:
+def value_of(overrides: Sequence[str], name: str) -> str:
     """Return the value of an override by its name."""
     return next(o.partition("=")[2] for o in overrides if o.startswith(f"{name}="))
 
 
-def _job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
+def job_return(task: SweepTask, overrides: Sequence[str]) -> JobReturn:
     """Return Hydra's record of a run, with its result or its error."""
-    run = Run(task.out, _value(overrides, "run_id"))
+    run = Run(task.out, value_of(overrides, "run_id"))
     done = JobReturn(overrides=overrides, task_name=run.id)
     result, failure = run.read_result(), run.read_failure()
     if result is not None:

@@ -5,6 +5,9 @@ such as `hydra/sweeper=optuna` belongs to another plugin.
 """
 
 LAUNCHER = "gansweep_local"
+WORKER = "gansweep_worker"  # the slots of a worker, which joins a search
+# The launchers that train by workers, by their targets, whatever the name of their configuration.
+BY_WORKERS = ("hydra_plugins.gansweep.SlurmLauncher", "hydra_plugins.gansweep.RayLauncher")
 GRID = "gansweep_grid"
 SEARCH = "gansweep_search"
 
@@ -12,6 +15,9 @@ SEARCH = "gansweep_search"
 ALIASES = {
     "--json": "json=true",
     "hydra/launcher=local": f"hydra/launcher={LAUNCHER}",
+    "slots=local": f"hydra/launcher={LAUNCHER}",
+    "slots=slurm": "hydra/launcher=slurm",
+    "slots=ray": "hydra/launcher=gansweep_ray",
     "hydra/sweeper=grid": f"hydra/sweeper={GRID}",
     "hydra/sweeper=optuna": f"hydra/sweeper={SEARCH}",
 }

@@ -11,20 +11,22 @@ from typing import Any, Protocol
 from gansweep.launch import processes
 from gansweep.launch.child import Ended
 from gansweep.launch.devices import find_devices
+from gansweep.launch.ends import RETRIED, cause_of_end, checkpointed
 from gansweep.launch.pool import Job, Pool, Running
 from gansweep.launch.progress import SweepProgress, render, run_progress
+from gansweep.launch.retry import Action, decide
 from gansweep.launch.stop_request import StopRequest
 from gansweep.launch.task import PlannedRun, SweepTask
-from gansweep.store.errors import FailedInOtherSweep, Held, UserError
+from gansweep.store import lease
+from gansweep.store.errors import Held, UserError
 from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
 from gansweep.store.run import FAILED, Run
+from gansweep.store.work import ask_to_stop, stop_asked
 from gansweep.terminal.console import console, fitted
 from gansweep.terminal.live import LiveView
-from gansweep.training import stop
 from gansweep.training.job import cause_of, execute, one_line, record_failure
 from gansweep.training.summary import summary
 
-RETRIES = 2  # retries of a run that is killed without having written a new checkpoint
 TICK = 0.25  # seconds between two checks of the running jobs
 CHECKPOINT_SECONDS = 20.0  # time for the checkpoints when this process has to end
 POLL_SECONDS = 2.0  # time between two reads of the runs' files
@@ -67,7 +69,10 @@ class Feed(Protocol):
         ...
 
     def ended(self, run_id: str, outcome: str) -> None:
-        """Receive the outcome of a run: `done`, `failed`, `pruned`, or `stopped` with the sweep."""
+        """Receive the outcome of a run.
+
+        It is `done`, `failed`, `pruned`, `stopped` with the sweep, or `held` by another process.
+        """
         ...
 
     def runs_to_prune(self) -> list[str]:
@@ -87,7 +92,8 @@ class LocalSweep:
     """Trains planned runs, and keeps the outcome of each run that ended (see `Feed.ended`).
 
     feed: the source of runs that are planned whenever a slot is free; work: the function of a job;
-    total: the number of runs in the sweep, for the counter of ended runs (0: no counter).
+    total: the number of runs in the sweep, for the counter of ended runs (0: no counter); waits:
+    whether to wait for runs that another process trains, in case it does not finish them.
     """
 
     def __init__(
@@ -97,10 +103,12 @@ class LocalSweep:
         feed: Feed | None = None,
         work: Work = train_run,
         total: int = 0,
+        waits: bool = True,
     ) -> None:
         self.task = task
         self.feed = feed
         self.work = work
+        self.waits = waits
         self._pruned: set[str] = set()
         self.name = task.name
         self.pool = make_pool(task)
@@ -110,6 +118,7 @@ class LocalSweep:
         self.outcomes: dict[str, str] = {}
         self.in_other_sweeps: dict[str, Job] = {}
         self.fault: UserError | None = None
+        self.stop_asked = False  # by `gansweep stop`
         self._stop_request = StopRequest()
         self._kills: dict[str, tuple[int, int]] = {}  # count with the same checkpoint, its time
         self._polled = time.monotonic()
@@ -122,10 +131,10 @@ class LocalSweep:
         for cost in self._alike:
             self._estimate(cost)
 
-    def _submit(self, run_id: str) -> None:
-        """Add a run to the queue of the pool."""
+    def _submit(self, run_id: str, planned: str = "") -> None:
+        """Add a run to the queue of the pool. planned: when, if not with the sweep."""
         run = Run(self.task.out, run_id)
-        arguments = (self.task.out, run_id, self._title(run_id), self.task.planned)
+        arguments = (self.task.out, run_id, self._title(run_id), planned or self.task.planned)
         job = Job(run_id, self.work, arguments, log=run.log)
         record = run.read_config()
         steps = record["identity"]["steps"] or 0 if record else 0
@@ -142,7 +151,7 @@ class LocalSweep:
             if planned is None:
                 return
             self._titles[planned.run.id] = planned.title
-            self._submit(planned.run.id)
+            self._submit(planned.run.id, planned.planned)
             self._estimate(self._costs[planned.run.id])
             self.pool.start()  # if the run has to wait for a slot, the loop ends
 
@@ -183,9 +192,8 @@ class LocalSweep:
                 while self._busy():
                     self._take()
                     finished = self.pool.wait(TICK)
-                    if self._stop_request.times and not self.pool.stopping:
-                        console.print(STOPPING)
-                        self.pool.stop()
+                    if not self.pool.stopping:
+                        self._stop_if_asked()
                     for running, ended in finished:
                         self._handle(running, ended)
                     self._prune()
@@ -202,10 +210,20 @@ class LocalSweep:
             raise
         finally:
             processes.shut_down()
-        if self._stop_request.times:
+        if self._stop_request.times or self.stop_asked:
             raise KeyboardInterrupt
         if self.fault is not None:
             raise self.fault
+
+    def _stop_if_asked(self) -> None:
+        """Stop all runs after a signal or `gansweep stop`."""
+        if self._stop_request.times:
+            console.print(STOPPING)
+        elif self.stop_asked:
+            console.print("gansweep stop: running runs write a checkpoint and end")
+        else:
+            return
+        self.pool.stop()
 
     def _checkpoint_all(self) -> None:
         """Stop all runs, and wait for their checkpoints for CHECKPOINT_SECONDS at most."""
@@ -221,93 +239,80 @@ class LocalSweep:
         return LiveView()
 
     def _handle(self, running: Running, ended: Ended) -> None:
-        """Record the outcome of a job that has ended, or submit the job again."""
-        job = running.job
-        run = Run(self.task.out, job.key)
-        title = self._title(run.id)
-        error = ended.error
-        if ended.returned or (error is None and run.complete()):
-            lines = ended.result or [f"{title}  {summary(run.read_result())}"]
+        """Do what the policy decides about a job that has ended; see retry.py."""
+        run = Run(self.task.out, running.job.key)
+        cause, why = cause_of_end(ended, run, self.pool.stopping)
+        action = self._decide(running, run, cause)
+        if ended.error is None and cause in ("killed", "crashed"):
+            running.job.alone |= ended.out_of_memory
+            try:
+                with run.owned():
+                    run.record("ended", cause=cause, why=why)
+                    if action is Action.FAIL:
+                        record_failure(run, cause, why, "Died")
+            except Held:
+                action = Action.WAIT
+            except OSError as error:
+                ended.error = error
+                cause, why = cause_of(error, run), one_line(error)
+                action = self._decide(running, run, cause)
+        if action is Action.DONE:
+            lines = ended.result or [f"{self._title(run.id)}  {summary(run.read_result())}"]
             for line in lines[:-1]:
                 console.print(line)
             if self.feed is None:  # a feed prints its own last line
                 console.print(fitted(f"{self._counter()}{lines[-1]}"))
             self._end(run, "done")
-        elif isinstance(error, Held):
-            self.in_other_sweeps[run.id] = job
-        elif isinstance(error, FailedInOtherSweep):
-            self._failed(run, one_line(error), " in another sweep")
-        elif isinstance(error, stop.Stopped) or (self.pool.stopping and error is None):
-            if run.id in self._pruned:
-                self._end(run, "pruned")
-            elif self.pool.stopping:
-                self._end(run, "stopped")
-            else:  # a scheduler or a person has sent SIGTERM to the job
-                self._retry(running, "was preempted")
-        elif error is not None:
-            self._handle_error(running, error)
+        elif action is Action.WAIT and self.waits:
+            self.in_other_sweeps[run.id] = running.job
+        elif action in (Action.WAIT, Action.PRUNE, Action.STOP):
+            self._end(run, action.value)
+        elif action is Action.HALT:
+            self._halt(run, ended.error)
+        elif action is Action.FAIL:
+            elsewhere = " in another sweep" if cause == "failed elsewhere" else ""
+            self._failed(run, why, elsewhere)
         else:
-            self._handle_death(running, ended)
+            if ended.error is not None and cause != "stopped":
+                self._forget_failure(run)
+            running.job.alone |= action is Action.RETRY_ALONE
+            self._retry(running, why, RETRIED.get(cause if ended.error else "", "resumes"))
 
-    def _handle_error(self, running: Running, error: BaseException) -> None:
-        """Handle an exception of a job: stop the sweep, retry the run or record its failure."""
-        run = Run(self.task.out, running.job.key)
-        cause = cause_of(error, run)
-        if cause == "disk":
-            assert isinstance(error, OSError)
-            where = f"{error.filename}: " if error.filename else ""
-            self.fault = UserError(
-                f"{where}{error.strerror}: no more runs are started; correct the error and repeat "
-                "the command, which resumes from the last checkpoints"
-            )
-            self._end(run, "stopped")
-            self.pool.stop()
-        elif cause == "out of memory" and not running.job.alone:
-            running.job.alone = True
-            self._forget_failure(run)
-            self._retry(running, "ran out of memory", "retries alone on its device")
-        elif cause == "killed" and self._may_retry(run):
-            self._forget_failure(run)
-            self._retry(running, one_line(error), "starts again")
-        else:
-            self._failed(run, one_line(error))
+    def _decide(self, running: Running, run: Run, cause: str) -> Action:
+        """Return what follows the end of a job."""
+        return decide(
+            cause,
+            stopping=self.pool.stopping,
+            pruned=run.id in self._pruned,
+            alone=running.job.alone,
+            kills=self._count_kill(run) if cause == "killed" else 0,
+        )
+
+    def _halt(self, run: Run, error: BaseException | None) -> None:
+        """Stop the sweep, as a disk refuses to write."""
+        assert isinstance(error, OSError)
+        where = f"{error.filename}: " if error.filename else ""
+        self.fault = UserError(
+            f"{where}{error.strerror}: no more runs are started; correct the error and repeat "
+            "the command, which resumes from the last checkpoints"
+        )
+        self._end(run, "stopped")
+        self.pool.stop()
 
     def _forget_failure(self, run: Run) -> None:
         """Remove the record of a failure that is not final."""
         with suppress(OSError, Held), run.owned():
             run.failure.unlink(missing_ok=True)
 
-    def _may_retry(self, run: Run) -> bool:
-        """Count a kill of a run, and return whether the run may be retried."""
-        written = _checkpointed(run)
+    def _count_kill(self, run: Run) -> int:
+        """Return how often a run was killed, this time included, without a new checkpoint."""
+        written = checkpointed(run)
         kills, before = self._kills.get(run.id, (0, 0))
         kills = kills + 1 if written == before else 1
         self._kills[run.id] = (kills, written)
-        return kills <= RETRIES
+        return kills
 
-    def _handle_death(self, running: Running, ended: Ended) -> None:
-        """Handle a process that died without an answer: retry the run or record its failure."""
-        run = Run(self.task.out, running.job.key)
-        how = ended.how()
-        try:
-            with run.owned():
-                run.record("ended", cause="killed" if ended.killed else "crashed", why=how)
-                retry = self._may_retry(run) and ended.killed
-                if not retry:
-                    record_failure(run, "killed" if ended.killed else "crashed", how, "Died")
-        except Held:
-            self.in_other_sweeps[run.id] = running.job
-            return
-        except OSError as error:
-            self._handle_error(running, error)
-            return
-        running.job.alone |= ended.out_of_memory
-        if retry:
-            self._retry(running, how)
-        else:
-            self._failed(run, how)
-
-    def _retry(self, running: Running, why: str, action: str = "resumes") -> None:
+    def _retry(self, running: Running, why: str, action: str) -> None:
         """Submit a job again, before the waiting ones."""
         console.print(f"{self._title(running.job.key)}  {why}; {action}")
         self.pool.submit(running.job, first=True)
@@ -319,6 +324,8 @@ class LocalSweep:
         self._end(run, "failed")
         if self.task.fail_fast and not self.pool.stopping:
             console.print("fail_fast: stopping the other runs, which write checkpoints")
+            if self.feed is not None:  # other workers stop too
+                ask_to_stop(self.task.out, self.name)
             self.pool.stop()
 
     def _counter(self) -> str:
@@ -338,9 +345,10 @@ class LocalSweep:
 
     def _poll_files(self) -> None:
         """Read the memory of running runs, and the outcomes of runs that other sweeps train."""
-        if time.monotonic() - self._polled < POLL_SECONDS:
+        if time.monotonic() - self._polled < min(POLL_SECONDS, lease.seconds() / lease.BEATS):
             return
         self._polled = time.monotonic()
+        self.stop_asked = stop_asked(self.task.out, self.name)
         for running in self.pool.running:
             lines = Run(self.task.out, running.job.key).read_metrics(last=1)
             if running.job.memory_mib is None and lines:
@@ -356,6 +364,7 @@ class LocalSweep:
                 console.print(f"{self._counter()}{self._title(run_id)}  {status} in another sweep")
                 self._end(run, "done" if status == "done" else "failed")
             else:
+                lease.clear(run.folder)
                 self.pool.submit(job, first=True)
 
     def progress(self) -> SweepProgress:
@@ -384,10 +393,3 @@ class LocalSweep:
             seconds_left=total_seconds(left, self.pool.most_jobs(), whole),
             note="stopping" if self.pool.stopping else self.feed.best() if self.feed else "",
         )
-
-
-def _checkpointed(run: Run) -> int:
-    """Return the time of the run's checkpoint in ns, or 0 if there is none."""
-    with suppress(OSError):
-        return run.last.stat().st_mtime_ns
-    return 0

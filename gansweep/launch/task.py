@@ -24,7 +24,7 @@ class PlannedRun:
 
     title: what the screen calls the run; judged: whether it must have a distance; data: the name of
     its data set, whose metrics the score of the run must have; again: the metrics whose functions
-    have failed and are to be called again.
+    have failed and are to be called again; planned: the time of planning, if not that of the sweep.
     """
 
     run: Run
@@ -32,6 +32,7 @@ class PlannedRun:
     judged: bool = False
     data: str = ""
     again: list[str] = field(default_factory=list)
+    planned: str = ""
 
     def complete(self) -> bool:
         """Return whether nothing is left to train, to draw, to judge or to measure."""

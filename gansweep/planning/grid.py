@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import from_record
 from gansweep.launch.local import IsolatedTask
-from gansweep.launch.names import LAUNCHER
+from gansweep.launch.names import BY_WORKERS, LAUNCHER
 from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.changed import report_changed_networks
@@ -27,6 +27,7 @@ from gansweep.store.json_files import print_json
 from gansweep.store.manifest import manifest_path
 from gansweep.store.run import NO_JSON, Run, now, read_json
 from gansweep.store.weights import size_of, weight_files, weights_in_words
+from gansweep.store.work import withdraw_stop
 from gansweep.terminal.console import console
 from gansweep.training.job import one_line
 from gansweep.training.metrics.registered import PUBLISHED
@@ -45,8 +46,9 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
     with one_line_errors():
         chosen = master.hydra.runtime.choices["hydra/launcher"]
         plan = _plan(arguments, master, context)
+        by_workers = master.hydra.launcher._target_ in BY_WORKERS
         for name in ("fail_fast", "jobs_per_device"):
-            if chosen != LAUNCHER and getattr(plan.settings, name):
+            if chosen != LAUNCHER and not by_workers and getattr(plan.settings, name):
                 raise UserError(f"{name} is for hydra/launcher={LAUNCHER}, not for {chosen}")
         if plan.measured and chosen not in (LAUNCHER, "basic"):
             console.print(
@@ -61,6 +63,7 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         _announce(plan, todo)
         verb = "trained or judged" if _finished(todo) else "trained"
         plan.write()
+        withdraw_stop(plan.settings.out, plan.manifest.name)
         for job in todo:
             job.forget_failures()
         started = time.monotonic()

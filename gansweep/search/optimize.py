@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from gansweep.declare import items
-from gansweep.launch.names import LAUNCHER
+from gansweep.launch.names import BY_WORKERS, LAUNCHER, WORKER
 from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
 from gansweep.report.stored_study import RUNS, counted
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.budget import UNLIMITED, seconds_of
+from gansweep.search.by_workers import follow_search, join
 from gansweep.search.gan_planner import GanPlanner
 from gansweep.search.objectives import quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
@@ -30,6 +32,7 @@ from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, now
+from gansweep.store.work import withdraw_stop
 from gansweep.terminal.console import console
 
 if TYPE_CHECKING:
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gansweep.config import Config
+    from gansweep.launch.follow import Workers
     from gansweep.launch.sweep import LocalSweep
 
 MANIFEST_INTERVAL = 10.0  # seconds, at least, between two writings of the manifest
@@ -53,10 +57,11 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
     """
     with one_line_errors():
         chosen = master.hydra.runtime.choices["hydra/launcher"]
-        if chosen != LAUNCHER:
+        by_workers = master.hydra.launcher._target_ in BY_WORKERS
+        if chosen not in (LAUNCHER, WORKER) and not by_workers:
             raise UserError(
-                f"a search trains on this machine's slots (hydra/launcher={LAUNCHER}); several "
-                "machines may work on one study: type the same command with storage=URL on each"
+                "a search trains on this machine's slots, or with slots=slurm on a cluster, and "
+                f"not by hydra/launcher={chosen}"
             )
         plan = read_plan(arguments, master, context)
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)
@@ -65,21 +70,54 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
         if plan.settings.plan:
             _preview(plan)
             return
-        interrupted = _run(plan)
-        table = _report(plan)
-        trials = plan.study.get_trials(deepcopy=False) if plan.study is not None else []
-        run_ids = dict.fromkeys(run for t in trials for run in t.user_attrs.get(RUNS, ()))
-        runs = [Run(plan.settings.out, run_id) for run_id in run_ids]
-        run_on_done(plan.settings.on_done, plan.name, runs, table, interrupted=interrupted)
+        if chosen != WORKER:
+            withdraw_stop(plan.settings.out, plan.name)
+        workers = _workers(plan, master, context) if by_workers else None
+        interrupted = _run(plan, workers)
+        if chosen != WORKER:  # the command that started the search writes the report
+            table = _report(plan)
+            trials = plan.study.get_trials(deepcopy=False) if plan.study is not None else []
+            run_ids = dict.fromkeys(run for t in trials for run in t.user_attrs.get(RUNS, ()))
+            runs = [Run(plan.settings.out, run_id) for run_id in run_ids]
+            run_on_done(plan.settings.on_done, plan.name, runs, table, interrupted=interrupted)
     if interrupted:
-        console.print(f"to resume: {plan.command}")
+        if chosen != WORKER:
+            console.print(f"to resume: {plan.command}")
         raise SystemExit(INTERRUPTED)
     if plan.failed():
         raise SystemExit(1)
 
 
-def _run(plan: SearchPlan) -> bool:
-    """Train until the study has all its trials. Returns whether the search was interrupted."""
+def _task(plan: SearchPlan) -> SweepTask:
+    settings = plan.settings
+    return SweepTask(
+        name="",
+        out=settings.out,
+        planned=now(),
+        jobs_per_device=settings.jobs_per_device,
+        fail_fast=settings.fail_fast,
+        device=plan.bases[0].device,
+        threads=plan.bases[0].threads,
+    )
+
+
+def _workers(plan: SearchPlan, master: DictConfig, context: HydraContext) -> Workers:
+    """Return the workers of the chosen launcher, and tell them how to join the search."""
+    from hydra.core.plugins import Plugins
+
+    task = replace(_task(plan), name=plan.name)
+    launcher: Any = Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=task, config=master
+    )
+    join(plan).write(plan.settings.out, plan.name)
+    return launcher.workers
+
+
+def _run(plan: SearchPlan, workers: Workers | None) -> bool:
+    """Train until the study has all its trials. Returns whether the search was interrupted.
+
+    workers: those of a cluster, which train in the place of this machine's slots.
+    """
     settings = plan.settings
     label, direction = quality(plan.bases)
     second = second_objective(settings.objective)
@@ -117,18 +155,16 @@ def _run(plan: SearchPlan) -> bool:
     if done >= settings.trials:
         return False
 
+    if workers is not None:
+        try:
+            return follow_search(plan, study, label, second.label if second else "", workers)
+        finally:
+            write_manifest(plan, study, label)
+
     from gansweep.launch.local import prepare
     from gansweep.launch.sweep import LocalSweep
 
-    task = SweepTask(
-        name="",
-        out=settings.out,
-        planned=now(),
-        jobs_per_device=settings.jobs_per_device,
-        fail_fast=settings.fail_fast,
-        device=plan.bases[0].device,
-        threads=plan.bases[0].threads,
-    )
+    task = _task(plan)
     prepare(task)
     written = time.monotonic()
 

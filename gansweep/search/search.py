@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,7 +25,7 @@ from gansweep.report.stored_study import (
     sign_of,
 )
 from gansweep.report.table.text import format_value
-from gansweep.search.study import SearchProcess, set_violation
+from gansweep.search.study import SearchProcess, fail_abandoned_trials, set_violation
 from gansweep.store.check import number
 from gansweep.store.records import Result
 from gansweep.store.run import Run
@@ -33,6 +34,7 @@ from gansweep.training.metrics.equilibrium import Evaluation, alive, is_collapsi
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 MAX_KNOWN_PROPOSALS = 50  # in a row, after which the space counts as exhausted
 
@@ -164,8 +166,13 @@ class Search:
         if active is None or active.trial.number not in self._active:
             return
         active.open.discard(run_id)
-        if outcome == "stopped":
-            return  # the trial is finished when the search is resumed, or by another search
+        with self._unless_lost(active):
+            self._ended(active, run_id, outcome)
+
+    def _ended(self, active: ActiveTrial, run_id: str, outcome: str) -> None:
+        if outcome == "stopped":  # the trial is finished when the search is resumed, or by another
+            self.process.release(active.trial)
+            return
         if outcome == "done":  # even if it was to be pruned
             if run_id == active.runs[0].run.id:
                 self._report(active)
@@ -181,23 +188,30 @@ class Search:
 
     def runs_to_prune(self) -> list[str]:
         """Report new evaluations to the study. Returns the ids of the runs to stop."""
-        self.process.heartbeat([active.trial for active in self._active.values()])
-        return [
-            active.runs[0].run.id
-            for active in list(self._active.values())
-            if not active.pruned and self._report(active)
-        ]
+        if self.process.heartbeat([active.trial for active in self._active.values()]):
+            fail_abandoned_trials(self.study)  # of searches on other machines
+        stopped = []
+        for active in list(self._active.values()):
+            with self._unless_lost(active):
+                if not active.pruned and self._report(active):
+                    stopped.append(active.runs[0].run.id)
+        return stopped
 
     def best(self) -> str:
-        """Return a text about the best trial for the live view; it is empty for two objectives."""
-        trials = self.study.get_trials(deepcopy=False)
-        candidates = [trial for trial in trials if feasible(trial)]
-        if len(self.study.directions) > 1 or not any(trial.values for trial in trials):
-            return ""
-        if not candidates:
-            return "no trial is alive yet"
-        best = best_of(self.study, candidates)
-        return f"best {self.label} {best.values[0]:,.4g} in trial {best.number}"
+        """Return a text about the best trial for the live view."""
+        return best_text(self.study, self.label)
+
+    @contextmanager
+    def _unless_lost(self, active: ActiveTrial) -> Iterator[None]:
+        """Give up a trial that another search has taken for abandoned, and repeats."""
+        try:
+            yield
+        except (RuntimeError, ValueError):  # Optuna's, for a trial that is finished
+            number = active.trial.number
+            if self.study.get_trials(deepcopy=False)[number].state.name == "RUNNING":
+                raise
+            self._active.pop(number, None)
+            console.print(f"{active.title}  was taken over by another search")
 
     # --- Trials ----------------------------------------------------------------------------------
 
@@ -329,13 +343,31 @@ class Search:
         if why == "pruned":
             state = TrialState.PRUNED
         finished = self.study.tell(trial, values if values else None, state)
-        objectives = zip((self.label, self.second), finished.values or [], strict=False)
-        result = why or ", ".join(f"{label} {value:,.4g}" for label, value in objectives)
-        if finished.state == TrialState.PRUNED:
-            result = finished.user_attrs[WHY]
-        best = self.best()
-        console.print(f"{active.title}  {result}{f'  ({best})' if best else ''}")
+        outcome = outcome_text(self.study, finished, self.label, self.second)
+        console.print(f"{active.title}  {outcome}")
         self.on_result()
+
+
+def best_text(study: optuna.Study, label: str) -> str:
+    """Return a text about the best trial so far; it is empty for two objectives."""
+    trials = study.get_trials(deepcopy=False)
+    candidates = [trial for trial in trials if feasible(trial)]
+    if len(study.directions) > 1 or not any(trial.values for trial in trials):
+        return ""
+    if not candidates:
+        return "no trial is alive yet"
+    best = best_of(study, candidates)
+    return f"best {label} {best.values[0]:,.4g} in trial {best.number}"
+
+
+def outcome_text(study: optuna.Study, trial: FrozenTrial, label: str, second: str) -> str:
+    """Return the objectives of a finished trial, or why it has none, and the best trial so far."""
+    objectives = zip((label, second), trial.values or [], strict=False)
+    result = ", ".join(f"{name} {value:,.4g}" for name, value in objectives)
+    if trial.state.name != "COMPLETE":
+        result = trial.user_attrs.get(WHY, "failed")
+    best = best_text(study, label)
+    return f"{result}{f'  ({best})' if best else ''}"
 
 
 def _suffix(title: str) -> str:

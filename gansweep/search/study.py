@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-import socket
 import time
 import uuid
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from gansweep.report.stored_study import (
     open_storage,
 )
 from gansweep.search.samplers import has_named_constraints
+from gansweep.store import lease
 from gansweep.store.errors import UserError
 from gansweep.store.passwords import without_password
 
@@ -32,8 +33,13 @@ if TYPE_CHECKING:
 
     from gansweep.config import Config
 
-HEARTBEAT_INTERVAL = 30.0  # seconds between two signs of life for searches on other machines
-HEARTBEAT_TIMEOUT = 300.0  # seconds without a sign of life after which a search counts as killed
+# A search on another machine counts as killed when this process has seen no sign of life of it for
+# HEARTBEAT_TIMEOUT leases, or at once if the last sign is older than CLOCKS seconds: no two clocks
+# differ by so much. A search that is judged wrongly loses a trial; the runs themselves have leases.
+HEARTBEAT_INTERVAL = 0.5  # leases between two signs of life
+HEARTBEAT_TIMEOUT = 5.0
+CLOCKS = 3600.0
+RELEASED = 0.0  # the last sign of a search that leaves the trial to others
 MAX_OPEN_ATTEMPTS = 4  # to open a storage
 
 
@@ -133,6 +139,9 @@ def set_violation(trial: optuna.Trial, violation: float) -> None:
         trial.set_constraint("alive", violation)
 
 
+_watch = lease.Watch()
+
+
 class SearchProcess:
     """Marks trials as those of this process, which holds a lock as long as it lives."""
 
@@ -143,19 +152,29 @@ class SearchProcess:
         self._lock = FileLock(path)
         self._lock.acquire()
         self._last_heartbeat = time.monotonic()
-        self.describe = {"id": self.id, "host": socket.gethostname(), "lock": str(path.resolve())}
+        self.describe = {"id": self.id, "host": lease.host(), "lock": str(path.resolve())}
 
     def claim(self, trial: optuna.Trial) -> None:
         """Mark a trial as one of this process."""
         trial.set_user_attr(SEARCHER, self.describe)
         trial.set_user_attr(ALIVE, time.time())
 
-    def heartbeat(self, trials: list[optuna.Trial]) -> None:
-        """Store that these trials are being trained, once in HEARTBEAT_INTERVAL."""
-        if time.monotonic() - self._last_heartbeat > HEARTBEAT_INTERVAL:
-            self._last_heartbeat = time.monotonic()
-            for trial in trials:
+    def release(self, trial: optuna.Trial) -> None:
+        """Leave a trial that is not finished to other processes."""
+        trial.set_user_attr(ALIVE, RELEASED)
+
+    def heartbeat(self, trials: list[optuna.Trial]) -> bool:
+        """Store that these trials are being trained, once in HEARTBEAT_INTERVAL.
+
+        Returns whether it was time for that.
+        """
+        if time.monotonic() - self._last_heartbeat <= HEARTBEAT_INTERVAL * lease.seconds():
+            return False
+        self._last_heartbeat = time.monotonic()
+        for trial in trials:
+            with suppress(RuntimeError):  # another search has taken over the trial
                 trial.set_user_attr(ALIVE, time.time())
+        return True
 
     def close(self) -> None:
         """Release and remove the lock."""
@@ -172,7 +191,7 @@ def fail_abandoned_trials(study: optuna.Study) -> int:
 
     failed = 0
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _abandoned(trial):
+        if not _abandoned(study, trial):
             continue
         try:
             study.tell(trial.number, state=TrialState.FAIL)
@@ -184,13 +203,16 @@ def fail_abandoned_trials(study: optuna.Study) -> int:
     return failed
 
 
-def _abandoned(trial: FrozenTrial) -> bool:
-    """Return whether the search that runs a trial was killed.
+def _abandoned(study: optuna.Study, trial: FrozenTrial) -> bool:
+    """Return whether the search that runs a trial was killed or has left it.
 
-    The lock shows it on this machine; for another machine, the last sign of life decides.
+    The lock shows it on this machine; for another machine, the signs of life decide.
     """
+    last_sign = trial.user_attrs.get(ALIVE)
+    if last_sign == RELEASED:
+        return True
     process = trial.user_attrs.get(SEARCHER)
-    if process is not None and process["host"] == socket.gethostname():
+    if process is not None and process["host"] == lease.host():
         path = Path(process["lock"])
         if not path.exists():
             return True
@@ -202,8 +224,10 @@ def _abandoned(trial: FrozenTrial) -> bool:
         lock.release()
         path.unlink(missing_ok=True)
         return True
-    last_sign = trial.user_attrs.get(ALIVE)
     if last_sign is None:  # the trial is not claimed yet, or another program asked for it
         started = trial.datetime_start
         last_sign = started.timestamp() if started else 0.0
-    return time.time() - float(last_sign) > HEARTBEAT_TIMEOUT
+    name = f"{study.study_name} {trial.number}"
+    timeout = HEARTBEAT_TIMEOUT * lease.seconds()
+    silent = _watch.silent(name, last_sign, timeout)
+    return silent >= timeout or time.time() - float(last_sign) > CLOCKS
