@@ -34,8 +34,17 @@ def test_every_command_has_a_module_with_help_of_its_own(
     assert end.value.code == 0
     usage = " ".join(capsys.readouterr().out.split("\n\n")[0].split())
     assert usage.startswith(f"usage: python -m gansweep {name} ")
-    if name != "open":  # `gansweep.open` is a function of the Python interface.
-        assert importlib.import_module(f"gansweep.{name}")  # This is `python -m gansweep.NAME`.
+
+
+# Version 0.1 had these commands in a second spelling, which still works.
+OLD = ["report", "status", "resume", "confirm", "show", "diff", "judge", "data", "export"]
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_the_old_spelling_of_a_command_is_the_same_function(name: str) -> None:
+    room = ".__main__" if name == "report" else ""  # gansweep/report/ is a package
+    old = importlib.import_module(f"gansweep.{name}{room}")
+    assert old.main is importlib.import_module(f"gansweep.commands.{name}").main
 
 
 @pytest.mark.parametrize("spelling", ["gansweep status", "gansweep.status"])
