@@ -38,7 +38,7 @@ from gansweep.store.errors import UserError
         ("+experiment=dcgan", "a named set of parameters is a profile: DIR/profile/NAME.yaml"),
         ("+lr=1", "+lr=1: parameters can be set, not added or removed; write lr=…"),
         ("stauts", "no command 'stauts': did you mean 'status'?"),
-        ("train", "'train' is neither name=value nor a command (report, status, resume, work,"),
+        ("train", "'train' is neither name=value nor a command (report, open, serve, rate,"),
     ],
 )  # fmt: skip
 def test_wrong_arguments_are_refused(arguments: str, message: str) -> None:
