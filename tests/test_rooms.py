@@ -164,3 +164,17 @@ def test_other_hydra_applications_do_not_load_gansweep() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_contributing_describes_every_room() -> None:
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    missing = [room for room in ROOMS if room != "." and f"| `{room}/` |" not in text]
+    missing += [
+        p.name for p in PACKAGE.glob("*.py") if p.name[0] != "_" and not _described(p, text)
+    ]
+    assert missing == []
+    assert "## Adding something" in text
+
+
+def _described(path: Path, text: str) -> bool:
+    return f"`{path.name}`" in text or f"gansweep.{path.stem}" in ENTRIES
