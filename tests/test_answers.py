@@ -64,7 +64,7 @@ def test_commands_answer_programs(folder: Path) -> None:
     assert shown["params"]["lr"] == 0.001
     assert shown["result"]["judge"]["score"]["fd_lenet"] == cells[0]["value"]
     diff = answered(answers.DiffAnswer, run_command(folder, "diff", "g/0", "g/1", "--json"), 1)
-    assert diff["parameters"] == {"learning rate": ["0.001", "0.0005"]}
+    assert diff["parameters"] == {"learning rate": ["1e-3", "5e-4"]}
     same = answered(answers.DiffAnswer, run_command(folder, "diff", "g/0", "g/0", "--json"))
     assert same["same"] is True
     confirmed = answered(

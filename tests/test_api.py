@@ -28,6 +28,7 @@ from PIL import Image
 
 import gansweep as gs
 from gansweep.api.views import NotebookView
+from gansweep.notation import format_float
 from gansweep.store.run import Run, read_json, write_json
 from gansweep.training.samples import LATENT_SEED, stretched_grid
 from testing.synthetic import write_sweep
@@ -234,7 +235,7 @@ def test_the_best_run_and_its_images(trained: Path) -> None:
     assert best.params["lr"] == winner["lr"]
     assert (best.params["data"], best.params["data.holdout"]) == ("mnist5k", 0.1)
     assert best.status == "done"
-    assert f"lr={best.params['lr']}" in best.command
+    assert f"lr={format_float(best.params['lr'])}" in best.command
     images = best.sample(16, seed=LATENT_SEED)
     assert images.shape == (16, 1, 28, 28)
     assert images.dtype == torch.float32
@@ -342,7 +343,7 @@ def test_an_interrupt_stops_the_sweep_with_checkpoints(tmp_path: Path) -> None:
     assert process.returncode == 0, err
     assert out.endswith("python: the sweep was interrupted; the same call resumes it\n")
     assert "stopping: running runs write a checkpoint" in out
-    assert "to resume: python -m gansweep -m lr=0.001,0.002" in out
+    assert "to resume: python -m gansweep -m lr=1e-3,2e-3" in out
     runs = gs.open("latest", out=tmp_path / "outputs").runs()
     assert "interrupted" in {run.status for run in runs}
     for run in runs:

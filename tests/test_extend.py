@@ -144,7 +144,7 @@ def test_a_sweep_is_trained_longer_through_kills(folder: Path) -> None:
     assert starts == {(20, 20, 30), (20,)}
     table = (folder / "reports/g-extend-steps-40/README.md").read_text()
     assert "| from row | steps | learning rate |" in table
-    assert "| 0 | 20 → 40 | 0.001 |" in table
+    assert "| 0 | 20 → 40 | 1e-3 |" in table
     # The same command, the grid with this length and `resume` find all done.
     again = run_command(folder, "extend", "g", "--steps", "40")
     assert "2 done, 0 to train" in again.stdout

@@ -280,7 +280,7 @@ def test_a_run_of_judge_false_killed_before_its_result_is_judged(
 ) -> None:
     run = plan_small(tmp_path, judge="false")
 
-    def fails(self: Run, result: dict[str, Any]) -> None:
+    def fails(self: Run, result: dict[str, Any], **options: Any) -> None:
         raise MemoryError("injected")
 
     with monkeypatch.context() as patched, pytest.raises(MemoryError):

@@ -40,7 +40,7 @@ def test_the_notebook(cache: Path, tmp_path: Path) -> None:
     outputs = execute(notebook, tmp_path)
     nbformat.write(notebook, tmp_path / "executed.ipynb")
     results = {name: found[-1]["data"] for name, found in outputs.items() if found}
-    command = "python -m gansweep -m lr=0.0005,0.001 data=mnist5k steps=100"
+    command = "python -m gansweep -m lr=5e-4,1e-3 data=mnist5k steps=100"
     assert results["sweep"]["text/plain"] == f"'{command}'"
     assert results["plan"]["text/plain"].count("to train") == 2
     (live,) = outputs["run"]  # one output, which was updated in place
@@ -55,7 +55,7 @@ def test_the_notebook(cache: Path, tmp_path: Path) -> None:
     assert results["generator"]["text/plain"].startswith("(torch.Size([16, 1, 28, 28]), ")
     assert results["picture"]["image/png"]
     assert len(list((tmp_path / "outputs/runs").iterdir())) == 2
-    assert len(list(tmp_path.glob("reports/lr-*/index.html"))) == 1
+    assert len(list(tmp_path.glob("reports/lr_*/index.html"))) == 1
 
 
 def test_errors_in_a_notebook_are_one_line(tmp_path: Path) -> None:

@@ -50,7 +50,10 @@ def test_every_name_that_gansweep_registers_begins_with_gansweep() -> None:
     }
     assert ours == {
         "sweeper": [f"{names.SEARCH}.yaml", f"{names.GRID}.yaml"],
-        "launcher": [f"{names.LAUNCHER}.yaml"],
+        "launcher": [
+            f"{name}.yaml"
+            for name in (names.LAUNCHER, names.WORKER, "gansweep_ray", "gansweep_slurm")
+        ],
     }
     assert all(name.startswith("gansweep_") for found in ours.values() for name in found)
 

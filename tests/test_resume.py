@@ -411,8 +411,8 @@ def test_status_while_it_runs(cli: Cli, tmp_path: Path) -> None:
     try:
         wait_for("outputs/runs/*/last.ckpt", tmp_path, count=2)
         shown = cli("status", "g").stdout
-        assert re.search(r"cpu:0 \[\d/3\] lr=\S+ data=mnist5k", shown), shown
-        assert re.search(r"\d+/40 +[\d,]+ +\d\.\d\d", shown), shown
+        assert re.search(r"cpu:0 lr=\S+ data=mnist5k", shown), shown
+        assert re.search(r"\d+/40 +[\d,]+ +– +\d\.\d\d", shown), shown
         assert re.search(r"0/3 done  2 running  1 waiting  left 0:\d\d, until \d\d:\d\d", shown), (
             shown
         )

@@ -232,6 +232,8 @@ class Search:
         active = ActiveTrial(trial, values, self.planner.plan(values))
         run_ids = [planned.run.id for planned in active.runs]
         trial.set_user_attr(RUNS, run_ids)
+        # A trial that another search asked for meanwhile may have got its runs only now.
+        before = self.study.get_trials(deepcopy=False)[: trial.number]
         equal = next((t for t in before if t.user_attrs.get(RUNS) == run_ids and counted(t)), None)
         if equal is not None:
             self._discard(trial, f"proposes what trial {equal.number} has")
