@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import plan_small
+from own_models import NETS
 
 import gansweep as gs
 from gansweep.commands import export
@@ -37,11 +38,9 @@ HERE = [
     name for name, chosen in FORMATS.items()
     if all(importlib.util.find_spec(package) for package in chosen.packages)
 ]  # fmt: skip
-MODULE = '''
-import torch
-from pytorch_lightning import LightningModule
-from torch import nn
-
+MODULE = (
+    NETS
+    + '''
 
 def dcgan(z_dim: int, channels: int, features: int = 4):
     """takes latents N×z_dim×1×1, as many published generators do"""
@@ -49,28 +48,8 @@ def dcgan(z_dim: int, channels: int, features: int = 4):
         nn.ConvTranspose2d(z_dim, features, 7), nn.BatchNorm2d(features), nn.ReLU(True),
         nn.ConvTranspose2d(features, channels, 4, stride=4), nn.Tanh(),
     )
-
-
-class Net(LightningModule):
-    def __init__(self, z_dim: int, image_size: int):
-        super().__init__()
-        self.net = nn.Linear(z_dim, image_size**2)
-        self.z_dim, self.size = z_dim, image_size
-
-    def training_step(self, images, batch_idx):
-        return self.net(torch.randn(len(images), self.z_dim)).square().mean()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 0.1)
-
-    def sample(self, z):
-        return self.net(z).tanh().view(-1, 1, self.size, self.size)
-
-
-class Counting(Net):
-    def sample(self, n: int):
-        return super().sample(torch.randn(n, self.z_dim))
 '''
+)
 
 
 def test_every_format_is_tested_here() -> None:

@@ -10,6 +10,7 @@ import commands
 import numpy as np
 import pytest
 from conftest import plan_small, revive
+from own_models import NETS
 from PIL import Image
 
 import gansweep as gs
@@ -22,32 +23,6 @@ from gansweep.training.data.pixels import as_bytes
 from gansweep.training.job import execute
 
 GRID = ("-m", "lr=1e-3,5e-4", "data=mnist5k", "steps=20", "name=g", "ema_decay=0.9", "threads=1")
-MODULE = """
-import torch
-from pytorch_lightning import LightningModule
-from torch import nn
-
-
-class Net(LightningModule):
-    def __init__(self, z_dim: int, image_size: int):
-        super().__init__()
-        self.net = nn.Linear(z_dim, image_size**2)
-        self.z_dim, self.size = z_dim, image_size
-
-    def training_step(self, images, batch_idx):
-        return self.net(torch.randn(len(images), self.z_dim)).square().mean()
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), 0.1)
-
-    def sample(self, z):
-        return self.net(z).tanh().view(-1, 1, self.size, self.size)
-
-
-class Counting(Net):
-    def sample(self, n: int):
-        return super().sample(torch.randn(n, self.z_dim))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +186,7 @@ def test_modules_of_users_are_drawn_from_and_scripts_say_why_not(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "ownnet.py").write_text(MODULE)
+    (tmp_path / "ownnet.py").write_text(NETS)
     runs: list[Run] = []
     for name in ("Net", "Counting"):
         config = Config(model=f"ownnet:{name}", steps=3, limit=400, judge="false", threads=1)
