@@ -67,7 +67,7 @@ def test_a_sweep_is_judged(cli: Cli, tmp_path: Path) -> None:
     assert len(re.findall(judged, text)) == 2
     assert text.count("**FD (LeNet)") == 1, "only the better run is bold"
     assert "FD (LeNet): Fréchet distance in the features of a small digit classifier" in text
-    assert re.search(r"FD \(LeNet\) [\d.,]+ at epoch", done.stdout)
+    assert re.search(r"best Number: row \d, lr=\S+, FD \(LeNet\) [\d.,]+", done.stdout)
 
     # Next, the table shows the last pictures, and the run is scored again on the command line.
     assert cli("j", "--thumbnail", "last", module="gansweep.report").returncode == 0
