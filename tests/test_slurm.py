@@ -24,7 +24,8 @@ from conftest import wait_for, wait_until
 
 from gansweep.store.run import Run
 
-pytestmark = pytest.mark.slow
+# One process runs them all: a machine has room for one cluster.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 
 CLUSTER = Path(__file__).parent / "slurm" / "cluster"
 # A node of this cluster has one core, no GPU, and a third of the memory of the machine.
