@@ -17,6 +17,7 @@ from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS, OF_OPTIMIZERS
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.template import SUPPLIED, Template, template_of
+from gansweep.training.metrics.registered import primary_and_second
 
 
 @dataclass
@@ -186,10 +187,10 @@ def value_of(config: Config, name: str) -> Any:
 # The hyperparameters that have an effect on a user's LightningModule; see training/hosted.py.
 OF_MODELS = {
     "model", "batch_size", "z_dim", "epochs", "steps", "limit", "shuffle", "seed", "precision",
-    "early_stop", "labels",
+    "best_by", "early_stop", "labels",
 }  # fmt: skip
 # Those that have an effect on every script; see training/script. Others need a placeholder.
-OF_SCRIPTS = {"command", "limit", "seed", "early_stop"}
+OF_SCRIPTS = {"command", "limit", "seed", "best_by", "early_stop"}
 
 
 def of_script(command: str) -> set[str]:
@@ -251,6 +252,10 @@ def validate(config: Config) -> None:
     """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":
         raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
+    if config.best_by is not None:
+        if config.judge == "false":
+            raise UserError(f"best_by={config.best_by} needs the judge: leave out judge=false")
+        primary_and_second(config.data.name, config.best_by)  # raises the reason
     if config.command is not None:
         _validate_script(config, template_of(config.command))
     if config.labels:

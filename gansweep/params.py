@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gansweep.declare import param
-from gansweep.plugins import DISCRIMINATORS, GENERATORS, LOSSES, MODELS, OPTIMIZERS, PENALTIES
+from gansweep.plugins import (
+    DISCRIMINATORS,
+    GENERATORS,
+    LOSSES,
+    METRICS,
+    MODELS,
+    OPTIMIZERS,
+    PENALTIES,
+)
 from gansweep.template import COMMANDS
 
 PRECISIONS = ("fp32", "bf16", "auto")
@@ -362,6 +370,15 @@ class Hyperparameters:
         open_low=True,
         open_high=True,
         null="none, as in the documents",
+        null_label="–",
+        group="judging",
+    )
+    best_by: str | None = param(
+        None,
+        "the metric that chooses the best weights of a run and ranks the runs",
+        "best by",
+        choices=METRICS,
+        null="the first metric of the data set",
         null_label="–",
         group="judging",
     )

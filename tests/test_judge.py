@@ -155,8 +155,10 @@ def test_the_runs_of_a_row_are_scored(cli: Cli, tmp_path: Path) -> None:
     assert cli(*grid, "name=j").returncode == 0
     done = cli("judge", "j/0", "--images", "100", "--json")
     assert done.returncode == 0, done.stderr
-    files = [f"{run.id}/{file}" for run in runs(tmp_path) for file in ("best.ckpt", "final.ckpt")]
-    assert sorted(json.loads(done.stdout)) == sorted(files)
+    # On some processors the weights of a seed are best before the first step, which are not kept.
+    files = [path for run in runs(tmp_path) for path in (run.best, run.final) if path.exists()]
+    assert len(files) >= 2
+    assert sorted(json.loads(done.stdout)) == sorted(f"{p.parent.name}/{p.name}" for p in files)
     assert "the rows of j are 0 to 0" in one_line_error(cli("judge", "j/1"))
     assert "no run 'nothing/1'" in one_line_error(cli("judge", "nothing/1"))
 
@@ -249,6 +251,34 @@ def test_early_stopping_between_two_pictures_writes_a_picture(
 def test_early_stopping_needs_the_judge(cli: Cli) -> None:
     error = one_line_error(cli("early_stop=true", "judge=false"))
     assert "early_stop=true needs the judge's distances: leave out judge=false" in error
+
+
+def test_the_metric_of_best_by_chooses_the_best_weights(cli: Cli, tmp_path: Path) -> None:
+    words = ["data=toyfaces", "gen=1", "disc=1", "width=0.0625", "steps=200", "batch_size=50"]
+    done = cli(*words, "best_by=fd_layout")
+    assert "score: FD (layout)" in done.stdout
+    (run,) = runs(tmp_path)
+    judged = verdict(run)
+    assert (judged["primary"], judged["second"]) == ("fd_layout", "fd_random")
+    values = {line["step"]: line["fd_layout"] for line in run.read_evaluations()}
+    best = judged["equilibrium"]
+    assert (best["step"], best["value"]) == (judged["score"]["step"], values[best["step"]])
+    assert best["value"] < 1.1 * min(values.values())
+    scores = json.loads(cli(str(run.folder), "--json", module="gansweep.judge").stdout)
+    assert scores["best.ckpt"]["fd_layout"] == pytest.approx(judged["score"]["fd_layout"], rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("best_by=fd_layouts", "did you mean 'fd_layout'?"),
+        ("best_by=fd_layout data=mnist5k", "no evaluation of mnist5k measures it; valid: fd_lenet"),
+        ("best_by=fid data=toyfaces judge=inception", "valid: fd_random"),
+        ("best_by=fd_random judge=false", "best_by=fd_random needs the judge"),
+    ],
+)
+def test_a_metric_that_cannot_choose_weights_is_refused(cli: Cli, words: str, reason: str) -> None:
+    assert reason in one_line_error(cli(*words.split()))
 
 
 def test_a_run_begun_with_judge_false_is_evaluated_after_its_checkpoint(

@@ -32,6 +32,7 @@ from gansweep.training.metrics.distances import (
 from gansweep.training.metrics.equilibrium import Evaluation, flags
 from gansweep.training.metrics.evaluate import Judge, generate
 from gansweep.training.metrics.features import DigitFeatures
+from gansweep.training.metrics.layout import Layout
 from gansweep.training.metrics.lenet import digit_features
 from gansweep.training.metrics.pyramid import sliced_wasserstein
 from gansweep.training.metrics.reference import feature_net, reference
@@ -111,6 +112,28 @@ def test_swd_depends_on_textures_and_not_on_brightness(what: str) -> None:
     assert sliced_wasserstein(bench.images, bench.images) < floor
 
 
+def test_fd_layout_depends_on_the_places_of_parts() -> None:
+    """Random convolutions hardly see a swirl or quarters in another order; eigenfaces do."""
+    layout, random = Bench("fd_layout", "drawn faces"), Bench("fd_random", "drawn faces")
+    images = layout.images[:400]
+    top, bottom = images.chunk(2, 2)
+    for name, changed, seen in (
+        ("swirl", swirl(images, 1.5), 2),
+        ("halves swapped", torch.cat([bottom, top], 2), 4),
+    ):
+        assert layout(changed) > seen * layout(images), name
+        assert layout(changed) / layout(images) > 1.3 * random(changed) / random(images), name
+    for disturb, levels in DISTURBANCES.values():
+        assert layout(disturb(images, levels[-1])) > 1.5 * layout(images)
+
+
+def test_the_layout_of_few_or_equal_images() -> None:
+    few = np.random.default_rng(0).integers(0, 256, (6, 1, 28, 28), dtype=np.uint8)
+    assert Layout(few).distance(few) == pytest.approx(0, abs=1e-3)
+    with pytest.raises(ValueError, match="the real images are all equal"):
+        Layout(np.zeros((6, 1, 28, 28), np.uint8))
+
+
 def accuracy(images: np.ndarray, labels: np.ndarray) -> float:
     """Return the accuracy of the judge's classifier."""
     net = digit_features()
@@ -121,7 +144,8 @@ def accuracy(images: np.ndarray, labels: np.ndarray) -> float:
 def test_lenet_classifies_unseen_digits() -> None:
     digits, labels = labelled_digits()
     unseen = permutation(len(digits))[:1000]
-    assert accuracy(digits[unseen], labels[unseen]) >= 0.985
+    # The weights, and so the accuracy, differ between processors; its standard error is 0.004.
+    assert accuracy(digits[unseen], labels[unseen]) >= 0.98
     assert accuracy(digits[unseen], labels[unseen]) == pytest.approx(digit_features().accuracy)
 
 

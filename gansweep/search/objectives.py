@@ -72,7 +72,7 @@ def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
 
     Raises UserError if more is better for the metric of one data set and less for another metric.
     """
-    metrics = [METRICS[primary_and_second(base.data.name)[0]] for base in bases]
+    metrics = [METRICS[primary_and_second(base.data.name, base.best_by)[0]] for base in bases]
     labels = [metric.label for metric in metrics]
     if len({metric.direction for metric in metrics}) > 1:
         raise UserError(

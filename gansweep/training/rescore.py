@@ -78,7 +78,7 @@ def _of_run(
     """
     config, data = load_plan(run)
     _check_reals(data)
-    judge = Judge(data, published=published)
+    judge = Judge(data, published=published, best_by=config.best_by)
     if config.command is not None:
         return _of_script(run, config, data, judge, count)
     gan = build_trainee(config, data)

@@ -193,7 +193,7 @@ def make_judge(config: Config, data: Prepared, device: torch.device) -> Judge | 
     published = None
     if config.judge in NETS:
         published = published_features(config.judge, config.judge_weights)
-    return Judge(data, device, published)
+    return Judge(data, device, published, config.best_by)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Moments:
         values = np.asarray(features, np.float64)
         if len(values) < 2 or not np.isfinite(values).all():
             raise ValueError("moments need two or more finite feature vectors")
-        return cls(values.mean(0), np.cov(values, rowvar=False))
+        return cls(values.mean(0), np.atleast_2d(np.cov(values, rowvar=False)))
 
 
 class Standardised:

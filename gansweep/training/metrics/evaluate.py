@@ -58,9 +58,10 @@ class Judge:
         data: Prepared,
         device: torch.device | None = None,
         published: PublishedFeatures | None = None,
+        best_by: str | None = None,
     ) -> None:
         self.data = data
-        self.primary, self.second = primary_and_second(data.name)
+        self.primary, self.second = primary_and_second(data.name, best_by)
         self.published = published
         self.metrics = metrics_of(
             data.name, published.features if published else None, labelled=bool(data.classes)

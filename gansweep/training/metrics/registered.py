@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gansweep.plugins import DATASETS, METRICS, Entry
+from gansweep.store.errors import UserError
 from gansweep.training.metrics.distances import (
     Features,
     Moments,
@@ -21,6 +22,7 @@ from gansweep.training.metrics.distances import (
     frechet,
     kernel_distance,
 )
+from gansweep.training.metrics.layout import Layout
 
 PUBLISHED = {"inception": "fid", "dinov2": "fd_dinov2"}  # the Fréchet distance that judge= adds
 LENET = "the features of a small digit classifier"
@@ -30,20 +32,28 @@ INCEPTION = "Inception's features (Heusel et al. 2017)"
 DINOV2 = "DINOv2's features (Stein et al. 2023)"
 
 
-def primary_and_second(data_set: str) -> tuple[str, str]:
+def primary_and_second(data_set: str, best_by: str | None = None) -> tuple[str, str]:
     """Return the metric that ranks the runs of a data set, and that of the second opinion.
 
-    Raises ValueError if the data set declares a metric that its scores do not have.
+    `best_by` replaces the first metric that the data set declares, which then is the second
+    opinion. Raises UserError if an evaluation cannot measure `best_by`, and ValueError if the data
+    set declares a metric that its scores do not have.
     """
     primary, second = DATASETS.entry(data_set).metrics
     valid = [metric.name for metric in metrics_of(data_set)]
+    if best_by is not None and best_by not in valid:
+        raise UserError(
+            f"best_by={best_by}: no evaluation of {data_set} measures it; valid: {', '.join(valid)}"
+        )
     for name in (primary, second):
         if name not in valid:
             raise ValueError(
                 f"the scores of data set {data_set!r} have no metric {name!r}; valid: "
                 f"{', '.join(valid)}"
             )
-    return primary, second
+    if best_by in (None, primary):
+        return primary, second
+    return str(best_by), primary
 
 
 def judging_features(data_set: str) -> str:
@@ -162,6 +172,16 @@ def swd(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
     from gansweep.training.metrics.pyramid import sliced_wasserstein
 
     return sliced_wasserstein(torch.from_numpy(real), torch.from_numpy(fake))
+
+
+@METRICS.register(
+    "fd_layout", features="pixels", direction="minimize", digits=1, label="FD (layout)",
+    help="Fréchet distance in the principal components of small copies of the images (eigenfaces)",
+    for_digits=False, prepare=Layout,
+)  # fmt: skip
+def layout_distance(real: Layout, fake: NDArray[np.uint8]) -> float:
+    """Return the Fréchet distance that tells whether the parts of images stand where they should"""
+    return real.distance(fake)
 
 
 @METRICS.register(
