@@ -120,15 +120,29 @@ function bestOf({ picture: place, row: key, run: id, command: text }) {
   const parts = valueInParts(cell.text, field);
   const scale = missing(field.untrained) ? []
     : [`; an untrained generator has ${brief(field.untrained)}`];
+  const title = `Best${page.pictures.length > 1 ? ` ${field.heading}` : ""}: row ${row.label}, `;
   return make("article", {}, thumbnail(thumb),
     make("div", {},
-      make("h2", {}, `Best${page.pictures.length > 1 ? ` ${field.heading}` : ""}: row ${row.label}, `,
-        `${field.metric && parts[0] ? field.short : ""} ${parts[1]}`),
-      make("p", {}, `${judged === 1 ? "The only result" : `The first of ${judged}`}`,
-        field.better ? `, ${field.better}` : "", ...scale, "."),
-      ...paragraphsOf(cell.words),
-      make("p", { class: "settings-line" }, settingsInWords(row)),
-      text ? command(text) : null));
+      make("h2", {}, title, `${field.metric && parts[0] ? field.short : ""} ${parts[1]}`),
+      folded("Settings and command",
+        make("p", {}, `${judged === 1 ? "The only result" : `The first of ${judged}`}`,
+          field.better ? `, ${field.better}` : "", ...scale, "."),
+        ...paragraphsOf(cell.words),
+        make("p", { class: "settings-line" }, settingsInWords(row)),
+        text ? command(text) : null)));
+}
+
+const onPhone = matchMedia("(max-width: 700px)");
+
+onPhone.addEventListener("change", () => {
+  for (const part of document.querySelectorAll(".folded")) part.open = !onPhone.matches;
+});
+
+// Makes a part that a phone folds away, so that the pictures of the rows are on the first screen. A
+// wider page shows it, and does not show its summary.
+function folded(summary, ...children) {
+  return make("details", { class: "folded", open: !onPhone.matches },
+    make("summary", {}, summary), ...children);
 }
 
 // Shows what a search has found, which is the best by its own objective.
@@ -137,5 +151,5 @@ function foundBySearch() {
   if (!page.found.length || same) return [];
   const sentences = page.found.slice(0, -1).map((text) => make("p", {}, text));
   return [make("article", {}, make("div", {}, make("h2", {}, "Best of the search"), ...sentences,
-    command(page.found.at(-1))))];
+    folded("Command", command(page.found.at(-1)))))];
 }
