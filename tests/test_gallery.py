@@ -16,7 +16,7 @@ from PIL import Image
 
 from gansweep.commands.report import main as report_command
 from gansweep.report import write_report
-from gansweep.report.gallery import live
+from gansweep.report.gallery import copies, live
 from gansweep.report.gallery.live import LivePage
 from gansweep.report.gallery.page import RUNS_PER_FILE, Details, write_page
 from gansweep.report.gallery.rating import Rating, column_to_rate
@@ -608,6 +608,28 @@ def test_a_single_file_opens_anywhere(
     with Image.open(download.value.path()) as saved:
         assert saved.format == "PNG"
         assert saved.width > 10 * 112
+
+
+def test_a_page_from_disk_saves_its_map(
+    visit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to a number of bytes, as the report holds the pictures twice for this."""
+    write_sweep(tmp_path / "out", 12, pictures=1)  # two parameters vary
+
+    def folder() -> Path:
+        return write_report("synthetic", out=tmp_path / "out", reports=tmp_path / "r").folder
+
+    page = visit(folder(), hash="#view=map")
+    with page.expect_download() as download:
+        page.click("#map-png")
+    with Image.open(download.value.path()) as saved:
+        assert saved.width > 10 * 112
+        assert len(saved.convert("L").crop((150, 70, 250, 170)).getcolors()) > 50, "a picture"
+    monkeypatch.setattr(copies, "BUDGET", 1000)
+    page = visit(folder(), hash="#view=map")
+    assert not (tmp_path / "r/synthetic/runs/pictures.js").exists()
+    page.click("#map-png")
+    api.expect(page.locator("#map-said")).to_contain_text("gansweep report synthetic --single")
 
 
 def test_a_live_page_shows_news_without_being_loaded_again(

@@ -149,7 +149,7 @@ def test_a_phone_does_not_scroll_sideways(visit: Callable[..., Firefox]) -> None
         assert not page.run(wide), view
 
 
-def test_a_single_file(visit: Callable[..., Firefox], tmp_path: Path) -> None:
+def test_a_single_file_and_the_map_as_png(visit: Callable[..., Firefox], tmp_path: Path) -> None:
     write_sweep(tmp_path / "out", 12, pictures=2)
     report_command(["synthetic", "--out", str(tmp_path / "out"), "--reports", str(tmp_path / "r"),
                     "--single"])  # fmt: skip
@@ -159,6 +159,8 @@ def test_a_single_file(visit: Callable[..., Firefox], tmp_path: Path) -> None:
     page.click("#table-view button.open")
     page.wait_for("return document.querySelector('#viewer[open] .chart canvas') !== null")
     page.click("#viewer .close")
-    page.click("input[value=map]")
-    page.click("#map-png")
-    page.wait_for("return document.getElementById('map-said').textContent.startsWith('Saved ')")
+    saved = "return document.getElementById('map-said').textContent.startsWith('Saved ')"
+    for path in (tmp_path / "alone.html", tmp_path / "r/synthetic/index.html"):
+        page = visit("#view=map", path=path)
+        page.click("#map-png")
+        page.wait_for(saved)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.plugins import METRICS
+from gansweep.report.gallery.copies import write_copies
 from gansweep.report.gallery.page import Details, write_page
 from gansweep.report.gallery.run_data import UNFINISHED, RunReader, untrained
 from gansweep.report.gallery.words import legend, short, words_of
@@ -48,7 +49,8 @@ def write_gallery(report: Report) -> Path:
     for run_id, about in found.items():
         page["runs"][run_id]["details"] = f"{RUNS}/{details.add(run_id, about)}"
     details.write()
-    return write_page(report.folder, page)
+    copies = write_copies(report.folder, page)
+    return write_page(report.folder, page, {"copies": copies} if copies else None)
 
 
 def gather(report: Report) -> tuple[Page, dict[str, PageDetails]]:
