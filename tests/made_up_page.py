@@ -119,6 +119,7 @@ def made_up_page(folder: Path) -> dict[str, Any]:
         "pictures": [
             {"heading": "Number Output", "metric": "FD (LeNet)", "short": "FD",
              "direction": "minimize", "better": "less is better", "untrained": 4000.0,
+             "real_value": 8.5, "real_n": 2000,
              "real": "images/real-number.png", "real_label": "mnist5k"},
         ],
         "tables": [
@@ -150,7 +151,8 @@ def long_page(count: int) -> dict[str, Any]:
         rows.append({"key": f"s/{i}", "label": str(i), "values": [i], "texts": [str(i)],
                      "also": {"i": i}, "cells": [cell]})  # fmt: skip
     picture = {"heading": "Output", "metric": "", "short": "", "direction": "minimize",
-               "better": "", "untrained": None, "real": None, "real_label": ""}  # fmt: skip
+               "better": "", "untrained": None, "real_value": None,
+               "real_n": None, "real": None, "real_label": ""}  # fmt: skip
     return {
         "name": "many", "best": [], "found": [], "names": {"i": "i"}, "common": {}, "legend": [],
         "plots": [], "title": "Many rows", "command": "", "runs": runs,

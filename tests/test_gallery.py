@@ -91,7 +91,8 @@ def test_the_best_is_first_and_has_a_headline(visit: Callable[..., Any]) -> None
     assert labels(page) == ["2", "0", "1", "4", "3", "5"]  # Rows without a rank come last.
     best = page.locator("#best article")
     assert best.locator("h2").text_content() == "Best: row 2, FD 88.5"
-    assert "The first of 4, less is better; an untrained generator has 4000." in best.inner_text()
+    scale = "an untrained generator has 4000; real images have 8.5"
+    assert f"The first of 4, less is better; {scale}." in best.inner_text()
     assert "lr 0.001, beta1 0.9" in best.inner_text()
     assert HOSTILE in best.locator("code").text_content()
     best.locator("button.open").click()
@@ -106,7 +107,13 @@ def test_labels_are_words_that_explain_themselves(visit: Callable[..., Any]) -> 
     page.click("#legend summary")
     legend = page.locator("#legend-list")
     assert legend.locator("div").first.text_content() == "FDa distance; less is better"
-    assert legend.get_by_text("an untrained generator has FD 4000").is_visible()
+    scale = "an untrained generator has FD 4000; 2,000 training images in their place have FD 8.5"
+    assert legend.get_by_text(scale).is_visible()
+    bar = cell.locator(".scale")
+    assert (
+        bar.get_attribute("title") == "full: real images, 8.5; empty: an untrained generator, 4000"
+    )
+    assert 0.6 < float(bar.evaluate("e => e.style.getPropertyValue('--share')")) < 0.63
 
 
 def test_sorting_goes_up_down_and_back(visit: Callable[..., Any]) -> None:

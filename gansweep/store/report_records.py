@@ -26,6 +26,8 @@ class PagePicture(TypedDict):
     direction: str
     better: str
     untrained: float | None
+    real_value: float | None
+    real_n: int | None
     real: str | None
     real_label: str
 

@@ -75,14 +75,16 @@ function wordsOf(words) {
   return words.flatMap((word, i) => [i ? ", " : null, explained(word)]).filter(Boolean);
 }
 
-// Makes a bar that shows where a value lies between the best of its column (full) and an untrained
-// generator (empty), on a logarithmic scale.
+// Makes a bar that shows where a value lies on a logarithmic scale between an untrained generator
+// (empty) and real images (full), or the best of its column if the value of these is not known.
 function scaleOf(value, field) {
-  const best = bestValue(field);
+  const real = field.real_value > 0;
+  const best = real ? field.real_value : bestValue(field);
   if (field.direction === "maximize" || !(field.untrained > best) || !(value > 0)) return null;
   const share = Math.log(field.untrained / value) / Math.log(field.untrained / best);
   const bar = make("span", { class: "scale", "aria-hidden": "true",
-    title: `full: the best of all rows; empty: an untrained generator, ${brief(field.untrained)}` });
+    title: `full: ${real ? `real images, ${brief(best)}` : "the best of all rows"}; `
+      + `empty: an untrained generator, ${brief(field.untrained)}` });
   bar.style.setProperty("--share", Math.min(1, Math.max(0, share)));
   return bar;
 }
@@ -100,10 +102,20 @@ function bestValue(field) {
 
 function buildLegend() {
   byId("legend").hidden = !page.legend.length;
-  const scales = page.pictures.filter((field) => !missing(field.untrained)).map((field) =>
-    [`${field.heading}:`, `an untrained generator has ${field.short} ${brief(field.untrained)}`]);
+  const scales = page.pictures.filter((field) => knownValues(field).length).map((field) =>
+    [`${field.heading}:`, `${knownValues(field, ` ${field.short}`).join("; ")}`]);
   byId("legend-list").replaceChildren(...[...page.legend, ...scales].map(([word, meaning]) =>
     make("div", {}, make("dt", {}, word), make("dd", {}, meaning))));
+}
+
+// Returns what is known of the scale of a metric: the values of noise and of real images.
+function knownValues({ untrained, real_value: real, real_n: count }, name = "") {
+  const images = name && count ? `${count.toLocaleString("en")} training images in their place`
+    : "real images";
+  return [
+    missing(untrained) ? null : `an untrained generator has${name} ${brief(untrained)}`,
+    missing(real) ? null : `${images} have${name} ${brief(real)}`,
+  ].filter(Boolean);
 }
 
 // Shows the best row of each picture column, with its command, before all rows.
@@ -118,8 +130,7 @@ function bestOf({ picture: place, row: key, run: id, command: text }) {
   const thumb = cell.thumbs.find(({ run }) => run === id) ?? cell.thumbs[0];
   const judged = rows.filter(({ cells }) => cells[place].text).length;
   const parts = valueInParts(cell.text, field);
-  const scale = missing(field.untrained) ? []
-    : [`; an untrained generator has ${brief(field.untrained)}`];
+  const scale = knownValues(field).map((text) => `; ${text}`);
   const title = `Best${page.pictures.length > 1 ? ` ${field.heading}` : ""}: row ${row.label}, `;
   return make("article", {}, thumbnail(thumb),
     make("div", {},
