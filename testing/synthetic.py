@@ -44,7 +44,7 @@ def write_sweep(
             for seed in range(1, seeds + 1):
                 run = Run(out, f"{index:06d}{data[0]}-s{seed}")
                 quality = 60 + 400 * abs(math.log10(lr / 5e-4)) + 90 * rng.random()
-                _write_run(
+                write_run(
                     run, config, data, (primary, second), size, quality,
                     drawings[mode], pictures, rng,
                 )  # fmt: skip
@@ -78,7 +78,7 @@ def _drawings(rng: random.Random) -> dict[str, list[bytes]]:
     return found
 
 
-def _write_run(
+def write_run(
     run: Run,
     config: Config,
     data: str,
@@ -88,7 +88,14 @@ def _write_run(
     drawings: list[bytes],
     pictures: int,
     rng: random.Random,
+    untrained: float | None = None,
+    found: dict[str, Any] | None = None,
 ) -> None:
+    """Write a finished run whose score is `quality` in the first of `metrics`.
+
+    drawings: PNG files, of which each of its pictures is one; pictures: their number over training;
+    untrained: the value before the training; found: what its judge says besides.
+    """
     run.samples.mkdir(parents=True, exist_ok=True)
     params = {**vars(config), "data": vars(DataConfig(data)), "steps": STEPS}
     about = {
@@ -99,7 +106,9 @@ def _write_run(
         "steps": STEPS, "batch_size": 32, "gen_width": 0.125, "disc_width": 0.25,
         "precision": "fp32", "data": about,
     }  # fmt: skip
-    _json(run.config, {"identity": identity, "params": params, "data": about, "command": "…"})
+    changed = [f"{n}={v}" for n, v in vars(config).items() if v != getattr(Config(), n)]
+    command = " ".join(["python -m gansweep", f"data={data}", *changed])
+    _json(run.config, {"identity": identity, "params": params, "data": about, "command": command})
     _json(
         run.environment,
         {"device": "cpu", "hardware": "x86_64", "packages": {"torch": "2"}, "commit": None,
@@ -110,6 +119,8 @@ def _write_run(
         value = quality * (1 + 3 * math.exp(-index))
         line = {"step": 100 * index, metrics[0]: value, metrics[1]: value / 2, "diversity": 0.8}
         evaluations.append({**line, "coverage": 0.5, "judging_seconds": 0.1 * index})
+    if untrained is not None:
+        evaluations[0][metrics[0]] = untrained
     score: dict[str, Any] = {
         "n": 2000, "reals": 500, "held_out": True, "own_test": False, "shared": True,
         "net": "a made-up net", metrics[0]: quality, metrics[1]: quality / 2,
@@ -118,6 +129,7 @@ def _write_run(
     judge = {
         "primary": metrics[0], "second": metrics[1], "flags": [], "looks": 7, "score": score,
         "equilibrium": {"step": 500, "epoch": 3.2, "value": quality, "label": "plateau"},
+        **(found or {}),
     }  # fmt: skip
     _json(
         run.result,

@@ -45,6 +45,19 @@ def test_the_caption_gives_the_least_significant_difference(tmp_path: Path) -> N
     assert "1,000.0" not in text
 
 
+def test_the_value_of_real_images_is_named_where_it_is_known(tmp_path: Path) -> None:
+    """Results of before it was measured do not have it."""
+    write_sweep(tmp_path / "out", 2, pictures=0)
+    assert "real against real" not in caption_of(tmp_path)
+
+    def scale(judge: dict[str, Any], number: int) -> None:
+        judge["score"] |= {"real_value": 3.14159, "real_n": 300 if number < 2 else 2000}
+
+    change_judges(tmp_path / "out", scale)
+    found = "real against real 3.1 or 3.1 with 300 of them (training images in the place of"
+    assert found in caption_of(tmp_path)
+
+
 def test_each_metric_in_a_column_is_explained_once(tmp_path: Path) -> None:
     """`help` is the description of a metric in captions, which had only that of the primary one."""
     write_sweep(tmp_path / "out", 2, pictures=0)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsers import CHROMIUM, browser  # noqa: F401, a fixture
+from made_up_page import DISTANCES, HOSTILE, SETTINGS, long_page, made_up_page
 from PIL import Image
 
 from gansweep.commands.report import main as report_command
 from gansweep.report import write_report
-from gansweep.report.gallery import live
+from gansweep.report.gallery import copies, live
 from gansweep.report.gallery.live import LivePage
 from gansweep.report.gallery.page import RUNS_PER_FILE, Details, write_page
 from gansweep.report.gallery.rating import Rating, column_to_rate
@@ -24,146 +25,8 @@ from gansweep.store.run import Run
 from testing.synthetic import write_sweep
 
 api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-CHROMIUM = shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("needs chromium", allow_module_level=True)
-
-HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> | 'q' \"q\" & \u2028 <!--"
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
-STEPS = [100, 200, 300, 400]
-SETTINGS = [(1e-3, 0.5), (1e-4, 0.5), (1e-3, 0.9), (1e-4, 0.9), (5e-4, 0.5), (5e-4, 0.9)]
-# The keys are rows; row 3 has diverged, and row 5 has no run.
-DISTANCES = {0: 93.1, 1: 210.0, 2: 88.5, 4: 1000.0}
-
-
-def save(path: Path, shade: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (112, 112), shade).save(path)
-
-
-def made_up_run(folder: Path, row: int, seed: int) -> dict[str, Any]:
-    """Write the pictures and details of a synthetic run of row `row`, and return its entry."""
-    run_id = f"r{row}-s{seed}"
-    lr, beta1 = SETTINGS[row]
-    steps = []
-    for step in STEPS if row in DISTANCES else []:
-        source = f"runs/{run_id}/step_{step:06d}.png"
-        save(folder / source, 20 * row + step // 10)
-        steps.append([step, source])
-    save(folder / "runs" / run_id / "nearest.png", 200)
-    curve = {"group": "losses", "x": [10, 200, 400]}
-    details = {
-        "params": [["learning rate", f"{lr:g}"], ["beta 1", str(beta1)], ["z dim", "100"]],
-        "facts": [["trained", "14 s"], ["remark", HOSTILE]],
-        "command": f"python -m gansweep lr={lr:g}",
-        "series": [
-            {"name": "loss D", "y": [1.2, float("nan"), 0.7], **curve},
-            {"name": "loss G", "y": [0.7, 1.0, 1.2], **curve},
-            {"name": "FD (LeNet)", "group": "distance", "x": STEPS, "y": [4000, 300, 100, 120]},
-        ],
-        "log": ["step 400", HOSTILE],
-    }
-    bundle = Details(folder / "runs" / run_id)
-    file = bundle.add(run_id, details)
-    bundle.write()
-    return {
-        "title": f"row {row}, Number Output, seed {seed}",
-        "row": f"s/{row}", "picture": 0, "seed": seed,
-        "status": "done" if steps else "diverged",
-        "value": DISTANCES.get(row),
-        "text": f"FD (LeNet) {DISTANCES[row]}" if steps else "",
-        "words": ["best at step 300 of 400"] if steps else [],
-        "note": "" if steps else HOSTILE, "full": None, "steps": steps,
-        "equilibrium": 300 if steps else None,
-        "nearest": f"runs/{run_id}/nearest.png" if steps else None,
-        "details": f"runs/{run_id}/{file}",
-    }  # fmt: skip
-
-
-def made_up_cell(folder: Path, row: int, runs: dict[str, Any]) -> dict[str, Any]:
-    if row == 5:
-        return {"why": "dropout in a network that has none"}
-    ids = [f"r{row}-s{seed}" for seed in ((1, 2) if row == 2 else (1,))]
-    for run_id in ids:
-        runs[run_id] = made_up_run(folder, row, int(run_id[-1]))
-    source = None
-    if row in DISTANCES:
-        source = f"images/row{row}.png"
-        save(folder / source, 40 * row)
-    return {
-        "runs": ids,
-        "thumbs": [{"run": ids[-1], "src": source, "label": "best, seed 2" if row == 2 else ""}],
-        "value": DISTANCES.get(row),
-        "text": f"FD (LeNet) {DISTANCES[row]}" if row in DISTANCES else "",
-        "words": ["best at step 300 of 400", HOSTILE] if row == 2 else [],
-        "rank": sorted(DISTANCES, key=DISTANCES.get).index(row) + 1 if row in DISTANCES else None,
-        "mark": {2: "best", 0: "tie"}.get(row, ""),
-        "notes": [] if row in DISTANCES else ["diverged: loss_d is nan"],
-    }
-
-
-def made_up_page(folder: Path) -> dict[str, Any]:
-    """Write a page of six rows in two tables with a remark, in which many texts are hostile."""
-    runs: dict[str, Any] = {}
-    rows = [
-        {
-            "key": f"s/{i}",
-            "label": str(i),
-            "values": [lr, beta1, HOSTILE if i == 1 else "conv3"],
-            "texts": [f"{lr:g}", str(beta1), HOSTILE if i == 1 else "conv3"],
-            "also": {
-                "row": i,
-                "lr": lr,
-                "beta1": beta1,
-                "gen": HOSTILE if i == 1 else "conv3",
-                "fd_lenet": DISTANCES.get(i),
-                "nesterov": i < 3,
-            },
-            "cells": [made_up_cell(folder, i, runs)],
-        }
-        for i, (lr, beta1) in enumerate(SETTINGS)
-    ]
-    save(folder / "images" / "real-number.png", 255)
-    best = {"picture": 0, "row": "s/2", "run": "r2-s2", "command": f"python -m gansweep {HOSTILE}"}
-    return {
-        "name": "s",
-        "title": f"A sweep {HOSTILE}",
-        "best": [best],
-        "found": [],
-        "command": "python -m gansweep -m lr=1e-3,1e-4",
-        "columns": [
-            {"name": "lr", "heading": "learning rate", "numeric": True, "setting": True},
-            {"name": "beta1", "heading": "beta 1", "numeric": True, "setting": True},
-            {"name": "gen", "heading": "gen impl", "numeric": False, "setting": True},
-        ],
-        "pictures": [
-            {"heading": "Number Output", "metric": "FD (LeNet)", "short": "FD",
-             "direction": "minimize", "better": "less is better", "untrained": 4000.0,
-             "real": "images/real-number.png", "real_label": "mnist5k"},
-        ],
-        "tables": [
-            {"remark": "", "rows": rows[:3]},
-            {"remark": f"Then bolder. {HOSTILE}", "rows": rows[3:]},
-        ],
-        "names": {"row": "row", "lr": "learning rate", "beta1": "beta 1", "gen": "gen impl",
-                  "fd_lenet": "FD (LeNet)", "nesterov": "Nesterov", "batch_size": "batch size"},
-        "common": {"batch_size": 32},
-        "runs": runs,
-        "caption": ["Bold: the best.", HOSTILE],
-        "legend": [["FD", "a distance; less is better"], ["best at", f"the best step {HOSTILE}"]],
-        "plots": [[HOSTILE, "images/real-number.png"]],
-    }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +38,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def visit(browser: Any, gallery: Path) -> Iterator[Callable[..., Any]]:
+def visit(browser: Any, gallery: Path) -> Iterator[Callable[..., Any]]:  # noqa: F811
     """Open a page, and check at the end that it logged no error and loaded only its own files."""
     contexts, said, asked = [], [], []
 
@@ -228,7 +91,8 @@ def test_the_best_is_first_and_has_a_headline(visit: Callable[..., Any]) -> None
     assert labels(page) == ["2", "0", "1", "4", "3", "5"]  # Rows without a rank come last.
     best = page.locator("#best article")
     assert best.locator("h2").text_content() == "Best: row 2, FD 88.5"
-    assert "The first of 4, less is better; an untrained generator has 4000." in best.inner_text()
+    scale = "an untrained generator has 4000; real images have 8.5"
+    assert f"The first of 4, less is better; {scale}." in best.inner_text()
     assert "lr 0.001, beta1 0.9" in best.inner_text()
     assert HOSTILE in best.locator("code").text_content()
     best.locator("button.open").click()
@@ -243,7 +107,13 @@ def test_labels_are_words_that_explain_themselves(visit: Callable[..., Any]) -> 
     page.click("#legend summary")
     legend = page.locator("#legend-list")
     assert legend.locator("div").first.text_content() == "FDa distance; less is better"
-    assert legend.get_by_text("an untrained generator has FD 4000").is_visible()
+    scale = "an untrained generator has FD 4000; 2,000 training images in their place have FD 8.5"
+    assert legend.get_by_text(scale).is_visible()
+    bar = cell.locator(".scale")
+    assert (
+        bar.get_attribute("title") == "full: real images, 8.5; empty: an untrained generator, 4000"
+    )
+    assert 0.6 < float(bar.evaluate("e => e.style.getPropertyValue('--share')")) < 0.63
 
 
 def test_sorting_goes_up_down_and_back(visit: Callable[..., Any]) -> None:
@@ -639,31 +509,6 @@ def test_hostile_texts_stay_texts(visit: Callable[..., Any], gallery: Path) -> N
         assert "<" not in path.read_text()
 
 
-def long_page(count: int) -> dict[str, Any]:
-    """Write a page with `count` rows of planned runs."""
-    rows, runs = [], {}
-    for i in range(count):
-        runs[f"r{i}"] = {
-            "title": f"row {i}", "row": f"s/{i}", "picture": 0, "seed": 1, "status": "planned",
-            "value": None, "text": "", "words": [], "note": "", "full": None, "steps": [],
-            "equilibrium": None, "details": None,
-        }  # fmt: skip
-        cell = {"runs": [f"r{i}"], "thumbs": [{"run": f"r{i}", "src": None, "label": ""}],
-                "value": None, "text": "", "words": [], "rank": None, "mark": "",
-                "notes": []}  # fmt: skip
-        rows.append({"key": f"s/{i}", "label": str(i), "values": [i], "texts": [str(i)],
-                     "also": {"i": i}, "cells": [cell]})  # fmt: skip
-    picture = {"heading": "Output", "metric": "", "short": "", "direction": "minimize",
-               "better": "", "untrained": None, "real": None, "real_label": ""}  # fmt: skip
-    return {
-        "name": "many", "best": [], "found": [], "names": {"i": "i"}, "common": {}, "legend": [],
-        "plots": [], "title": "Many rows", "command": "", "runs": runs,
-        "caption": [], "pictures": [picture],
-        "columns": [{"name": "i", "heading": "i", "numeric": True, "setting": True}],
-        "tables": [{"remark": "", "rows": rows}],
-    }  # fmt: skip
-
-
 def test_many_rows_are_added_in_parts_and_all_are_printed(
     visit: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -770,6 +615,28 @@ def test_a_single_file_opens_anywhere(
     with Image.open(download.value.path()) as saved:
         assert saved.format == "PNG"
         assert saved.width > 10 * 112
+
+
+def test_a_page_from_disk_saves_its_map(
+    visit: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to a number of bytes, as the report holds the pictures twice for this."""
+    write_sweep(tmp_path / "out", 12, pictures=1)  # two parameters vary
+
+    def folder() -> Path:
+        return write_report("synthetic", out=tmp_path / "out", reports=tmp_path / "r").folder
+
+    page = visit(folder(), hash="#view=map")
+    with page.expect_download() as download:
+        page.click("#map-png")
+    with Image.open(download.value.path()) as saved:
+        assert saved.width > 10 * 112
+        assert len(saved.convert("L").crop((150, 70, 250, 170)).getcolors()) > 50, "a picture"
+    monkeypatch.setattr(copies, "BUDGET", 1000)
+    page = visit(folder(), hash="#view=map")
+    assert not (tmp_path / "r/synthetic/runs/pictures.js").exists()
+    page.click("#map-png")
+    api.expect(page.locator("#map-said")).to_contain_text("gansweep report synthetic --single")
 
 
 def test_a_live_page_shows_news_without_being_loaded_again(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import json
 import struct
@@ -14,9 +15,11 @@ from conftest import Cli
 from PIL import Image
 
 from gansweep.params import DataConfig
+from gansweep.plugins import METRICS
 from gansweep.training.data import prepare
 from gansweep.training.data.celeba import LAST_TRAINED, _trained
 from gansweep.training.data.split import held_out, split
+from gansweep.training.metrics.real_against_real import real_against_real
 from gansweep.training.metrics.reference import are_shared, feature_net, real_images, reference
 
 
@@ -118,6 +121,34 @@ def test_a_report_names_the_images_of_the_judge(cli: Cli, tmp_path: Path) -> Non
     assert sorted((s["held_out"], s["reals"]) for s in scores) == [
         (False, 40), (False, 5000), (True, 500),
     ]  # fmt: skip
+    # The value of real images is measured only where some are held out.
+    assert "; real against real " in said["a"]
+    assert all("real against real" not in said[name] for name in "bc")
+    assert [s["held_out"] for s in scores if "real_value" in s] == [True]
+
+
+def test_real_images_in_the_place_of_generated_ones(own_cache: Path) -> None:
+    """They have the value of other real images, which is cached; fewer images have a higher one."""
+    data = prepare(DataConfig("toyfaces"), 28)
+    net, metric = feature_net("random", data.channels), METRICS["fd_random"]
+    real = reference(data, net, "score")
+    found = real_against_real(data, net, metric, real, 500)
+    assert found is not None
+    value, count = found
+    assert count == 500
+    others = reference(data, net, "evaluation").features  # 500 other held-out images
+    assert value == pytest.approx(real.measure(metric, others)["fd_random"], rel=0.2)
+    noise = torch.randint(0, 256, (500, 3, 28, 28), generator=torch.manual_seed(0))
+    fakes = [f.numpy() for f in net(noise.to(torch.uint8))]
+    assert 50 * value < real.measure(metric, fakes)["fd_random"]
+    (path,) = (own_cache / "features").glob("*-real-500.npz")
+    before = path.stat().st_mtime_ns
+    assert real_against_real(data, net, metric, real, 500) == found
+    assert path.stat().st_mtime_ns == before
+    fewer = real_against_real(data, net, metric, real, 250)
+    assert fewer is not None and fewer[0] > value
+    few = dataclasses.replace(data, held=0)
+    assert real_against_real(few, net, metric, real, 500) is None
 
 
 def test_cached_features_of_an_earlier_version_are_computed_again(own_cache: Path) -> None:

@@ -191,6 +191,8 @@ class Score(_Score, Spread, total=False):
     shared: bool
     labelled: bool
     step: int | None
+    real_value: float | None
+    real_n: int
     nearest_ratio: float | None
     copied: float | None
     published: str

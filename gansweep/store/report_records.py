@@ -26,6 +26,8 @@ class PagePicture(TypedDict):
     direction: str
     better: str
     untrained: float | None
+    real_value: float | None
+    real_n: int | None
     real: str | None
     real_label: str
 
@@ -139,8 +141,10 @@ class Page(TypedDict):
 
 
 class PageExtras(TypedDict, total=False):
-    """What the JSON of a page has besides: of a single file all but `live`, of a live page that."""
+    """What the JSON of a page has besides: of a page from disk `copies`, of a live page `live`, and
+    of a single file all others."""
 
+    copies: str
     blobs: list[str]
     files: dict[str, int]
     details: dict[str, PageDetails]

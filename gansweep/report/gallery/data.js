@@ -62,7 +62,13 @@ async function detailsOf(id) {
     return answer?.ok ? answer.json() : null;
   }
   const file = runs.get(id).details;
-  if (file && !requests.has(file)) {
+  if (file) await loaded(file);
+  return details.get(id) ?? null;
+}
+
+// Resolves when a script beside the page has run, or cannot be read.
+function loaded(file) {
+  if (!requests.has(file)) {
     requests.set(file, new Promise((resolve) => {
       const script = document.createElement("script");
       script.src = file;
@@ -71,6 +77,5 @@ async function detailsOf(id) {
       document.head.append(script);
     }));
   }
-  await requests.get(file);
-  return details.get(id) ?? null;
+  return requests.get(file);
 }

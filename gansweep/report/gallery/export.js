@@ -2,8 +2,15 @@
 
 const MARGIN = 8;  // pixels
 
+// Copies of the pictures by their path: a page from disk may not draw the files beside it.
+const copies = new Map();
+window.gansweepPictures = (found) => {
+  for (const [src, data] of Object.entries(found)) copies.set(src, data);
+};
+
 async function saveMap() {
   byId("map-said").textContent = "";
+  if (page.copies && location.protocol === "file:") await loaded(page.copies);
   const canvas = await drawnMap();
   const link = make("a", { download: `${page.name || "map"}-map.png` });
   try {
@@ -58,7 +65,7 @@ async function drawnMap() {
       height(j) + size + line / 2);
     if (!src) return;
     const image = new Image();
-    image.src = addressOf(src);
+    image.src = copies.get(src) ?? copies.get(cell.thumbs[0].src) ?? addressOf(src);
     await image.decode().catch(() => null);
     if (!image.naturalWidth) return;
     context.imageSmoothingEnabled = size % image.naturalWidth !== 0;

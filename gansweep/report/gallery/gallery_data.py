@@ -9,8 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gansweep.plugins import METRICS
+from gansweep.report.gallery.copies import write_copies
 from gansweep.report.gallery.page import Details, write_page
-from gansweep.report.gallery.run_data import UNFINISHED, RunReader, untrained
+from gansweep.report.gallery.run_data import (
+    UNFINISHED,
+    RunReader,
+    real_against_real,
+    untrained,
+)
 from gansweep.report.gallery.words import legend, short, words_of
 from gansweep.report.render.real_images import RUNS, write_real_images
 from gansweep.report.table.caption import caption
@@ -48,7 +54,8 @@ def write_gallery(report: Report) -> Path:
     for run_id, about in found.items():
         page["runs"][run_id]["details"] = f"{RUNS}/{details.add(run_id, about)}"
     details.write()
-    return write_page(report.folder, page)
+    copies = write_copies(report.folder, page)
+    return write_page(report.folder, page, {"copies": copies} if copies else None)
 
 
 def gather(report: Report) -> tuple[Page, dict[str, PageDetails]]:
@@ -184,6 +191,7 @@ def _picture(report: Report, column: PictureColumn) -> PagePicture:
     runs = [run for row in column.rows for run in column.cell(row).runs]
     data = [run.config["data"]["name"] for run in runs if run.config]
     judged = [run for run in runs if run.primary == column.metric and run.value is not None]
+    real_value, real_n = real_against_real(judged)
     return {
         "heading": column.heading,
         "metric": metric.label if metric else "",
@@ -191,6 +199,8 @@ def _picture(report: Report, column: PictureColumn) -> PagePicture:
         "direction": metric.direction if metric else "minimize",
         "better": column.better,
         "untrained": untrained(report.out, judged) if metric else None,
+        "real_value": real_value,
+        "real_n": real_n,
         "real": write_real_images(report.results, column.heading, report.folder),
         "real_label": " and ".join(dict.fromkeys(data)),
     }

@@ -75,14 +75,16 @@ function wordsOf(words) {
   return words.flatMap((word, i) => [i ? ", " : null, explained(word)]).filter(Boolean);
 }
 
-// Makes a bar that shows where a value lies between the best of its column (full) and an untrained
-// generator (empty), on a logarithmic scale.
+// Makes a bar that shows where a value lies on a logarithmic scale between an untrained generator
+// (empty) and real images (full), or the best of its column if the value of these is not known.
 function scaleOf(value, field) {
-  const best = bestValue(field);
+  const real = field.real_value > 0;
+  const best = real ? field.real_value : bestValue(field);
   if (field.direction === "maximize" || !(field.untrained > best) || !(value > 0)) return null;
   const share = Math.log(field.untrained / value) / Math.log(field.untrained / best);
   const bar = make("span", { class: "scale", "aria-hidden": "true",
-    title: `full: the best of all rows; empty: an untrained generator, ${brief(field.untrained)}` });
+    title: `full: ${real ? `real images, ${brief(best)}` : "the best of all rows"}; `
+      + `empty: an untrained generator, ${brief(field.untrained)}` });
   bar.style.setProperty("--share", Math.min(1, Math.max(0, share)));
   return bar;
 }
@@ -100,10 +102,20 @@ function bestValue(field) {
 
 function buildLegend() {
   byId("legend").hidden = !page.legend.length;
-  const scales = page.pictures.filter((field) => !missing(field.untrained)).map((field) =>
-    [`${field.heading}:`, `an untrained generator has ${field.short} ${brief(field.untrained)}`]);
+  const scales = page.pictures.filter((field) => knownValues(field).length).map((field) =>
+    [`${field.heading}:`, `${knownValues(field, ` ${field.short}`).join("; ")}`]);
   byId("legend-list").replaceChildren(...[...page.legend, ...scales].map(([word, meaning]) =>
     make("div", {}, make("dt", {}, word), make("dd", {}, meaning))));
+}
+
+// Returns what is known of the scale of a metric: the values of noise and of real images.
+function knownValues({ untrained, real_value: real, real_n: count }, name = "") {
+  const images = name && count ? `${count.toLocaleString("en")} training images in their place`
+    : "real images";
+  return [
+    missing(untrained) ? null : `an untrained generator has${name} ${brief(untrained)}`,
+    missing(real) ? null : `${images} have${name} ${brief(real)}`,
+  ].filter(Boolean);
 }
 
 // Shows the best row of each picture column, with its command, before all rows.
@@ -118,17 +130,30 @@ function bestOf({ picture: place, row: key, run: id, command: text }) {
   const thumb = cell.thumbs.find(({ run }) => run === id) ?? cell.thumbs[0];
   const judged = rows.filter(({ cells }) => cells[place].text).length;
   const parts = valueInParts(cell.text, field);
-  const scale = missing(field.untrained) ? []
-    : [`; an untrained generator has ${brief(field.untrained)}`];
+  const scale = knownValues(field).map((text) => `; ${text}`);
+  const title = `Best${page.pictures.length > 1 ? ` ${field.heading}` : ""}: row ${row.label}, `;
   return make("article", {}, thumbnail(thumb),
     make("div", {},
-      make("h2", {}, `Best${page.pictures.length > 1 ? ` ${field.heading}` : ""}: row ${row.label}, `,
-        `${field.metric && parts[0] ? field.short : ""} ${parts[1]}`),
-      make("p", {}, `${judged === 1 ? "The only result" : `The first of ${judged}`}`,
-        field.better ? `, ${field.better}` : "", ...scale, "."),
-      ...paragraphsOf(cell.words),
-      make("p", { class: "settings-line" }, settingsInWords(row)),
-      text ? command(text) : null));
+      make("h2", {}, title, `${field.metric && parts[0] ? field.short : ""} ${parts[1]}`),
+      folded("Settings and command",
+        make("p", {}, `${judged === 1 ? "The only result" : `The first of ${judged}`}`,
+          field.better ? `, ${field.better}` : "", ...scale, "."),
+        ...paragraphsOf(cell.words),
+        make("p", { class: "settings-line" }, settingsInWords(row)),
+        text ? command(text) : null)));
+}
+
+const onPhone = matchMedia("(max-width: 700px)");
+
+onPhone.addEventListener("change", () => {
+  for (const part of document.querySelectorAll(".folded")) part.open = !onPhone.matches;
+});
+
+// Makes a part that a phone folds away, so that the pictures of the rows are on the first screen. A
+// wider page shows it, and does not show its summary.
+function folded(summary, ...children) {
+  return make("details", { class: "folded", open: !onPhone.matches },
+    make("summary", {}, summary), ...children);
 }
 
 // Shows what a search has found, which is the best by its own objective.
@@ -137,5 +162,5 @@ function foundBySearch() {
   if (!page.found.length || same) return [];
   const sentences = page.found.slice(0, -1).map((text) => make("p", {}, text));
   return [make("article", {}, make("div", {}, make("h2", {}, "Best of the search"), ...sentences,
-    command(page.found.at(-1))))];
+    folded("Command", command(page.found.at(-1)))))];
 }

@@ -33,15 +33,15 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def write_page(folder: Path, page: Page, name: str = "index.html") -> Path:
-    """Write the page, `folder/name`, if it would change. Returns its path. See `page_text`."""
-    path = folder / name
-    write_if_new(path, page_text(page))
+def write_page(folder: Path, page: Page, extras: PageExtras | None = None) -> Path:
+    """Write the page, `folder/index.html`, if it would change, and return its path."""
+    path = folder / "index.html"
+    write_if_new(path, page_text(page, extras))
     return path
 
 
 def page_text(page: Page, extras: PageExtras | None = None) -> str:
-    """Return the HTML of a page. extras: of a single file, or of a live page.
+    """Return the HTML of a page. extras: what `PageExtras` says of its kind.
 
     page: see docs/files.md. Its texts may be hostile; its paths of pictures are URLs that are
     relative to the page's folder, unless the page holds the pictures itself (`files`).

@@ -135,6 +135,20 @@ def untrained(out: str | Path, runs: Sequence[Outcome]) -> float | None:
     return known[len(known) // 2] if known else None
 
 
+def real_against_real(runs: Sequence[Outcome]) -> tuple[float | None, int | None]:
+    """Return the median of the primary metric of real images, and their number in that run.
+
+    Both are None if no run has it.
+    """
+    found = [
+        (value, run.score.get("real_n"))
+        for run in runs
+        if (value := number(run.score, "real_value")) is not None
+    ]
+    found.sort(key=lambda each: each[0])
+    return found[len(found) // 2] if found else (None, None)
+
+
 def _losses(source: Run) -> list[Series]:
     records = _thinned(source.read_metrics())
     return [

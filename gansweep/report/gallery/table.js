@@ -95,7 +95,7 @@ function pictureCell(cell, field) {
   const single = cell.thumbs.length === 1;
   const thumbs = cell.thumbs.map((thumb) => make("div", { class: "thumb" }, thumbnail(thumb),
     single && !thumb.label ? null
-      : make("div", { class: "under" }, chooser(thumb.run), thumb.label)));
+      : make("label", { class: "under" }, chooser(thumb.run), thumb.label)));
   return [make("div", { class: "cell" },
     make("div", { class: "thumbs" }, ...thumbs),
     make("div", { class: "about" },

@@ -116,6 +116,23 @@ def _reals(scores: list[Score]) -> str:
     return " or ".join(dict.fromkeys(phrases))
 
 
+def _scale(scores: list[Score], primary: str) -> str:
+    """Return the value of real images, which is that of a perfect generator; empty if not known."""
+    found = []
+    for score in scores:
+        value = number(score, "real_value")
+        if value is not None:
+            count = score.get("real_n", score["n"])
+            fewer = f" with {count:,} of them" if count < score["n"] else ""
+            found.append(f"{distance(primary, value)}{fewer}")
+    if not found:
+        return ""
+    return (
+        f"; real against real {' or '.join(sorted(set(found)))} "
+        "(training images in the place of the generated ones)"
+    )
+
+
 def legend(judged: list[JudgeRecord], *, by_scripts: bool = False) -> list[str]:
     """Explain the metrics and the flags of these runs, in one sentence each.
 
@@ -134,7 +151,7 @@ def legend(judged: list[JudgeRecord], *, by_scripts: bool = False) -> list[str]:
         nets = " and ".join(sorted({score["net"] for score in scores}))
         sentences.append(
             f"{metric.label}: {metric.help}, {better}; {counts} generated images {drawn}, "
-            f"at the equilibrium, against {_reals(scores)}; {nets}"
+            f"at the equilibrium, against {_reals(scores)}; {nets}{_scale(scores, primary)}"
         )
         if second := alike[0].get("second"):
             by_second = [judge["score"] for judge in alike if judge.get("second") == second]

@@ -24,6 +24,7 @@ from gansweep.training.metrics.distances import (
 from gansweep.training.metrics.features import BATCH, DigitFeatures, FeatureNet
 from gansweep.training.metrics.memorised import memorisation, nearest
 from gansweep.training.metrics.published import PublishedFeatures
+from gansweep.training.metrics.real_against_real import real_against_real
 from gansweep.training.metrics.reference import (
     Reference,
     Side,
@@ -176,7 +177,8 @@ class Judge:
         "n" and "reals" are the numbers of generated and real images. "held_out" says whether no
         network was trained on the real images, "own_test" whether these are the data set's own test
         images, and "shared" whether they also chose the best weights. "labelled" says whether the
-        images were drawn with labels. METRIC_error is a standard error. The other facts are those
+        images were drawn with labels. "real_value" is the primary metric of "real_n" training
+        images in the place of the generated ones. METRIC_error is a standard error. The other facts are those
         of `_variety`, `classes` and `memorisation`, and the names of the feature nets.
         """
         wanted = {*map(self._features, self.metrics)} - self._nets.keys()  # at most the labels
@@ -201,6 +203,7 @@ class Judge:
                 self._reason(metric, error)
                 raise
             result[f"{self.primary}_error"] = spread
+        result |= self._scale(len(images))
         result["variety"] = _variety(images, real)
         result |= self._classes(real, fake)
         result |= memorisation(fake, self.training.features, self.training.typical)
@@ -211,6 +214,20 @@ class Judge:
             result["published"] = self.published.metric
             result["published_net"] = f"{self.published.name} {self.published.hash}"
         return _rounded(result)
+
+    def _scale(self, count: int) -> dict[str, Any]:
+        """Return the primary metric of real images in the place of `count` generated ones.
+
+        Returns {} if it cannot be measured; see `real_against_real`.
+        """
+        metric = METRICS[self.primary]
+        features = self._features(metric)
+        if features == LABELS:
+            return {}
+        real, net = self._real(features, "score"), self._nets[features]
+        nets = None if features == self._judging else 1  # as for the generated images
+        found = real_against_real(self.data, net, metric, real, count, nets)
+        return {} if found is None else {"real_value": found[0], "real_n": found[1]}
 
     def further(
         self, images: Tensor, names: Sequence[str], labels: Tensor | None = None

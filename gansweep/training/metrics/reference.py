@@ -150,7 +150,7 @@ def reference(data: Prepared, net: FeatureNet, side: Side) -> Reference:
 
     checksum = data.held_sha256 if data.held else data.sha256
     name = f"{checksum[:16]}-{net.hash}-{SIDE_FILES[side]}"
-    stored = _cached(name, compute, {"net0", "variety"})
+    stored = cached(name, compute, {"net0", "variety"})
     features = [stored[name] for name in sorted(stored) if name.startswith("net")]
     return Reference(net, features, float(stored["variety"]), stored.get("shares"))
 
@@ -166,10 +166,10 @@ def training(data: Prepared, net: FeatureNet) -> Training:
         return {"features": trained, "typical": typical_distances(trained, held)}
 
     key = f"{data.sha256[:16]}-{data.held_sha256[:8]}-{net.hash}-training"
-    return Training(**_cached(key, compute, {"features", "typical"}))
+    return Training(**cached(key, compute, {"features", "typical"}))
 
 
-def _cached(
+def cached(
     name: str, compute: Callable[[], dict[str, np.ndarray]], needed: set[str]
 ) -> dict[str, np.ndarray]:
     """Return arrays by name, from a file of the cache, or computed and written to it.
