@@ -210,6 +210,13 @@ class SearchSettings:
         choices=objectives,
         group="searches",
     )
+    constraint: str | None = param(
+        None,
+        "condition on the runs of a trial, without which it is never the best, as in "
+        "constraint='training_time<60'; the names are those of report --where",
+        null="none",
+        group="searches",
+    )
     seeds_per_trial: int = param(
         1, "runs of each trial; the objective is their mean", low=1, group="searches"
     )

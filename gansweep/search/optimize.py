@@ -13,13 +13,14 @@ from gansweep.launch.names import BY_WORKERS, LAUNCHER, WORKER
 from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
-from gansweep.report.stored_study import RUNS, counted
+from gansweep.report.stored_study import RUNS, counted, violated
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.budget import UNLIMITED, seconds_of
 from gansweep.search.by_workers import follow_search, join
 from gansweep.search.gan_planner import GanPlanner
-from gansweep.search.objectives import quality, second_objective
+from gansweep.search.objectives import Objective, quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
+from gansweep.search.samplers import has_named_constraints
 from gansweep.search.search import Search
 from gansweep.search.standings import ranked_trials, write_manifest
 from gansweep.search.study import (
@@ -141,8 +142,10 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     console.print(
         f"search {plan.name}: {_length(settings)}, {done} finished or "
         f"running, over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
-        f"{settings.pruner if second is None else 'none, as there are two objectives'}"
+        f"{_pruner(settings, second)}"
     )
+    if settings.constraint:
+        console.print(f"  constraint: {settings.constraint}")
     if not plan.typed_data:
         console.print(of_one(" and ".join(b.data.name for b in plan.bases), plan.profile))
     if abandoned:
@@ -198,6 +201,17 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     return False
 
 
+def _pruner(settings: Config, second: Objective | None) -> str:
+    """Return the pruner in words, with what it cannot do."""
+    if second is None or settings.pruner == "none":
+        return settings.pruner
+    if not has_named_constraints():
+        return "none, as two objectives need Optuna 5"
+    if second.early is not None:
+        return settings.pruner
+    return f"for collapsed trials only, as only the end of a run shows its {second.label}"
+
+
 def _length(settings: Config) -> str:
     """Return how long a search is: `40 trials`, `2h`, or `40 trials within 2h`."""
     trials = "" if settings.trials == UNLIMITED else format_count(settings.trials, "trial")
@@ -219,6 +233,8 @@ def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
 def _preview(plan: SearchPlan) -> None:
     """Print the space (`plan=true`) without training anything."""
     console.print(f"search {plan.name}: {_length(plan.settings)}")
+    if plan.settings.constraint:
+        console.print(f"  constraint: {plan.settings.constraint}")
     for dimension in plan.space.dimensions:
         if dimension.choices:
             text = ", ".join(format_value(choice) for choice in dimension.choices)
@@ -258,10 +274,14 @@ def _report(plan: SearchPlan) -> Path | None:
     )
     trials = plan.study.get_trials(deepcopy=False)
     states = [t.state.name for t in trials if counted(t)]
+    violating = sum(bool(violated(t)) for t in trials if counted(t))
+    constraint = plan.settings.constraint
+    verb = "violates" if violating == 1 else "violate"
+    outside = f"; {violating} {verb} the constraint {constraint}" if constraint else ""
     console.print(
         f"{format_count(states.count('COMPLETE'), 'trial')} complete, "
         f"{states.count('PRUNED')} pruned, "
-        f"{states.count('FAIL')} failed"
+        f"{states.count('FAIL')} failed{outside}"
     )
     for line in report.best:
         console.print(line)

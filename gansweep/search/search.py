@@ -20,14 +20,18 @@ from gansweep.report.stored_study import (
     UNCOUNTED,
     WHY,
     best_of,
+    constrained,
     counted,
     feasible,
     sign_of,
+    violated,
 )
 from gansweep.report.table.text import format_value
-from gansweep.search.study import SearchProcess, fail_abandoned_trials, set_violation
+from gansweep.search.rungs import FrontPruner
+from gansweep.search.samplers import has_named_constraints
+from gansweep.search.study import SearchProcess, fail_abandoned_trials, set_constraints
 from gansweep.store.check import number
-from gansweep.store.records import Result
+from gansweep.store.records import EvaluationLine, Result
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training.metrics.equilibrium import Evaluation, alive, is_collapsing
@@ -66,8 +70,19 @@ class Planner(Protocol):
         """
         ...
 
+    def early(self, run: Run, best: EvaluationLine) -> float | None:
+        """Return the second objective of a run that is being trained; None if it is not known.
+
+        best: its best evaluation so far.
+        """
+        ...
+
     def why_not_measured(self, results: list[Result]) -> str:
         """Return why `measure` finds no objectives in these results."""
+        ...
+
+    def violations(self, runs: list[Run]) -> dict[str, float]:
+        """Return by how much finished runs violate each condition of the search's constraint."""
         ...
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
@@ -128,7 +143,10 @@ class Search:
         self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
         self._active_by_run: dict[str, ActiveTrial] = {}
         self._reports = len(study.directions) == 1  # Optuna allows no reports of two objectives
-        self._prunes = self._reports and not isinstance(study.pruner, NopPruner)
+        # The TPE sampler of Optuna 4 fails on pruned trials without values.
+        prunable = self._reports or has_named_constraints()
+        self._prunes = prunable and not isinstance(study.pruner, NopPruner)
+        self._fronts = None if self._reports else FrontPruner(study)
 
     # --- The feed of the slots -------------------------------------------------------------------
 
@@ -271,6 +289,8 @@ class Search:
     def _report(self, active: ActiveTrial) -> bool:
         """Report the best value so far at each new evaluation. Returns whether to prune the trial.
 
+        A second objective is that of the evaluation with the best value.
+
         Only the first run reports. The step of a report is the percentage of the run's steps. Its
         value, the distance of evaluations on one data set, ranks runs as the objective does but is
         never the objective.
@@ -284,22 +304,27 @@ class Search:
         known = record["identity"]["steps"] if record else None
         steps = known or 100
         metric, sign = self.planner.metric, sign_of(self.study)
-        best = sign * math.inf
+        best, best_line, stops = sign * math.inf, evaluations[0], False
         for index, evaluation in enumerate(evaluations):
             value = number(evaluation, metric)
-            if value is not None:
-                best = min(best, value, key=lambda v: sign * v)
+            if value is not None and sign * value < sign * best:
+                best, best_line = value, evaluation
             percent = round(100 * evaluation["step"] / steps)
             if index < active.reported or evaluation["step"] == 0 or not math.isfinite(best):
                 continue
-            if self._reports:
+            if self._fronts is None:
                 active.trial.report(best, percent)
+            elif self._prunes:
+                second = self.planner.early(run, best_line)
+                if second is not None:
+                    stops |= self._fronts.stops(active.trial, percent, [best, second])
         active.reported = len(evaluations)
         step = evaluations[-1]["step"]
         if not self._prunes or (known and step >= known):
             return False
         collapsed = is_collapsing([Evaluation.of(e, metric) for e in evaluations], known or step)
-        if collapsed or active.trial.should_prune():
+        stops = stops if self._fronts is not None else active.trial.should_prune()
+        if collapsed or stops:
             active.pruned = True
             cause = "collapsed" if collapsed else "pruned"
             active.trial.set_user_attr(WHY, f"{cause} at step {step}")
@@ -319,8 +344,10 @@ class Search:
         if not values:
             self._finish(active, self.planner.why_not_measured(results))
             return
-        set_violation(active.trial, 0.0 if alive(flags) else self._violation(values[0]))
-        self.planner.illustrate(active.trial, [planned.run for planned in active.runs])
+        runs = [planned.run for planned in active.runs]
+        dead = 0.0 if alive(flags) else self._violation(values[0])
+        set_constraints(active.trial, dead, self.planner.violations(runs))
+        self.planner.illustrate(active.trial, runs)
         self._finish(active, values=values)
 
     def _violation(self, value: float) -> float:
@@ -357,7 +384,8 @@ def best_text(study: optuna.Study, label: str) -> str:
     if len(study.directions) > 1 or not any(trial.values for trial in trials):
         return ""
     if not candidates:
-        return "no trial is alive yet"
+        met = " and meets the constraint" if constrained(trials) else ""
+        return f"no trial is alive{met} yet"
     best = best_of(study, candidates)
     return f"best {label} {best.values[0]:,.4g} in trial {best.number}"
 
@@ -368,6 +396,8 @@ def outcome_text(study: optuna.Study, trial: FrozenTrial, label: str, second: st
     result = ", ".join(f"{name} {value:,.4g}" for name, value in objectives)
     if trial.state.name != "COMPLETE":
         result = trial.user_attrs.get(WHY, "failed")
+    elif outside := violated(trial):
+        result += f", violates {outside}"
     best = best_text(study, label)
     return f"{result}{f'  ({best})' if best else ''}"
 

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.config import HYPERPARAMETERS, from_record
 from gansweep.planning.plan import shown_params, take_common
-from gansweep.report.stored_study import RUNS, WHY, counted, feasible, sign_of, value_text
+from gansweep.report.stored_study import (
+    RUNS,
+    WHY,
+    counted,
+    feasible,
+    sign_of,
+    value_text,
+    violated,
+)
 from gansweep.search.objectives import second_objective
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.passwords import without_password
 from gansweep.store.run import Run
+from gansweep.store.sweep_records import SearchRecord
 from gansweep.training.metrics.registered import primary_and_second
 
 if TYPE_CHECKING:
@@ -25,8 +34,8 @@ if TYPE_CHECKING:
 def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that have runs, ranked.
 
-    Complete trials that are alive come first, from the best to the worst. Then come complete trials
-    that are not alive, pruned, failed and running trials.
+    Complete trials that meet all constraints come first, from the best to the worst. Then come
+    complete trials that do not, pruned, failed and running trials.
     """
     sign = sign_of(study)
     order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
@@ -57,6 +66,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     rows = []
     pruned = {}
     failed = {}
+    outsiders: dict[str, str] = {}
     second = second_objective(plan.settings.objective)
     storage = plan.settings.storage
     trials = ranked_trials(study)
@@ -77,7 +87,9 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         if trial.state.name == "FAIL":
             facts[label] = "failed"
             failed[str(trial.number)] = why.removeprefix("failed: ")
-        row = Row(_params(record["params"]), facts=facts)
+        if outside := violated(trial):
+            outsiders |= dict.fromkeys(run_ids, outside)
+        row = Row(table_params(record["params"]), facts=facts)
         for index, run_id in enumerate(run_ids):
             picture = plan.labels[index // plan.settings.seeds_per_trial]
             row.runs.setdefault(picture, []).append(run_id)
@@ -100,11 +112,18 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
             "label": label,
             "metric": metric,
             "failed": failed,
+            **_constraint(plan, outsiders),
         },
     ).write(plan.settings.out)
 
 
-def _params(recorded: dict[str, Any]) -> dict[str, Any]:
+def _constraint(plan: SearchPlan, outside: dict[str, str]) -> SearchRecord:
+    if plan.settings.constraint is None:
+        return {}
+    return {"constraint": plan.settings.constraint, "outside": outside}
+
+
+def table_params(recorded: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that a table may show.
 
     Values that this version does not know are shown as they were recorded.
