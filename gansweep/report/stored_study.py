@@ -50,12 +50,18 @@ def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
         raise UserError(f"study {name} cannot be read: {reason}{remedy}") from None
 
 
-def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]:
+def best_setting(
+    study: optuna.Study,
+    label: str,
+    metric: str = "",
+    places: Mapping[str, int] | None = None,
+) -> list[str]:
     """Return a sentence on the best setting, and the command that trains it.
 
     For two objectives, the sentences and commands are those of the Pareto front. Returns an empty
     list without a feasible trial, for more objectives, or if the best trial has no command. label,
-    metric: the first objective's label and the name of its metric.
+    metric: the first objective's label and the name of its metric; places: of a search by eye the
+    place of each run in the votes.
     """
     good = [t for t in study.get_trials(deepcopy=False) if feasible(t)]
     if not good or len(study.directions) > 2:
@@ -63,11 +69,16 @@ def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]
     if len(study.directions) == 2:
         return _front(study, good, label, metric)
     best = best_of(study, good)
+    rated = [trial for trial in good if trial.user_attrs[RUNS][0] in places] if places else []
+    if places and rated:
+        good = rated
+        best = min(good, key=lambda trial: places[trial.user_attrs[RUNS][0]])
     shown = _settings(best)
     if not best.user_attrs.get("command"):
         return []
     value = value_text(best, metric)
     of = f"{len(good)}{' that meet the constraint' if constrained(good) else ''}"
+    of += " by eye" if rated else ""
     sentence = f"Trial {best.number} is the best of {of}: {label} {value} ({shown})."
     return [sentence, best.user_attrs["command"]]
 

@@ -19,6 +19,8 @@ from gansweep.store.records import EvaluationLine, Result
 from gansweep.store.run import Run, read_json
 from gansweep.training.metrics.registered import PUBLISHED, metrics_of, primary_and_second
 
+EYE = "eye"  # votes on pairs of pictures: see by_eye.py
+
 
 @dataclass(frozen=True)
 class Objective:
@@ -114,6 +116,20 @@ def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
         )
     label = labels[0] if len(labels) == 1 else "mean of " + " and ".join(labels)
     return label, metrics[0].direction
+
+
+def check_eye(settings: Config, data_sets: int, *, pruner_typed: bool) -> None:
+    """Raise UserError for settings that a search by eye cannot have, and let it prune nothing."""
+    if settings.pruner != "none" and pruner_typed:
+        raise UserError("objective=eye compares finished trials: leave out pruner=")
+    settings.pruner = "none"
+    if settings.sampler not in ("tpe", "gp"):
+        raise UserError(f"sampler={settings.sampler} learns nothing from votes; use tpe or gp")
+    for name, value in (("data", data_sets), ("seeds_per_trial", settings.seeds_per_trial)):
+        if value > 1:
+            raise UserError(f"{name}: objective=eye compares one picture of each trial; choose one")
+    if settings.storage is not None:
+        raise UserError("storage=…: objective=eye keeps its votes in the folder of the sweep")
 
 
 def check_objective(objective: str, bases: Sequence[Config]) -> None:

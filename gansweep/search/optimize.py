@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from gansweep.planning.data_choice import of_one
 from gansweep.report.stored_study import RUNS, counted, violated
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.budget import UNLIMITED, seconds_of
+from gansweep.search.by_eye import Eye, EyePlanner
 from gansweep.search.by_workers import follow_search, join
 from gansweep.search.gan_planner import GanPlanner
-from gansweep.search.objectives import Objective, quality, second_objective
+from gansweep.search.objectives import EYE, Objective, quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
 from gansweep.search.samplers import has_named_constraints
 from gansweep.search.search import Search
@@ -66,6 +67,8 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
             )
         plan = read_plan(arguments, master, context)
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)
+        if plan.settings.objective == EYE and chosen != LAUNCHER:
+            raise UserError("objective=eye trains on the slots of one machine: leave out slots=")
         for sweep in items(plan.settings.warm_start):
             read_manifest(plan.settings.out, sweep)
         if plan.settings.plan:
@@ -128,7 +131,8 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     study = open_study(settings, plan.name, plan.folder, directions, shared)
     study.set_metric_names([label, *([second.label] if second else [])])
     plan.study = study
-    planner = GanPlanner(plan)
+    eye = Eye(plan, study) if settings.objective == EYE else None
+    planner = GanPlanner(plan) if eye is None else EyePlanner(plan, study, eye.votes)
     if settings.warm_start:
         names = items(settings.warm_start)
         added = warm_start(study, planner, names, settings.out)
@@ -155,7 +159,7 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
             else f"  {abandoned} unfinished trials of a killed search are retried"
         )
     write_manifest(plan, study, label)  # another machine may have run all the trials
-    if done >= settings.trials:
+    if done >= settings.trials and (eye is None or not eye.missing()):
         return False
 
     if workers is not None:
@@ -173,7 +177,8 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
 
     def on_result() -> None:
         nonlocal written
-        if time.monotonic() - written > MANIFEST_INTERVAL:
+        # The page of a search by eye shows the rows of the manifest.
+        if eye is not None or time.monotonic() - written > MANIFEST_INTERVAL:
             write_manifest(plan, study, label)
             written = time.monotonic()
 
@@ -181,7 +186,7 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     search = Search(
         study, planner, process, trials=settings.trials, label=label,
         second=second.label if second else "", on_result=on_result,
-        seconds=math.inf if settings.budget is None else seconds_of(settings.budget),
+        seconds=math.inf if settings.budget is None else seconds_of(settings.budget), gate=eye,
     )  # fmt: skip
 
     def start() -> LocalSweep:
@@ -190,7 +195,8 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
         return sweep
 
     try:
-        train(study, start)
+        with eye.page() if eye is not None else nullcontext():
+            train(study, start)
     except KeyboardInterrupt:
         console.print("\ninterrupted; finished trials are kept")
         return True

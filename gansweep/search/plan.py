@@ -23,7 +23,7 @@ from gansweep.planning.sweep_name import sweep_name
 from gansweep.report.stored_study import counted
 from gansweep.search.budget import UNLIMITED, seconds_of
 from gansweep.search.constraint import Constraint, read_constraint
-from gansweep.search.objectives import check_objective, quality
+from gansweep.search.objectives import EYE, check_eye, check_objective, quality
 from gansweep.search.space import (
     DECIDING,
     Space,
@@ -118,6 +118,8 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         raise UserError("judge=false: a search needs the judge's distances")
     quality(bases)
     check_objective(settings.objective, bases)
+    if settings.objective == EYE:
+        check_eye(settings, len(bases), pruner_typed="pruner" in values)
     labels = [prepared.label(base) for base in bases]
     shown = [(label, shown_params(base), base) for label, base in zip(labels, bases, strict=True)]
     constraint = read_constraint(settings.constraint, shown)

@@ -90,6 +90,18 @@ class Planner(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """Lets a search wait for something else than its trials, such as votes."""
+
+    def opens(self) -> bool:
+        """Return whether a further trial may be proposed, or the search may end."""
+        ...
+
+    def note(self) -> str:
+        """Return a text for the live view."""
+        ...
+
+
 @dataclass
 class ActiveTrial:
     """A trial that is being trained.
@@ -126,9 +138,11 @@ class Search:
         second: str = "",
         seconds: float = math.inf,
         on_result: Callable[[], None] = lambda: None,
+        gate: Gate | None = None,
     ) -> None:
         """trials: the number of trials of the study; label, second: the names of the objectives;
-        seconds: the time after which no trial is started; on_result: called after each trial."""
+        seconds: the time after which no trial is started; on_result: called after each trial;
+        gate: has to open before a further trial, and before the end; None: it is always open."""
         from optuna.pruners import NopPruner
 
         self.study = study
@@ -138,6 +152,7 @@ class Search:
         self.label = label
         self.second = second
         self.on_result = on_result
+        self.gate = gate
         self.exhausted = False
         self._until = time.monotonic() + seconds
         self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
@@ -154,8 +169,9 @@ class Search:
         """Return whether there may be more runs to train."""
         if any(active.waiting for active in self._active.values()):
             return True
-        in_time = time.monotonic() < self._until
-        return not self.exhausted and in_time and self._left() > 0
+        if self.exhausted or time.monotonic() >= self._until:
+            return False
+        return self._left() > 0 or not self._is_open()
 
     def next(self) -> PlannedRun | None:
         """Return a run for a free slot, or None if there is no run at present.
@@ -166,6 +182,8 @@ class Search:
             first = active.runs[0].run.id
             if active.waiting and not (self._prunes and first in active.open):
                 return active.waiting.pop(0)
+        if not self._is_open():
+            return None
         for _ in range(MAX_KNOWN_PROPOSALS):
             if not self.more():
                 return None
@@ -217,7 +235,10 @@ class Search:
 
     def best(self) -> str:
         """Return a text about the best trial for the live view."""
-        return best_text(self.study, self.label)
+        return self.gate.note() if self.gate else best_text(self.study, self.label)
+
+    def _is_open(self) -> bool:
+        return self.gate is None or self.gate.opens()
 
     @contextmanager
     def _unless_lost(self, active: ActiveTrial) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import HYPERPARAMETERS, from_record
@@ -16,7 +17,8 @@ from gansweep.report.stored_study import (
     value_text,
     violated,
 )
-from gansweep.search.objectives import second_objective
+from gansweep.report.table.votes import places_by_eye
+from gansweep.search.objectives import EYE, second_objective
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.passwords import without_password
@@ -31,8 +33,12 @@ if TYPE_CHECKING:
     from gansweep.search.plan import SearchPlan
 
 
-def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
+def ranked_trials(
+    study: optuna.Study, places: Mapping[str, int] | None = None
+) -> list[FrozenTrial]:
     """Return the trials that have runs, ranked.
+
+    places: of a search by eye the place of each run in the votes, which comes before the objective.
 
     Complete trials that meet all constraints come first, from the best to the worst. Then come
     complete trials that do not, pruned, failed and running trials.
@@ -47,12 +53,13 @@ def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
         and (t.state.name == "COMPLETE" or counted(t))
     ]
 
-    def key(trial: FrozenTrial) -> tuple[float, float, int]:
+    def key(trial: FrozenTrial) -> tuple[float, float, float, int]:
         rank = order[trial.state.name]
         if rank == 0 and not feasible(trial):
             rank = 1
         values = trial.values or list(trial.intermediate_values.values())[-1:]
-        return rank, sign * values[0] if values else math.inf, trial.number
+        place = (places or {}).get(trial.user_attrs[RUNS][0], math.inf)
+        return rank, place, sign * values[0] if values else math.inf, trial.number
 
     return sorted(shown, key=key)
 
@@ -69,13 +76,17 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     outsiders: dict[str, str] = {}
     second = second_objective(plan.settings.objective)
     storage = plan.settings.storage
-    trials = ranked_trials(study)
+    by_eye = plan.settings.objective == EYE
+    places = places_by_eye(plan.settings.out, plan.name, plan.labels[0]) if by_eye else {}
+    trials = ranked_trials(study, places)
     for trial in trials:
         run_ids = trial.user_attrs[RUNS]
         record = Run(plan.settings.out, run_ids[0]).read_config()
         if record is None or "params" not in record:
             continue
         facts = {"trial": str(trial.number)}
+        if by_eye:
+            facts["by eye"] = str(places.get(run_ids[0], "–"))
         values = trial.values or []
         facts[label] = value_text(trial, metric) if values else "–"
         if second is not None:
@@ -113,6 +124,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
             "metric": metric,
             "failed": failed,
             **_constraint(plan, outsiders),
+            **({"eye": True} if by_eye else {}),
         },
     ).write(plan.settings.out)
 

@@ -15,6 +15,7 @@ class SearchRecord(TypedDict, total=False):
     label: str
     metric: str
     failed: dict[str, str]
+    eye: bool
     constraint: str | None
     outside: dict[str, str]
 
