@@ -832,6 +832,7 @@ def test_rating_waits_for_the_pictures_of_a_search(
             api.expect(said).to_have_text("0 of 1 pairs rated.", timeout=20_000)
             page.click("#left")
             api.expect(said).to_have_text("1 vote so far. The next pictures are being trained.")
+            page.goto("about:blank")  # before the server ends, of which the page asks on
         finally:
             server.shutdown()
             thread.join()

@@ -32,7 +32,7 @@ STARTUP_TRIALS = 10  # trials before a model proposes, as in Optuna's TPESampler
 
 
 class GanPlanner:
-    """Plans the GAN runs of proposed settings; see `search.Planner`."""
+    """Plans the GAN runs of proposed settings; see `planner.Planner`."""
 
     def __init__(self, plan: SearchPlan) -> None:
         self.space = plan.space

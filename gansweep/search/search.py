@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gansweep.launch.task import PlannedRun
 from gansweep.plugins import as_loss
@@ -27,12 +27,11 @@ from gansweep.report.stored_study import (
     violated,
 )
 from gansweep.report.table.text import format_value
+from gansweep.search.planner import Gate, Planner
 from gansweep.search.rungs import FrontPruner
 from gansweep.search.samplers import has_named_constraints
 from gansweep.search.study import SearchProcess, fail_abandoned_trials, set_constraints
 from gansweep.store.check import number
-from gansweep.store.records import EvaluationLine, Result
-from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training.metrics.equilibrium import Evaluation, alive, is_collapsing
 
@@ -41,65 +40,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MAX_KNOWN_PROPOSALS = 50  # in a row, after which the space counts as exhausted
-
-
-class Planner(Protocol):
-    """Turns the settings that a study proposes into runs.
-
-    metric: the name of the value in evaluations by which trials are pruned.
-    """
-
-    metric: str
-
-    def propose(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Return the parameters of a trial, as the study's sampler suggests them."""
-        ...
-
-    def start(self, number: int) -> dict[str, Any] | None:
-        """Return the settings of trial `number` of a new study, or None if the sampler proposes."""
-        ...
-
-    def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
-        """Write and return the runs of a setting. Pruning depends on the first run."""
-        ...
-
-    def measure(self, results: list[Result]) -> list[float]:
-        """Return the objectives of a setting from the results of its runs, in the order of `plan`.
-
-        The list is empty if a run does not have a value.
-        """
-        ...
-
-    def early(self, run: Run, best: EvaluationLine) -> float | None:
-        """Return the second objective of a run that is being trained; None if it is not known.
-
-        best: its best evaluation so far.
-        """
-        ...
-
-    def why_not_measured(self, results: list[Result]) -> str:
-        """Return why `measure` finds no objectives in these results."""
-        ...
-
-    def violations(self, runs: list[Run]) -> dict[str, float]:
-        """Return by how much finished runs violate each condition of the search's constraint."""
-        ...
-
-    def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
-        """Add pictures and texts to a complete trial, for people who read the study."""
-        ...
-
-
-class Gate(Protocol):
-    """Lets a search wait for something else than its trials, such as votes."""
-
-    def opens(self) -> bool:
-        """Return whether a further trial may be proposed, or the search may end."""
-        ...
-
-    def note(self) -> str:
-        """Return a text for the live view."""
-        ...
 
 
 @dataclass

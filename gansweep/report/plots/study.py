@@ -29,7 +29,6 @@ from gansweep.report.plots.style import (
     spanned_scale,
     with_legend,
 )
-from gansweep.report.stored_study import constraints_of
 from gansweep.report.table.pareto import pareto_front
 from gansweep.report.table.text import format_count
 from gansweep.store.run import write_file
@@ -133,7 +132,6 @@ def _probabilities(n: int, k: int) -> np.ndarray:
 def _feasible(trial: FrozenTrial) -> bool:
     named = getattr(trial, "constraints", None)  # Optuna 5 has this attribute
     stored = trial.system_attrs.get("constraints") or () if named is None else named.values()
-    stored = [*stored, *constraints_of(trial.user_attrs).values()]  # a sampler may store none
     return all(violation <= 0 for violation in stored)
 
 

@@ -71,7 +71,7 @@ def training_time(run: Outcome) -> float | None:
     return run.result["training_seconds"] if run.result else None
 
 
-@RESULTS.register("seconds", heading="seconds with evaluations", text=format_seconds)
+@RESULTS.register("seconds", heading="time with judging", text=format_seconds)
 def seconds(run: Outcome) -> float | None:
     """Seconds of the whole run, with its evaluations"""
     return run.result.get("seconds") if run.result else None
