@@ -17,9 +17,9 @@ JUDGES = ("true", "false", "inception", "dinov2")
 
 
 def objectives() -> list[str]:
-    """Return the objectives of a search: quality alone, or quality and a second quantity."""
+    """Return the objectives of a search: quality, votes by eye, or quality and a second one."""
     names = ["time", "size", *METRICS.names()]
-    return ["quality", *(f"quality+{name}" for name in names)]
+    return ["quality", "eye", *(f"quality+{name}" for name in names)]
 
 
 @dataclass
@@ -206,8 +206,16 @@ class SearchSettings:
     )
     objective: str = param(
         "quality",
-        "the distance at the equilibrium, alone or against training time, parameters or a metric",
+        "the distance at the equilibrium, alone or against training time, parameters or a metric; "
+        "eye: your votes on pairs of pictures",
         choices=objectives,
+        group="searches",
+    )
+    constraint: str | None = param(
+        None,
+        "condition on the runs of a trial, without which it is never the best, as in "
+        "constraint='training_time<60'; the names are those of report --where",
+        null="none",
         group="searches",
     )
     seeds_per_trial: int = param(

@@ -16,6 +16,7 @@ from gansweep.config import Config
 from gansweep.launch.local import prepare
 from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import PlannedRun, SweepTask
+from gansweep.plugins import Direction
 from gansweep.search.optimize import train
 from gansweep.search.search import Search
 from gansweep.search.study import SearchProcess, fail_abandoned_trials, open_study
@@ -56,10 +57,17 @@ def mixed_space(trial: optuna.Trial) -> Values:
     return values
 
 
+def slow(v: Values) -> float:
+    """Return a second objective of `mixed`: the larger n is, the better the first may be."""
+    return float(10 / v["n"] + 5 * v["smooth"])
+
+
 TOYS: dict[str, tuple[Callable[[optuna.Trial], Values], Callable[[Values], float]]] = {
     "branin": (branin_space, branin),
     "mixed": (mixed_space, mixed),
+    "pair": (mixed_space, mixed),
 }
+SECOND = {"pair": slow}  # the second objective of the toys that have two
 STEPS = 10
 
 
@@ -87,6 +95,8 @@ def play(out: str, run_id: str, title: str, planned: str, place: dict[str, Any])
         # The line that is printed for a finished run shows these values.
         result |= {"images_per_second": 0.0, "seconds": 0.0, "loss_d": 0.0, "loss_g": 0.0}
         result |= {"training_seconds": 0.0, "epochs": 1.0}
+        if config["toy"] in SECOND:
+            result["second"] = SECOND[config["toy"]](config["values"])
         write_json(run.result, result)
         run.picture.write_bytes(b"IEND\xaeB`\x82")
     return [f"{title} played"]
@@ -119,10 +129,18 @@ class ToyPlanner:
         return [PlannedRun(run, "")]
 
     def measure(self, results: list[dict[str, Any]]) -> list[float]:
-        return [results[0]["value"]]
+        second = [results[0]["second"]] if self.toy in SECOND else []
+        return [results[0]["value"], *second]
+
+    def early(self, run: Run, best: Any) -> float | None:
+        record: Any = run.read_config()
+        return SECOND[self.toy](record["values"])
 
     def why_not_measured(self, results: list[dict[str, Any]]) -> str:
         return "a toy always has a value"
+
+    def violations(self, runs: list[Run]) -> dict[str, float]:
+        return {}
 
     def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
         pass
@@ -141,7 +159,8 @@ def search(
     """Run a whole search with `slots` concurrent processes."""
     config = Config(**{"pruner": "none", **settings}, out=str(out))
     folder = out / "sweeps" / toy
-    study = open_study(config, toy, folder, ["minimize"], {"toy": toy})
+    directions: list[Direction] = ["minimize"] * (2 if toy in SECOND else 1)
+    study = open_study(config, toy, folder, directions, {"toy": toy})
     fail_abandoned_trials(study)
     task = SweepTask(out=str(out), planned=now(), jobs_per_device=slots)
     prepare(task)

@@ -677,6 +677,34 @@ def test_a_live_page_shows_news_without_being_loaded_again(
             thread.join()
 
 
+def test_rating_waits_for_the_pictures_of_a_search(
+    visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    write_sweep(tmp_path, 3, pictures=1)
+    column, rated = column_to_rate("synthetic", tmp_path)
+    votes = Votes.of(tmp_path, "synthetic", "Number Output")
+    trained = rated[:1]
+
+    def refresh(rating: Rating) -> None:
+        rating.rated = list(trained)
+
+    with Rating(column, [], votes, HOSTILE, refresh=refresh).server(0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            page = visit(url=server.url)
+            said = page.locator("#said")
+            api.expect(said).to_have_text("0 votes so far. The next pictures are being trained.")
+            trained.append(rated[1])
+            api.expect(said).to_have_text("0 of 1 pairs rated.", timeout=20_000)
+            page.click("#left")
+            api.expect(said).to_have_text("1 vote so far. The next pictures are being trained.")
+            page.goto("about:blank")  # before the server ends, of which the page asks on
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_rating_pairs(visit: Callable[..., Any], tmp_path: Path) -> None:
     write_sweep(tmp_path, 3, pictures=1)
     column, rated = column_to_rate("synthetic", tmp_path)

@@ -104,7 +104,7 @@ def test_every_objective_has_its_values() -> None:
         planner = SimpleNamespace(second=second, seeds=1)
         values = GanPlanner.measure(planner, [result])  # type: ignore[arg-type]
         assert values[0] == 7.0
-        assert len(values) == 1 + (name != "quality")
+        assert len(values) == 1 + (name not in ("quality", "eye"))
     coverage = second_objective("quality+coverage")
     assert coverage is not None
     assert (coverage.label, coverage.direction) == ("coverage", "maximize")

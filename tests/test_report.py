@@ -102,20 +102,20 @@ the command
 
 GOLDEN_CSV = """\
 row,sweep,gen,disc,gen_drop,disc_drop,alpha,batch_size,lr,column,run,seed,epochs_trained,\
-training_time,images_per_second,equilibrium_epoch,equilibrium,flags,ema_length,\
+training_time,seconds,parameters,peak_memory,images_per_second,equilibrium_epoch,equilibrium,flags,ema_length,\
 ema_distance,status,commit,metric,note,picture
-0,s,1,3,,0.5,0.2,32,0.0001,Number Output,aa-s1,1,3.85,14.2,,,,,,,done,abc1234,,,\
+0,s,1,3,,0.5,0.2,32,0.0001,Number Output,aa-s1,1,3.85,14.2,,,,,,,,,,done,abc1234,,,\
 images/row0-number.png
-1,s,1,3,,0.25,0.2,32,5e-05,Number Output,bb-s1,1,3.85,14.2,,,,,,,done,abc1234,,,\
+1,s,1,3,,0.25,0.2,32,5e-05,Number Output,bb-s1,1,3.85,14.2,,,,,,,,,,done,abc1234,,,\
 images/row1-number.png
-1,s,1,3,,0.25,0.2,32,5e-05,Number Output,bb-s2,2,3.85,14.2,,,,,,,done,abc1234,,,\
+1,s,1,3,,0.25,0.2,32,5e-05,Number Output,bb-s2,2,3.85,14.2,,,,,,,,,,done,abc1234,,,\
 images/row1-number-s2.png
-2,s,1,3,,0.5,0.2,32,0.001,Number Output,cc-s1,1,,,,,,,,,failed,,,\
+2,s,1,3,,0.5,0.2,32,0.001,Number Output,cc-s1,1,,,,,,,,,,,,failed,,,\
 failed: diverged: loss_d is nan | at <step> 7,
-3,s,1,3,,0.5,0.2,32,0.01,Number Output,dd-s1,1,,,,,,,,,interrupted,,,\
+3,s,1,3,,0.5,0.2,32,0.01,Number Output,dd-s1,1,,,,,,,,,,,,interrupted,,,\
 interrupted: run the sweep again (step 40),
-4,s,1,3,,0.5,0.2,32,0.1,Number Output,ee-s1,1,,,,,,,,,planned,,,not trained yet,
-5,s,1,3,,0.5,0.2,32,1.0,Number Output,,,,,,,,,,,not trained,,,too few images,
+4,s,1,3,,0.5,0.2,32,0.1,Number Output,ee-s1,1,,,,,,,,,,,,planned,,,not trained yet,
+5,s,1,3,,0.5,0.2,32,1.0,Number Output,,,,,,,,,,,,,,not trained,,,too few images,
 """
 
 GOLDEN_LATEX = r"""% Written by gansweep. Pictures are relative to the document.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gansweep.planning.overrides import COMMAND, LISTS, as_arguments, in_quotes
+from gansweep.planning.overrides import LISTS, VERBATIM, as_arguments, in_quotes
 from gansweep.store.errors import UserError
 
 NAME = re.compile(r"[A-Za-z_][\w.]*(/\w+)*")
@@ -78,7 +78,7 @@ def _text(name: str, value: Any) -> str:
         raise UserError(f"{name}: {value!r} is {type(value).__name__}; write {VALUES}")
     if name in LISTS and isinstance(value, str):  # its commas separate items: rows="0-5,34"
         return value
-    if name == COMMAND and isinstance(value, str):  # its own quotes and commas need others
+    if name in VERBATIM and isinstance(value, str):  # its own quotes and commas need others
         return in_quotes(value)
     return as_arguments({name: value})[0].partition("=")[2]
 

@@ -24,6 +24,7 @@ from gansweep.planning.identity import plan_run
 from gansweep.planning.overrides import as_arguments, read_axes
 from gansweep.planning.plan import Preparer, keep_record, shown_params, take_common
 from gansweep.plugins import METRICS
+from gansweep.report.table.collect import Reader
 from gansweep.report.table.judged import distance
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.replicates import SIGNIFICANT, difference_test, spread
@@ -123,8 +124,9 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
     found: list[Candidate] = []
     metric = ""
     foreign: set[str] = set()
-    for index, row in enumerate(manifest.rows):
-        runs = [read_outcome(Run(out, run_id)) for run_id in row.runs.get(column, [])]
+    reader = Reader(out)
+    for index in range(len(manifest.rows)):
+        runs = reader.row(manifest, index).cells[column].runs
         for run in runs:
             if " damaged" in run.note:
                 console.print(f"row {index} ({run.run_id}): {run.note}")

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gansweep.commands.judge_steps import judge_steps, steps_of
+from gansweep.commands.judge_steps import checkpoints_of, judge_steps, steps_of
 from gansweep.config import DEFAULTS
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
@@ -22,13 +22,15 @@ def main(argv: list[str] | None = None) -> None:
         prog="python -m gansweep judge",
         description="Score a finished run, one of its checkpoints, or any folder of pictures. Of "
         "folders with pictures of several steps, as other programs write them, show the curve, the "
-        "best step and the flags, and write a table and a gallery.",
+        "best step and the flags, and write a table and a gallery; so do checkpoints of other "
+        "programs with --sample, a function that draws from them.",
     )
     parser.add_argument(
         "what",
         nargs="+",
         help="a run's id or folder, SWEEP/ROW, SWEEP/best, a .ckpt file in a run's folder, or a "
-        "folder; several folders with pictures by step become the rows of one table",
+        "folder; several folders with pictures by step become the rows of one table; with "
+        "--sample, checkpoints with their step in the name",
     )
     parser.add_argument(
         "--images", type=int, default=2000, help="number of generated images (default %(default)s)"
@@ -50,6 +52,11 @@ def main(argv: list[str] | None = None) -> None:
         help="a folder has pictures by step: grids STEP.png, or folders STEP/ (without it, only "
         "samples/STEP.npz or .png and STEP.npz are understood so)",
     )  # fmt: skip
+    parser.add_argument(
+        "--sample", metavar="MODULE:FUNCTION",
+        help="draw the pictures by this function of a checkpoint's path, a number of images and a "
+        "seed",
+    )  # fmt: skip
     parser.add_argument("--name", help="the name of the table of folders with pictures by step")
     parser.add_argument(
         "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
@@ -68,6 +75,16 @@ def main(argv: list[str] | None = None) -> None:
     with one_line_errors():
         if args.images < 100:
             raise UserError(f"--images {args.images} are too few for a distance; use 100 or more")
+        if args.sample is not None:
+            from gansweep.training.script.samples import LEAST
+
+            if args.images < LEAST:
+                raise UserError(
+                    f"--images {args.images} are too few: one half of {LEAST} or more finds the "
+                    "best step, and the other half gives its score"
+                )
+            judge_steps(checkpoints_of(args), args)
+            return
         if folders := steps_of(args):
             judge_steps(folders, args)
             return

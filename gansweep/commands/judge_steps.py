@@ -1,11 +1,17 @@
-"""`python -m gansweep judge FOLDER…` for pictures of several steps: curve, best step, gallery."""
+"""`python -m gansweep judge FOLDER…` for pictures of several steps: curve, best step, gallery.
+
+With `--sample`, a function of the user draws the pictures of a step from a checkpoint.
+"""
 
 from __future__ import annotations
 
 import argparse
 import shlex
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gansweep.config import DEFAULTS
 from gansweep.params import DataConfig
@@ -16,6 +22,9 @@ from gansweep.store.json_files import print_json
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
+
+if TYPE_CHECKING:
+    from gansweep.training.data import Prepared
 
 
 def steps_of(args: argparse.Namespace) -> dict[Path, dict[int, Path]]:
@@ -40,8 +49,27 @@ def steps_of(args: argparse.Namespace) -> dict[Path, dict[int, Path]]:
     return {} if without else found
 
 
+def checkpoints_of(args: argparse.Namespace) -> dict[Path, dict[int, Path]]:
+    """Return the checkpoints of `--sample` by step, for each folder that has some.
+
+    Raises UserError for arguments that name no checkpoints by step.
+    """
+    from gansweep.training.drawn import check_sample, steps_of
+
+    check_sample(args.sample)
+    if args.by_step:
+        raise UserError("--sample draws the pictures of a step: leave out --by-step")
+    by_folder: dict[Path, list[Path]] = {}
+    for what in args.what:
+        by_folder.setdefault(Path(what).parent, []).append(Path(what))
+    return {folder: steps_of(paths) for folder, paths in by_folder.items()}
+
+
 def judge_steps(found: dict[Path, dict[int, Path]], args: argparse.Namespace) -> None:
-    """Judge each folder as a run, and write a table and a gallery with a row for each."""
+    """Judge each folder as a run, and write a table and a gallery with a row for each.
+
+    found: the files by step of each folder; with `--sample` its checkpoints.
+    """
     from gansweep.planning.identity import plan_run
     from gansweep.planning.plan import Preparer, shown_params, take_common
     from gansweep.report import write_report
@@ -55,14 +83,18 @@ def judge_steps(found: dict[Path, dict[int, Path]], args: argparse.Namespace) ->
     label = ""
     for folder, files in found.items():
         real = DataConfig(args.data, root=args.root)
-        config = config_of(folder, real, args.size, args.out)
+        words = [str(folder), "--by-step"]
+        if args.sample:
+            words = [*map(str, files.values()), "--sample", args.sample, "--images", args.images]
+        config = config_of([*map(str, words)], real, args.size, args.out)
         data = prepared(config)
         label = prepared.label(config)
         run, record = plan_run(config, data)
         run.folder.mkdir(parents=True, exist_ok=True)
         run.plan(record)
         console.print(f"{folder}: {len(files)} steps, as run {run.id}")
-        judge_folder(run, config, data, files, lambda line: console.print(f"  {line}"))
+        with _drawn(run, data, files, args) if args.sample else nullcontext(files) as pictures:
+            judge_folder(run, config, data, pictures, lambda line: console.print(f"  {line}"))
         outcome = read_outcome(run)
         console.print(f"  {outcome.judged}")
         answer[str(folder)] = _answer(run)
@@ -84,6 +116,18 @@ def judge_steps(found: dict[Path, dict[int, Path]], args: argparse.Namespace) ->
         print_json(answer)
 
 
+@contextmanager
+def _drawn(
+    run: Run, data: Prepared, checkpoints: dict[int, Path], args: argparse.Namespace
+) -> Iterator[dict[int, Path]]:
+    """Draw from checkpoints, and return the files by step, which end with the context."""
+    from gansweep.training.drawn import draw
+
+    # Beside the run, as the files are then taken over by links.
+    with tempfile.TemporaryDirectory(prefix=".drawn-", dir=run.folder.parent) as folder:
+        yield draw(checkpoints, args.sample, args.images, data, Path(folder))
+
+
 def _answer(run: Run) -> dict[str, Any]:
     return {"run": run.id, "judge": run.judged(), "evaluations": run.read_evaluations()}
 
@@ -91,6 +135,8 @@ def _answer(run: Run) -> dict[str, Any]:
 def _words(args: argparse.Namespace) -> list[str]:
     words = [*args.what, "--data", args.data]
     words += ["--by-step"] if args.by_step else []
+    words += ["--sample", args.sample] if args.sample else []
+    words += ["--images", str(args.images)] if args.sample else []
     words += ["--root", args.root] if args.root else []
     words += ["--size", str(args.size)] if args.size != 28 else []
     words += ["--name", args.name] if args.name else []

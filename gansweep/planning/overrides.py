@@ -141,25 +141,28 @@ def as_given(arguments: list[str]) -> list[str]:
 
 
 def _as_typed_by_user(argument: str) -> str:
-    if not argument.startswith(f"{COMMAND}="):
+    name = argument.partition("=")[0]
+    if name not in VERBATIM:
         return argument
     value = parse(argument).value()
-    return as_arguments({COMMAND: value})[0] if isinstance(value, str) else argument
+    return as_arguments({name: value})[0] if isinstance(value, str) else argument
 
 
-COMMAND = "command"  # the parameter whose text no grammar reads
+COMMAND = "command"
+VERBATIM = (COMMAND, "constraint")  # the parameters whose text no grammar reads
 
 
 def quoted(argument: str) -> str:
     """Return `command=TEXT` in the form that Hydra's grammar reads; any other argument as it is.
 
-    The text of a command has braces, spaces and quotes of its own, so it is taken as it is. Only
-    null, and quoted texts with commas between them, are left to the grammar: several commands.
+    The text of a command has braces, spaces and quotes of its own, so it is taken as it is, and so
+    is that of a constraint. Only null, and quoted texts with commas between them, are left to the
+    grammar: several commands.
     """
     name, _, text = argument.partition("=")
-    if name != COMMAND or text in ("", "null") or (text[0] in "'\"" and _readable(argument)):
+    if name not in VERBATIM or text in ("", "null") or (text[0] in "'\"" and _readable(argument)):
         return argument
-    return f"{COMMAND}={in_quotes(text)}"
+    return f"{name}={in_quotes(text)}"
 
 
 def in_quotes(text: str) -> str:
@@ -311,15 +314,15 @@ def _names(name: str, choices: Choices) -> list[str]:
 def as_arguments(values: dict[str, Any]) -> list[str]:
     """Return `name=value` for each value, as `parse` reads it."""
     return [
-        f"{name}={_text(value)}" if name != COMMAND else _command(value)
+        f"{name}={_text(value)}" if name not in VERBATIM else _verbatim(name, value)
         for name, value in values.items()
     ]
 
 
-def _command(text: str | None) -> str:
+def _verbatim(name: str, text: str | None) -> str:
     """Return `command=TEXT`, without quotes if the text needs none."""
-    plain = f"{COMMAND}={'null' if text is None else text}"
-    return plain if text is None or quoted(plain) != plain else f"{COMMAND}={in_quotes(text)}"
+    plain = f"{name}={'null' if text is None else text}"
+    return plain if text is None or quoted(plain) != plain else f"{name}={in_quotes(text)}"
 
 
 def _text(value: Any) -> str:

@@ -9,7 +9,7 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,9 +29,10 @@ MAX_FRONT = 5  # points of a Pareto front that the summary of a search names
 GRACE = 10  # seconds; an older lock of a journal belongs to a process that has ended
 # User attributes of trials: run ids; why a trial failed or was pruned; the process that runs the
 # trial, and the time of its last sign of life; whether the trial is not counted; by how much it
-# fails to be alive; the standard error of the value.
-RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD, ERROR = (
-    "runs", "why", "searcher", "alive", "uncounted", "dead", "error",
+# fails to be alive, and by how much it violates each condition of the search's constraint; the
+# standard error of the value; two objectives at the percentages where trials are pruned.
+RUNS, WHY, SEARCHER, ALIVE, UNCOUNTED, DEAD, VIOLATIONS, ERROR, RUNGS = (
+    "runs", "why", "searcher", "alive", "uncounted", "dead", "violations", "error", "rungs",
 )  # fmt: skip
 
 
@@ -49,12 +50,18 @@ def read_study(storage: str | None, name: str, manifest: Path) -> optuna.Study:
         raise UserError(f"study {name} cannot be read: {reason}{remedy}") from None
 
 
-def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]:
+def best_setting(
+    study: optuna.Study,
+    label: str,
+    metric: str = "",
+    places: Mapping[str, int] | None = None,
+) -> list[str]:
     """Return a sentence on the best setting, and the command that trains it.
 
     For two objectives, the sentences and commands are those of the Pareto front. Returns an empty
     list without a feasible trial, for more objectives, or if the best trial has no command. label,
-    metric: the first objective's label and the name of its metric.
+    metric: the first objective's label and the name of its metric; places: of a search by eye the
+    place of each run in the votes.
     """
     good = [t for t in study.get_trials(deepcopy=False) if feasible(t)]
     if not good or len(study.directions) > 2:
@@ -62,12 +69,23 @@ def best_setting(study: optuna.Study, label: str, metric: str = "") -> list[str]
     if len(study.directions) == 2:
         return _front(study, good, label, metric)
     best = best_of(study, good)
+    rated = [trial for trial in good if trial.user_attrs[RUNS][0] in places] if places else []
+    if places and rated:
+        good = rated
+        best = min(good, key=lambda trial: places[trial.user_attrs[RUNS][0]])
     shown = _settings(best)
     if not best.user_attrs.get("command"):
         return []
     value = value_text(best, metric)
-    sentence = f"Trial {best.number} is the best of {len(good)}: {label} {value} ({shown})."
+    of = f"{len(good)}{' that meet the constraint' if constrained(good) else ''}"
+    of += " by eye" if rated else ""
+    sentence = f"Trial {best.number} is the best of {of}: {label} {value} ({shown})."
     return [sentence, best.user_attrs["command"]]
+
+
+def constrained(trials: Sequence[FrozenTrial]) -> bool:
+    """Return whether the trials are of a search with `constraint=`."""
+    return any(trial.user_attrs.get(VIOLATIONS) for trial in trials)
 
 
 def _settings(trial: FrozenTrial) -> str:
@@ -80,7 +98,8 @@ def _front(study: optuna.Study, good: list[FrozenTrial], label: str, metric: str
     labels = study.metric_names or [label, "second value"]
     lines = [
         f"The Pareto front has {format_count(len(front), 'point')} of "
-        f"{format_count(len(good), 'trial')}, the best {labels[0]} first:"
+        f"{format_count(len(good), 'trial')}"
+        f"{' that meet the constraint' if constrained(good) else ''}, the best {labels[0]} first:"
     ]
     for trial in front[:MAX_FRONT]:
         values = f"{labels[0]} {value_text(trial, metric)}, {labels[1]} {trial.values[1]:,.4g}"
@@ -209,9 +228,24 @@ def _has_half_record(journal: Path) -> bool:
         return stream.read() != b"\n"
 
 
+def constraints_of(user_attrs: Mapping[str, Any]) -> dict[str, float]:
+    """Return by how much a trial violates each of its constraints; 0 or less: it does not.
+
+    They are that its runs are alive, and the conditions of `constraint=`.
+    """
+    return {"alive": user_attrs.get(DEAD) or 0.0, **user_attrs.get(VIOLATIONS, {})}
+
+
+def violated(trial: FrozenTrial) -> str:
+    """Return the conditions of `constraint=` that a trial violates, in words; empty if none."""
+    found = trial.user_attrs.get(VIOLATIONS, {})
+    return " and ".join(text for text, violation in found.items() if violation > 0)
+
+
 def feasible(trial: FrozenTrial) -> bool:
-    """Return whether a trial has a value and its run is alive."""
-    return trial.values is not None and not trial.user_attrs.get(DEAD)
+    """Return whether a trial has a value and meets all constraints."""
+    meets = all(violation <= 0 for violation in constraints_of(trial.user_attrs).values())
+    return trial.values is not None and meets
 
 
 def counted(trial: FrozenTrial) -> bool:

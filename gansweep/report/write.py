@@ -142,11 +142,15 @@ def _add_search(report: Report, manifest: Manifest, storage: str | None) -> None
     """Add the best setting and the plots of a search's study to the report."""
     from gansweep.report.plots.study import write_plots
     from gansweep.report.stored_study import best_setting, read_study
+    from gansweep.report.table.votes import places_by_eye
 
     place = manifest_path(report.out, manifest.name)
     label = manifest.search.get("label", "value")
     study = read_study(storage or manifest.search.get("storage"), manifest.name, place)
-    report.best = best_setting(study, label, manifest.search.get("metric", ""))
+    places = None
+    if manifest.search.get("eye"):
+        places = places_by_eye(report.out, manifest.name, manifest.pictures[0])
+    report.best = best_setting(study, label, manifest.search.get("metric", ""), places)
     labels = study.metric_names or [label]
     plots = write_plots(study, report.folder / IMAGES, " / ".join(labels))
     report.plots += [(alt, f"{IMAGES}/{file}") for alt, file in plots]

@@ -14,11 +14,13 @@ from gansweep.planning.identity import plan_run
 from gansweep.planning.plan import keep_record
 from gansweep.plugins import METRICS, SAMPLERS
 from gansweep.report.stored_study import ERROR
+from gansweep.search.constraint import violations_of
 from gansweep.search.objectives import second_objective
 from gansweep.search.plan import SearchPlan
 from gansweep.search.search import mean_distance
+from gansweep.search.standings import table_params
 from gansweep.store.check import number
-from gansweep.store.records import Result
+from gansweep.store.records import EvaluationLine, Result
 from gansweep.store.run import Run
 from gansweep.training.data import Prepared
 from gansweep.training.metrics.registered import primary_and_second
@@ -30,13 +32,15 @@ STARTUP_TRIALS = 10  # trials before a model proposes, as in Optuna's TPESampler
 
 
 class GanPlanner:
-    """Plans the GAN runs of proposed settings; see `search.Planner`."""
+    """Plans the GAN runs of proposed settings; see `planner.Planner`."""
 
     def __init__(self, plan: SearchPlan) -> None:
         self.space = plan.space
         self.bases = plan.bases
         self.prepared = plan.prepared
         self.seeds = plan.settings.seeds_per_trial
+        self.labels = plan.labels
+        self.constraint = plan.constraint
         self.metric = primary_and_second(plan.bases[0].data.name)[0]
         self.second = second_objective(plan.settings.objective)
         self.second_name = plan.settings.objective.partition("+")[2]
@@ -97,6 +101,20 @@ class GanPlanner:
             return measured
         second = self.second.value(results)
         return [] if second is None else [*measured, second]
+
+    def violations(self, runs: list[Run]) -> dict[str, float]:
+        """Return by how much finished runs, in the order of `plan`, violate each condition."""
+        record = runs[0].read_config() if self.constraint else None
+        by_picture: dict[str, list[Run]] = {}
+        for index, run in enumerate(runs):
+            by_picture.setdefault(self.labels[index // self.seeds], []).append(run)
+        params = table_params(record["params"]) if record else {}
+        return violations_of(self.constraint, params, by_picture)
+
+    def early(self, run: Run, best: EvaluationLine) -> float | None:
+        if self.second is None or self.second.early is None:
+            return None
+        return self.second.early(run, best)
 
     def why_not_measured(self, results: list[Result]) -> str:
         names = [self.second_name] if self.second_name in METRICS else []

@@ -15,8 +15,11 @@ from gansweep.plugins import METRICS, Direction
 from gansweep.report.table.judged import distance
 from gansweep.store.check import number
 from gansweep.store.errors import UserError
-from gansweep.store.records import Result
+from gansweep.store.records import EvaluationLine, Result
+from gansweep.store.run import Run, read_json
 from gansweep.training.metrics.registered import PUBLISHED, metrics_of, primary_and_second
+
+EYE = "eye"  # votes on pairs of pictures: see by_eye.py
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,15 @@ class Objective:
 
     label: the heading in tables; direction: `minimize` or `maximize`; value: computes the objective
     from the results of a trial's runs, or None if a result does not have it; text: formats a value
-    for a table.
+    for a table; early: computes it from a run that is being trained and its best evaluation so far,
+    or None if that is not known, and is itself None if only the end of a run shows it.
     """
 
     label: str
     direction: Direction
     value: Callable[[Sequence[Result]], float | None]
     text: Callable[[float], str] = "{:,.0f}".format
+    early: Callable[[Run, EvaluationLine], float | None] | None = None
 
 
 def _seconds(results: Sequence[Result]) -> float:
@@ -43,10 +48,31 @@ def _parameters(results: Sequence[Result]) -> float | None:
     return float(sum(cast("dict[str, int]", sizes).values())) if sizes else None
 
 
+def _expected_seconds(run: Run, _: EvaluationLine) -> float | None:
+    """Return the training seconds of the whole run at its speed so far, without evaluations."""
+    lines, record = run.read_metrics(last=1), run.read_config()
+    steps = record["identity"]["steps"] if record else None
+    if not lines or not steps or not lines[-1]["step"]:
+        return None
+    step, seconds = lines[-1]["step"], number(lines[-1], "seconds")
+    judging = sum(
+        number(line, "judging_seconds") or 0.0
+        for line in run.read_evaluations()
+        if line["step"] < step
+    )
+    return None if seconds is None else max(0.0, seconds - judging) / step * steps
+
+
+def _planned_parameters(run: Run, _: EvaluationLine) -> float | None:
+    sizes = (read_json(run.environment) or {}).get("parameters")
+    return float(sum(sizes.values())) if sizes else None
+
+
 SECOND_OBJECTIVES = {
-    "time": Objective("training seconds", "minimize", _seconds),
-    "size": Objective("parameters", "minimize", _parameters),
+    "time": Objective("training seconds", "minimize", _seconds, early=_expected_seconds),
+    "size": Objective("parameters", "minimize", _parameters, early=_planned_parameters),
 }
+EVALUATED = {"diversity", "density", "coverage"}  # the metrics that evaluations have, see `Judge`
 
 
 def second_objective(objective: str) -> Objective | None:
@@ -64,7 +90,16 @@ def second_objective(objective: str) -> Objective | None:
         known = [v for judge in judges if (v := number(judge["score"], name)) is not None]
         return fmean(known) if len(known) == len(results) else None
 
-    return Objective(metric.label, metric.direction, mean, lambda value: distance(name, value))
+    def early(_: Run, best: EvaluationLine) -> float | None:
+        return number(best, name)
+
+    return Objective(
+        metric.label,
+        metric.direction,
+        mean,
+        lambda value: distance(name, value),
+        early if name in EVALUATED else None,
+    )
 
 
 def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
@@ -81,6 +116,20 @@ def quality(bases: Sequence[Config]) -> tuple[str, Direction]:
         )
     label = labels[0] if len(labels) == 1 else "mean of " + " and ".join(labels)
     return label, metrics[0].direction
+
+
+def check_eye(settings: Config, data_sets: int, *, pruner_typed: bool) -> None:
+    """Raise UserError for settings that a search by eye cannot have, and let it prune nothing."""
+    if settings.pruner != "none" and pruner_typed:
+        raise UserError("objective=eye compares finished trials: leave out pruner=")
+    settings.pruner = "none"
+    if settings.sampler not in ("tpe", "gp"):
+        raise UserError(f"sampler={settings.sampler} learns nothing from votes; use tpe or gp")
+    for name, value in (("data", data_sets), ("seeds_per_trial", settings.seeds_per_trial)):
+        if value > 1:
+            raise UserError(f"{name}: objective=eye compares one picture of each trial; choose one")
+    if settings.storage is not None:
+        raise UserError("storage=…: objective=eye keeps its votes in the folder of the sweep")
 
 
 def check_objective(objective: str, bases: Sequence[Config]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,15 @@ from gansweep.launch.names import BY_WORKERS, LAUNCHER, WORKER
 from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
-from gansweep.report.stored_study import RUNS, counted
+from gansweep.report.stored_study import RUNS, counted, violated
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.budget import UNLIMITED, seconds_of
+from gansweep.search.by_eye import Eye, EyePlanner
 from gansweep.search.by_workers import follow_search, join
 from gansweep.search.gan_planner import GanPlanner
-from gansweep.search.objectives import quality, second_objective
+from gansweep.search.objectives import EYE, Objective, quality, second_objective
 from gansweep.search.plan import SearchPlan, read_plan, shared_by_trials
+from gansweep.search.samplers import has_named_constraints
 from gansweep.search.search import Search
 from gansweep.search.standings import ranked_trials, write_manifest
 from gansweep.search.study import (
@@ -65,6 +67,8 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
             )
         plan = read_plan(arguments, master, context)
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)
+        if plan.settings.objective == EYE and chosen != LAUNCHER:
+            raise UserError("objective=eye trains on the slots of one machine: leave out slots=")
         for sweep in items(plan.settings.warm_start):
             read_manifest(plan.settings.out, sweep)
         if plan.settings.plan:
@@ -127,7 +131,8 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     study = open_study(settings, plan.name, plan.folder, directions, shared)
     study.set_metric_names([label, *([second.label] if second else [])])
     plan.study = study
-    planner = GanPlanner(plan)
+    eye = Eye(plan, study) if settings.objective == EYE else None
+    planner = GanPlanner(plan) if eye is None else EyePlanner(plan, study, eye.votes)
     if settings.warm_start:
         names = items(settings.warm_start)
         added = warm_start(study, planner, names, settings.out)
@@ -141,8 +146,10 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     console.print(
         f"search {plan.name}: {_length(settings)}, {done} finished or "
         f"running, over {', '.join(plan.space.names())}; sampler {settings.sampler}, pruner "
-        f"{settings.pruner if second is None else 'none, as there are two objectives'}"
+        f"{_pruner(settings, second)}"
     )
+    if settings.constraint:
+        console.print(f"  constraint: {settings.constraint}")
     if not plan.typed_data:
         console.print(of_one(" and ".join(b.data.name for b in plan.bases), plan.profile))
     if abandoned:
@@ -152,7 +159,7 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
             else f"  {abandoned} unfinished trials of a killed search are retried"
         )
     write_manifest(plan, study, label)  # another machine may have run all the trials
-    if done >= settings.trials:
+    if done >= settings.trials and (eye is None or not eye.missing()):
         return False
 
     if workers is not None:
@@ -170,7 +177,8 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
 
     def on_result() -> None:
         nonlocal written
-        if time.monotonic() - written > MANIFEST_INTERVAL:
+        # The page of a search by eye shows the rows of the manifest.
+        if eye is not None or time.monotonic() - written > MANIFEST_INTERVAL:
             write_manifest(plan, study, label)
             written = time.monotonic()
 
@@ -178,7 +186,7 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     search = Search(
         study, planner, process, trials=settings.trials, label=label,
         second=second.label if second else "", on_result=on_result,
-        seconds=math.inf if settings.budget is None else seconds_of(settings.budget),
+        seconds=math.inf if settings.budget is None else seconds_of(settings.budget), gate=eye,
     )  # fmt: skip
 
     def start() -> LocalSweep:
@@ -187,7 +195,8 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
         return sweep
 
     try:
-        train(study, start)
+        with eye.page() if eye is not None else nullcontext():
+            train(study, start)
     except KeyboardInterrupt:
         console.print("\ninterrupted; finished trials are kept")
         return True
@@ -196,6 +205,17 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
             process.close()
             write_manifest(plan, study, label)
     return False
+
+
+def _pruner(settings: Config, second: Objective | None) -> str:
+    """Return the pruner in words, with what it cannot do."""
+    if second is None or settings.pruner == "none":
+        return settings.pruner
+    if not has_named_constraints():
+        return "none, as two objectives need Optuna 5"
+    if second.early is not None:
+        return settings.pruner
+    return f"for collapsed trials only, as only the end of a run shows its {second.label}"
 
 
 def _length(settings: Config) -> str:
@@ -219,6 +239,8 @@ def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
 def _preview(plan: SearchPlan) -> None:
     """Print the space (`plan=true`) without training anything."""
     console.print(f"search {plan.name}: {_length(plan.settings)}")
+    if plan.settings.constraint:
+        console.print(f"  constraint: {plan.settings.constraint}")
     for dimension in plan.space.dimensions:
         if dimension.choices:
             text = ", ".join(format_value(choice) for choice in dimension.choices)
@@ -258,10 +280,14 @@ def _report(plan: SearchPlan) -> Path | None:
     )
     trials = plan.study.get_trials(deepcopy=False)
     states = [t.state.name for t in trials if counted(t)]
+    violating = sum(bool(violated(t)) for t in trials if counted(t))
+    constraint = plan.settings.constraint
+    verb = "violates" if violating == 1 else "violate"
+    outside = f"; {violating} {verb} the constraint {constraint}" if constraint else ""
     console.print(
         f"{format_count(states.count('COMPLETE'), 'trial')} complete, "
         f"{states.count('PRUNED')} pruned, "
-        f"{states.count('FAIL')} failed"
+        f"{states.count('FAIL')} failed{outside}"
     )
     for line in report.best:
         console.print(line)

@@ -16,13 +16,14 @@ from gansweep.planning.compose import command_of, composer, make_config
 from gansweep.planning.expand import Expander
 from gansweep.planning.identity import fault_of
 from gansweep.planning.overrides import as_given, read_axes
-from gansweep.planning.plan import Preparer, profile_of, settings_of
+from gansweep.planning.plan import Preparer, profile_of, settings_of, shown_params
 from gansweep.planning.row_list import read_recipe
 from gansweep.planning.search_path import choices_of
 from gansweep.planning.sweep_name import sweep_name
 from gansweep.report.stored_study import counted
 from gansweep.search.budget import UNLIMITED, seconds_of
-from gansweep.search.objectives import check_objective, quality
+from gansweep.search.constraint import Constraint, read_constraint
+from gansweep.search.objectives import EYE, check_eye, check_objective, quality
 from gansweep.search.space import (
     DECIDING,
     Space,
@@ -59,6 +60,7 @@ class SearchPlan:
     prepared: Preparer
     profile: str
     typed_data: bool
+    constraint: Constraint | None = None
     study: optuna.Study | None = None
 
     @property
@@ -116,6 +118,11 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         raise UserError("judge=false: a search needs the judge's distances")
     quality(bases)
     check_objective(settings.objective, bases)
+    if settings.objective == EYE:
+        check_eye(settings, len(bases), pruner_typed="pruner" in values)
+    labels = [prepared.label(base) for base in bases]
+    shown = [(label, shown_params(base), base) for label, base in zip(labels, bases, strict=True)]
+    constraint = read_constraint(settings.constraint, shown)
     space = read_space(searched, names, bases[0])
     if not space.dimensions:
         raise UserError("nothing to search: write lr=interval(1e-5,1e-2), or search=lr,beta1")
@@ -129,7 +136,9 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
     default = recipe.name if recipe else "search-" + "-".join(space.names()[:4])
     # A parameter that may change from call to call does not change the name.
     lasting = {a.split("=")[0] for a in arguments} - SHARED | {
-        n for n in ("objective", "seeds_per_trial") if values.get(n, DEFAULTS[n]) != DEFAULTS[n]
+        n
+        for n in ("objective", "constraint", "seeds_per_trial")
+        if values.get(n, DEFAULTS[n]) != DEFAULTS[n]
     }
     overridden = recipe is None or lasting
     fixed = [axis for axis in axes if axis.name not in SHARED]
@@ -140,11 +149,11 @@ def read_plan(arguments: list[str], master: DictConfig, context: HydraContext) -
         else default
     )
     title = recipe.title if recipe else "Search over " + ", ".join(space.names())
-    labels = [prepared.label(base) for base in bases]
     typed_data = any(axis.name == "data" for axis in axes)
     return SearchPlan(
-        name, title, command, settings, space, bases, labels, prepared, profile, typed_data
-    )
+        name, title, command, settings, space, bases, labels, prepared, profile, typed_data,
+        constraint,
+    )  # fmt: skip
 
 
 def shared_by_trials(
@@ -166,6 +175,8 @@ def shared_by_trials(
         "settings": json.loads(json.dumps(fixed)),
         "objective": settings.objective,
         "seeds per trial": settings.seeds_per_trial,
+        # Studies of versions without constraints do not have the field.
+        **({"constraint": settings.constraint} if settings.constraint else {}),
     }
 
 

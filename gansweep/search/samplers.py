@@ -11,15 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gansweep.plugins import PRUNERS, SAMPLERS
-from gansweep.report.stored_study import DEAD
+from gansweep.report.stored_study import constraints_of
+from gansweep.search.rungs import FACTOR, FIRST_RUNG
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
-
-# ASHA, Hyperband and the median pruner prune no trial before this percentage of its steps.
-FIRST_RUNG = 10
 
 
 def sampler(
@@ -49,7 +47,8 @@ def _constraints() -> dict[str, Any]:
 
 
 def _violation(trial: FrozenTrial) -> tuple[float]:
-    return (float(trial.user_attrs.get(DEAD, 0)),)
+    """Return the sum of all violations, as the number of constraints must be that of any trial."""
+    return (sum(max(0.0, v) for v in constraints_of(trial.user_attrs).values()),)
 
 
 @sampler("tpe", model=True)
@@ -104,37 +103,38 @@ def nsga3(seed: int) -> BaseSampler:
 
 
 # --- Pruners: their resource is the percentage of a run's steps -----------------------------------
+# `several` says whether trials with two objectives are pruned too, which search/rungs.py does.
 
 
-@PRUNERS.register("asha")
+@PRUNERS.register("asha", several=True)
 def asha() -> BasePruner:
     from optuna.pruners import SuccessiveHalvingPruner
 
-    return SuccessiveHalvingPruner(min_resource=FIRST_RUNG, reduction_factor=4)
+    return SuccessiveHalvingPruner(min_resource=FIRST_RUNG, reduction_factor=FACTOR)
 
 
-@PRUNERS.register("hyperband")
+@PRUNERS.register("hyperband", several=False)
 def hyperband() -> BasePruner:
     from optuna.pruners import HyperbandPruner
 
     return HyperbandPruner(min_resource=FIRST_RUNG, max_resource=100, reduction_factor=3)
 
 
-@PRUNERS.register("median")
+@PRUNERS.register("median", several=False)
 def median() -> BasePruner:
     from optuna.pruners import MedianPruner
 
     return MedianPruner(n_startup_trials=5, n_warmup_steps=FIRST_RUNG)
 
 
-@PRUNERS.register("patient")
+@PRUNERS.register("patient", several=False)
 def patient() -> BasePruner:
     from optuna.pruners import PatientPruner
 
     return PatientPruner(None, patience=5)
 
 
-@PRUNERS.register("none")
+@PRUNERS.register("none", several=True)
 def none() -> BasePruner:
     from optuna.pruners import NopPruner
 

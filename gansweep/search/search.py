@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from gansweep.launch.task import PlannedRun
 from gansweep.plugins import as_loss
@@ -20,15 +20,18 @@ from gansweep.report.stored_study import (
     UNCOUNTED,
     WHY,
     best_of,
+    constrained,
     counted,
     feasible,
     sign_of,
+    violated,
 )
 from gansweep.report.table.text import format_value
-from gansweep.search.study import SearchProcess, fail_abandoned_trials, set_violation
+from gansweep.search.planner import Gate, Planner
+from gansweep.search.rungs import FrontPruner
+from gansweep.search.samplers import has_named_constraints
+from gansweep.search.study import SearchProcess, fail_abandoned_trials, set_constraints
 from gansweep.store.check import number
-from gansweep.store.records import Result
-from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.training.metrics.equilibrium import Evaluation, alive, is_collapsing
 
@@ -37,42 +40,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 MAX_KNOWN_PROPOSALS = 50  # in a row, after which the space counts as exhausted
-
-
-class Planner(Protocol):
-    """Turns the settings that a study proposes into runs.
-
-    metric: the name of the value in evaluations by which trials are pruned.
-    """
-
-    metric: str
-
-    def propose(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Return the parameters of a trial, as the study's sampler suggests them."""
-        ...
-
-    def start(self, number: int) -> dict[str, Any] | None:
-        """Return the settings of trial `number` of a new study, or None if the sampler proposes."""
-        ...
-
-    def plan(self, values: dict[str, Any]) -> list[PlannedRun]:
-        """Write and return the runs of a setting. Pruning depends on the first run."""
-        ...
-
-    def measure(self, results: list[Result]) -> list[float]:
-        """Return the objectives of a setting from the results of its runs, in the order of `plan`.
-
-        The list is empty if a run does not have a value.
-        """
-        ...
-
-    def why_not_measured(self, results: list[Result]) -> str:
-        """Return why `measure` finds no objectives in these results."""
-        ...
-
-    def illustrate(self, trial: optuna.Trial, runs: list[Run]) -> None:
-        """Add pictures and texts to a complete trial, for people who read the study."""
-        ...
 
 
 @dataclass
@@ -111,9 +78,11 @@ class Search:
         second: str = "",
         seconds: float = math.inf,
         on_result: Callable[[], None] = lambda: None,
+        gate: Gate | None = None,
     ) -> None:
         """trials: the number of trials of the study; label, second: the names of the objectives;
-        seconds: the time after which no trial is started; on_result: called after each trial."""
+        seconds: the time after which no trial is started; on_result: called after each trial;
+        gate: has to open before a further trial, and before the end; None: it is always open."""
         from optuna.pruners import NopPruner
 
         self.study = study
@@ -123,12 +92,16 @@ class Search:
         self.label = label
         self.second = second
         self.on_result = on_result
+        self.gate = gate
         self.exhausted = False
         self._until = time.monotonic() + seconds
         self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
         self._active_by_run: dict[str, ActiveTrial] = {}
         self._reports = len(study.directions) == 1  # Optuna allows no reports of two objectives
-        self._prunes = self._reports and not isinstance(study.pruner, NopPruner)
+        # The TPE sampler of Optuna 4 fails on pruned trials without values.
+        prunable = self._reports or has_named_constraints()
+        self._prunes = prunable and not isinstance(study.pruner, NopPruner)
+        self._fronts = None if self._reports else FrontPruner(study)
 
     # --- The feed of the slots -------------------------------------------------------------------
 
@@ -136,8 +109,9 @@ class Search:
         """Return whether there may be more runs to train."""
         if any(active.waiting for active in self._active.values()):
             return True
-        in_time = time.monotonic() < self._until
-        return not self.exhausted and in_time and self._left() > 0
+        if self.exhausted or time.monotonic() >= self._until:
+            return False
+        return self._left() > 0 or not self._is_open()
 
     def next(self) -> PlannedRun | None:
         """Return a run for a free slot, or None if there is no run at present.
@@ -148,6 +122,8 @@ class Search:
             first = active.runs[0].run.id
             if active.waiting and not (self._prunes and first in active.open):
                 return active.waiting.pop(0)
+        if not self._is_open():
+            return None
         for _ in range(MAX_KNOWN_PROPOSALS):
             if not self.more():
                 return None
@@ -199,7 +175,10 @@ class Search:
 
     def best(self) -> str:
         """Return a text about the best trial for the live view."""
-        return best_text(self.study, self.label)
+        return self.gate.note() if self.gate else best_text(self.study, self.label)
+
+    def _is_open(self) -> bool:
+        return self.gate is None or self.gate.opens()
 
     @contextmanager
     def _unless_lost(self, active: ActiveTrial) -> Iterator[None]:
@@ -271,6 +250,8 @@ class Search:
     def _report(self, active: ActiveTrial) -> bool:
         """Report the best value so far at each new evaluation. Returns whether to prune the trial.
 
+        A second objective is that of the evaluation with the best value.
+
         Only the first run reports. The step of a report is the percentage of the run's steps. Its
         value, the distance of evaluations on one data set, ranks runs as the objective does but is
         never the objective.
@@ -284,22 +265,27 @@ class Search:
         known = record["identity"]["steps"] if record else None
         steps = known or 100
         metric, sign = self.planner.metric, sign_of(self.study)
-        best = sign * math.inf
+        best, best_line, stops = sign * math.inf, evaluations[0], False
         for index, evaluation in enumerate(evaluations):
             value = number(evaluation, metric)
-            if value is not None:
-                best = min(best, value, key=lambda v: sign * v)
+            if value is not None and sign * value < sign * best:
+                best, best_line = value, evaluation
             percent = round(100 * evaluation["step"] / steps)
             if index < active.reported or evaluation["step"] == 0 or not math.isfinite(best):
                 continue
-            if self._reports:
+            if self._fronts is None:
                 active.trial.report(best, percent)
+            elif self._prunes:
+                second = self.planner.early(run, best_line)
+                if second is not None:
+                    stops |= self._fronts.stops(active.trial, percent, [best, second])
         active.reported = len(evaluations)
         step = evaluations[-1]["step"]
         if not self._prunes or (known and step >= known):
             return False
         collapsed = is_collapsing([Evaluation.of(e, metric) for e in evaluations], known or step)
-        if collapsed or active.trial.should_prune():
+        stops = stops if self._fronts is not None else active.trial.should_prune()
+        if collapsed or stops:
             active.pruned = True
             cause = "collapsed" if collapsed else "pruned"
             active.trial.set_user_attr(WHY, f"{cause} at step {step}")
@@ -319,8 +305,10 @@ class Search:
         if not values:
             self._finish(active, self.planner.why_not_measured(results))
             return
-        set_violation(active.trial, 0.0 if alive(flags) else self._violation(values[0]))
-        self.planner.illustrate(active.trial, [planned.run for planned in active.runs])
+        runs = [planned.run for planned in active.runs]
+        dead = 0.0 if alive(flags) else self._violation(values[0])
+        set_constraints(active.trial, dead, self.planner.violations(runs))
+        self.planner.illustrate(active.trial, runs)
         self._finish(active, values=values)
 
     def _violation(self, value: float) -> float:
@@ -357,7 +345,8 @@ def best_text(study: optuna.Study, label: str) -> str:
     if len(study.directions) > 1 or not any(trial.values for trial in trials):
         return ""
     if not candidates:
-        return "no trial is alive yet"
+        met = " and meets the constraint" if constrained(trials) else ""
+        return f"no trial is alive{met} yet"
     best = best_of(study, candidates)
     return f"best {label} {best.values[0]:,.4g} in trial {best.number}"
 
@@ -368,6 +357,8 @@ def outcome_text(study: optuna.Study, trial: FrozenTrial, label: str, second: st
     result = ", ".join(f"{name} {value:,.4g}" for name, value in objectives)
     if trial.state.name != "COMPLETE":
         result = trial.user_attrs.get(WHY, "failed")
+    elif outside := violated(trial):
+        result += f", violates {outside}"
     best = best_text(study, label)
     return f"{result}{f'  ({best})' if best else ''}"
 

@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import HYPERPARAMETERS, from_record
 from gansweep.planning.plan import shown_params, take_common
-from gansweep.report.stored_study import RUNS, WHY, counted, feasible, sign_of, value_text
-from gansweep.search.objectives import second_objective
+from gansweep.report.stored_study import (
+    RUNS,
+    WHY,
+    counted,
+    feasible,
+    sign_of,
+    value_text,
+    violated,
+)
+from gansweep.report.table.votes import places_by_eye
+from gansweep.search.objectives import EYE, second_objective
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.passwords import without_password
 from gansweep.store.run import Run
+from gansweep.store.sweep_records import SearchRecord
 from gansweep.training.metrics.registered import primary_and_second
 
 if TYPE_CHECKING:
@@ -22,11 +33,15 @@ if TYPE_CHECKING:
     from gansweep.search.plan import SearchPlan
 
 
-def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
+def ranked_trials(
+    study: optuna.Study, places: Mapping[str, int] | None = None
+) -> list[FrozenTrial]:
     """Return the trials that have runs, ranked.
 
-    Complete trials that are alive come first, from the best to the worst. Then come complete trials
-    that are not alive, pruned, failed and running trials.
+    places: of a search by eye the place of each run in the votes, which comes before the objective.
+
+    Complete trials that meet all constraints come first, from the best to the worst. Then come
+    complete trials that do not, pruned, failed and running trials.
     """
     sign = sign_of(study)
     order = {"COMPLETE": 0, "PRUNED": 2, "FAIL": 3, "RUNNING": 4}
@@ -38,12 +53,13 @@ def ranked_trials(study: optuna.Study) -> list[FrozenTrial]:
         and (t.state.name == "COMPLETE" or counted(t))
     ]
 
-    def key(trial: FrozenTrial) -> tuple[float, float, int]:
+    def key(trial: FrozenTrial) -> tuple[float, float, float, int]:
         rank = order[trial.state.name]
         if rank == 0 and not feasible(trial):
             rank = 1
         values = trial.values or list(trial.intermediate_values.values())[-1:]
-        return rank, sign * values[0] if values else math.inf, trial.number
+        place = (places or {}).get(trial.user_attrs[RUNS][0], math.inf)
+        return rank, place, sign * values[0] if values else math.inf, trial.number
 
     return sorted(shown, key=key)
 
@@ -57,15 +73,20 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
     rows = []
     pruned = {}
     failed = {}
+    outsiders: dict[str, str] = {}
     second = second_objective(plan.settings.objective)
     storage = plan.settings.storage
-    trials = ranked_trials(study)
+    by_eye = plan.settings.objective == EYE
+    places = places_by_eye(plan.settings.out, plan.name, plan.labels[0]) if by_eye else {}
+    trials = ranked_trials(study, places)
     for trial in trials:
         run_ids = trial.user_attrs[RUNS]
         record = Run(plan.settings.out, run_ids[0]).read_config()
         if record is None or "params" not in record:
             continue
         facts = {"trial": str(trial.number)}
+        if by_eye:
+            facts["by eye"] = str(places.get(run_ids[0], "–"))
         values = trial.values or []
         facts[label] = value_text(trial, metric) if values else "–"
         if second is not None:
@@ -77,7 +98,9 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         if trial.state.name == "FAIL":
             facts[label] = "failed"
             failed[str(trial.number)] = why.removeprefix("failed: ")
-        row = Row(_params(record["params"]), facts=facts)
+        if outside := violated(trial):
+            outsiders |= dict.fromkeys(run_ids, outside)
+        row = Row(table_params(record["params"]), facts=facts)
         for index, run_id in enumerate(run_ids):
             picture = plan.labels[index // plan.settings.seeds_per_trial]
             row.runs.setdefault(picture, []).append(run_id)
@@ -100,11 +123,19 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
             "label": label,
             "metric": metric,
             "failed": failed,
+            **_constraint(plan, outsiders),
+            **({"eye": True} if by_eye else {}),
         },
     ).write(plan.settings.out)
 
 
-def _params(recorded: dict[str, Any]) -> dict[str, Any]:
+def _constraint(plan: SearchPlan, outside: dict[str, str]) -> SearchRecord:
+    if plan.settings.constraint is None:
+        return {}
+    return {"constraint": plan.settings.constraint, "outside": outside}
+
+
+def table_params(recorded: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters that a table may show.
 
     Values that this version does not know are shown as they were recorded.

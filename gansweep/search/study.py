@@ -19,6 +19,8 @@ from gansweep.report.stored_study import (
     ALIVE,
     DEAD,
     SEARCHER,
+    VIOLATIONS,
+    constraints_of,
     database_url,
     open_storage,
 )
@@ -89,7 +91,8 @@ def open_study(
             where = without_password(settings.storage or str(folder))
             raise UserError(f"storage={where} cannot be used: {reason}") from None
     if stored is not None and _without_defaults(stored) != _without_defaults(shared):
-        differing = [key for key in shared if stored.get(key) != shared[key]]
+        keys = dict.fromkeys([*shared, *stored])
+        differing = [key for key in keys if stored.get(key) != shared.get(key)]
         raise UserError(
             f"study {name} was created with another {' and '.join(differing)}; "
             "choose another name=…, or type the same space again"
@@ -113,6 +116,8 @@ def check_study(settings: Config, two_objectives: bool) -> None:
     """Raise UserError for settings that `open_study` would refuse, without writing anything."""
     if two_objectives and not SAMPLERS[settings.sampler].several:
         raise UserError(f"sampler={settings.sampler} supports one objective; use tpe or nsga2")
+    if two_objectives and not PRUNERS[settings.pruner].several:
+        raise UserError(f"pruner={settings.pruner} supports one objective; use asha or none")
     _sampler(settings)
     if settings.storage is not None:
         database_url(settings.storage)
@@ -128,15 +133,23 @@ def _sampler(settings: Config) -> optuna.samplers.BaseSampler:
         ) from None
 
 
-def set_violation(trial: optuna.Trial, violation: float) -> None:
-    """Store how far a trial violates the constraint that its runs are alive.
+def set_constraints(trial: optuna.Trial, dead: float, violations: dict[str, float]) -> None:
+    """Store by how much a trial violates its constraints, for samplers and for `feasible`.
 
-    violation: 0 if they are alive, else a loss. A sampler with only infeasible trials can thus
-    compare these.
+    dead: 0 if its runs are alive, else a loss. A sampler with only infeasible trials can thus
+    compare these. violations: by how much it violates each condition of `constraint=`.
     """
-    trial.set_user_attr(DEAD, violation)
+    stored = constraint_attributes(dead, violations)
+    for name, value in stored.items():
+        trial.set_user_attr(name, value)
     if has_named_constraints():
-        trial.set_constraint("alive", violation)
+        for name, violation in constraints_of(stored).items():
+            trial.set_constraint(name, violation)
+
+
+def constraint_attributes(dead: float, violations: dict[str, float]) -> dict[str, Any]:
+    """Return the user attributes of a trial from which `constraints_of` reads the violations."""
+    return {DEAD: dead, **({VIOLATIONS: violations} if violations else {})}
 
 
 _watch = lease.Watch()

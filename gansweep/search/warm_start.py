@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import from_record, value_of
-from gansweep.report.stored_study import RUNS, UNCOUNTED
+from gansweep.report.stored_study import RUNS, UNCOUNTED, VIOLATIONS, constraints_of
+from gansweep.search.samplers import has_named_constraints
+from gansweep.search.study import constraint_attributes
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run
@@ -67,6 +69,8 @@ def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
     if not measured:
         return None
     attributes = {RUNS: [r.id for r in runs], UNCOUNTED: True, "command": record.get("command")}
+    if violations := planner.violations(runs):
+        attributes |= constraint_attributes(0.0, violations)
     return {
         "params": proposed,
         "distributions": distributions,
@@ -78,6 +82,13 @@ def _setting(planner: GanPlanner, run: Run) -> dict[str, Any] | None:
 def _add(study: optuna.Study, setting: dict[str, Any]) -> None:
     from optuna.trial import create_trial
 
+    if VIOLATIONS in setting["user_attrs"]:
+        constraints = constraints_of(setting["user_attrs"])
+        if has_named_constraints():
+            setting = {**setting, "constraints": constraints}
+        else:  # the samplers of Optuna 4 store the sum themselves, but only of a trial they propose
+            total = sum(max(0.0, violation) for violation in constraints.values())
+            setting = {**setting, "system_attrs": {"constraints": [total]}}
     study.add_trial(create_trial(**setting))
 
 

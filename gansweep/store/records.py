@@ -105,6 +105,7 @@ class Environment(_Environment, total=False):
     system: str
     threads: int
     networks: dict[str, str]
+    parameters: NetworkSizes
     rates: Rates
 
 

@@ -161,6 +161,9 @@ class CsvLine(TypedDict, total=False):
     seed: int
     epochs_trained: float
     training_time: float
+    seconds: float
+    parameters: int
+    peak_memory: int
     images_per_second: float
     equilibrium_epoch: float
     equilibrium: str

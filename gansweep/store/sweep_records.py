@@ -15,6 +15,9 @@ class SearchRecord(TypedDict, total=False):
     label: str
     metric: str
     failed: dict[str, str]
+    eye: bool
+    constraint: str | None
+    outside: dict[str, str]
 
 
 class SearcherRecord(TypedDict):
@@ -38,6 +41,8 @@ TrialRecord = TypedDict(
         "why": str,
         "flags": list[str],
         "dead": float,
+        "violations": dict[str, float],
+        "rungs": dict[str, list[float]],
         "error": float,
         "command": str,
     },

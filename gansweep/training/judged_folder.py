@@ -55,12 +55,15 @@ def files_by_step(folder: Path, *, asked: bool) -> dict[int, Path]:
     return {}
 
 
-def config_of(folder: Path, real: DataConfig, size: int, out: str) -> Config:
-    """Return the configuration of the run that a folder becomes, judged against `real`."""
+def config_of(words: list[str], real: DataConfig, size: int, out: str) -> Config:
+    """Return the configuration of the run that pictures become, judged against `real`.
+
+    words: the arguments of `judge` that name the pictures.
+    """
     real.image_size = None if size == 28 else size
-    text = str(folder).replace("{", "{{").replace("}", "}}")
-    words = ["python", "-m", "gansweep", "judge", text, "--by-step", "--data", real.name]
-    return Config(command=shlex.join(words), data=real, out=out)
+    words = ["python", "-m", "gansweep", "judge", *words, "--data", real.name]
+    command = shlex.join(words).replace("{", "{{").replace("}", "}}")  # it is no template
+    return Config(command=command, data=real, out=out)
 
 
 def judge_folder(

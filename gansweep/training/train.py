@@ -102,6 +102,7 @@ def _train(
     gan = build_trainee(config, data, steps)
     record = environment(device)
     record["networks"] = network_hashes(config)
+    record["parameters"] = cast("NetworkSizes", gan.sizes())
     if isinstance(gan, GAN):
         record["rates"] = learning_rates(gan, config)
     write_json(run.environment, record)

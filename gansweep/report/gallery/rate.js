@@ -1,7 +1,9 @@
 // The page of `gansweep rate`: it shows pairs of pictures, sends votes, and shows the ranking.
 
 const byId = (id) => document.getElementById(id);
+const WAIT = 3000;  // milliseconds until a search by eye is asked again for a pair
 let pair = null;
+let timer = null;
 
 async function ask(path, body) {
   const options = body === undefined ? {} : {
@@ -28,6 +30,12 @@ async function next() {
   byId("pair").hidden = byId("tie").disabled = !pair;
   byId("said").textContent = `${found.votes} of ${found.pairs} pairs rated.`
     + (pair ? "" : " All pairs are rated.");
+  if (found.more) {
+    byId("said").textContent = `${found.votes} ${found.votes === 1 ? "vote" : "votes"} so far. `
+      + "The next pictures are being trained.";
+    clearTimeout(timer);
+    timer = setTimeout(() => pair ?? next(), WAIT);
+  }
   if (!pair) showResult();
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,12 +44,17 @@ def column_to_rate(
 
 @dataclass
 class Rating:
-    """The state of a page that takes votes. rated: the rows; random: chooses the pairs."""
+    """The state of a page that takes votes.
+
+    rated: the rows; refresh: updates the rows before each pair, where they become more; random:
+    chooses the pairs.
+    """
 
     column: PictureColumn
     rated: list[Rated]
     votes: Votes
     title: str
+    refresh: Callable[[Rating], object] | None = None
     random: random.Random = field(default_factory=random.Random)
     _pairs: dict[str, tuple[Rated, Rated]] = field(default_factory=dict)
     _pictures: dict[str, Path] = field(default_factory=dict)
@@ -97,11 +103,14 @@ class Rating:
     def _pair(self, _: Query) -> Answer:
         """Answer with the names of the two pictures, which do not tell the rows."""
         with self._lock:
+            if self.refresh is not None:
+                self.refresh(self)
             pair = self.next_pair()
             count = len(self.votes.read())
             total = len(self.rated) * (len(self.rated) - 1) // 2
             if pair is None:
-                return as_answer({"votes": count, "pairs": total})
+                more = self.refresh is not None  # rows are still to come
+                return as_answer({"votes": count, "pairs": total, "more": more})
             key = secrets.token_hex(8)
             self._pairs[key] = pair
             names = [secrets.token_hex(8) for _ in pair]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gansweep.plugins import METRICS
 from gansweep.report.table.cell import TIE, Cell
+from gansweep.report.table.judged import remainder
 from gansweep.report.table.outcome import Outcome
 from gansweep.training.metrics.equilibrium import FLAGS, RETIRED_FLAGS, flag_of
 
@@ -59,7 +60,8 @@ def words_of(run: Outcome) -> list[str]:
         if course := COURSES.get(equilibrium["label"]):
             words.append(course.words)
     # The second opinion and the averages stand in parentheses at the end of the remainder.
-    return [*words, *run.marks, *(part for part in run.remainder if part.startswith("("))]
+    rest = remainder(run.judge) if run.judge else []
+    return [*words, *run.marks, *(part for part in rest if part.startswith("("))]
 
 
 def legend(cells: Sequence[Cell], rated: bool = False) -> list[list[str]]:
@@ -89,4 +91,7 @@ def legend(cells: Sequence[Cell], rated: bool = False) -> list[list[str]]:
     known = [*FLAGS, *RETIRED_FLAGS]
     for flag in (*(f for f in known if f in found), *sorted(found.difference(known))):
         entries.append([flag_of(flag).word, flag_of(flag).meaning])
+    if any(run.outside for run in runs):
+        meaning = "the trial does not meet the constraint of its search, and is never the best"
+        entries.append(["violates", meaning])
     return entries

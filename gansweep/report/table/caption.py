@@ -17,7 +17,7 @@ from gansweep.report.table.judged import distance, legend
 from gansweep.report.table.outcome import Outcome, warnings_of
 from gansweep.report.table.text import format_count, format_data, format_param, format_value
 from gansweep.store.records import steps_per_epoch
-from gansweep.training.metrics.equilibrium import FLAGS
+from gansweep.training.metrics.equilibrium import FLAGS, alive
 
 # The parameters in the documents' tables. Every report shows these in columns or in the caption.
 ALWAYS_SHOWN = (
@@ -52,7 +52,7 @@ def caption(results: Results) -> list[str]:
     if place := _place(everything):
         lines.append(place)
     lines.append(_count(everything))
-    lines += [f"{line}." for line in _failed(results)]
+    lines += [f"{line}." for line in (*_failed(results), *_outside(results))]
     lines += [f"{line}." for line in cut_off(results)]
     return lines
 
@@ -113,12 +113,20 @@ def none_alive(results: Results, picture: str) -> list[str]:
     if not judged or any(run.alive for run in judged):
         return []
     counts = Counter(word for run in judged for word in warnings_of(run))
-    found = ", ".join(f"{count} {word}" for word, count in counts.most_common())
+    found = ", ".join(_counted(word, count) for word, count in counts.most_common())
+    if any(alive(run.flags) for run in judged):
+        constraint = results.search.search.get("constraint") if results.search else None
+        return [f"{picture}: no run is alive and meets {constraint or 'the constraint'} ({found})"]
     steps = _steps(judged)
     after = f" after {_span(steps)} steps" if steps else ""
     late = counts[FLAGS["never started"].word] > len(judged) / 2
     remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
     return [f"{picture}: no run is alive{after} ({found}); try {remedy}"]
+
+
+def _counted(word: str, count: int) -> str:
+    """Return `2 collapsed`, `1 violates lr<1`, `2 violate lr<1`."""
+    return f"{count} {word if count == 1 else word.replace('violates', 'violate', 1)}"
 
 
 def _failed(results: Results) -> list[str]:
@@ -130,6 +138,16 @@ def _failed(results: Results) -> list[str]:
         f"{format_count(len(trials), 'trial')} failed ({', '.join(trials)}): {why}"
         for why, trials in by_reason.items()
     ]
+
+
+def _outside(results: Results) -> list[str]:
+    """State the constraint of a search, and how many of the rows violate it."""
+    constraint = results.search.search.get("constraint") if results.search else None
+    if not constraint:
+        return []
+    rows = [row for row in results.rows if any(run.outside for run in row.runs())]
+    violate = "1 trial violates it" if len(rows) == 1 else f"{len(rows)} trials violate it"
+    return [f"Constraint: {constraint}; {violate if rows else 'no trial violates it'}"]
 
 
 def _shared(results: Results) -> str:

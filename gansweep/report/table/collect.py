@@ -82,8 +82,13 @@ class Reader:
         params = manifest.params(index)
         found = ReportRow(manifest.name, index, completed(params), dict(planned.facts))
         found.absent = frozenset(found.params) - params.keys()
+        outside = manifest.search.get("outside", {})
         for picture in manifest.pictures:
             runs = [self.outcome(run_id) for run_id in planned.runs.get(picture, [])]
+            # A copy: the same run in another sweep is not under this search's constraint.
+            runs = [
+                replace(r, outside=outside[r.run_id]) if r.run_id in outside else r for r in runs
+            ]
             for run in runs:
                 if run.run_id in manifest.pruned and run.status != "done":
                     run.status, run.note = PRUNED, manifest.pruned[run.run_id]

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 from gansweep.components import is_option
 from gansweep.config import PARAMS, RENAMED, ordered
 from gansweep.plugins import DATASETS, METRICS, Registry
 from gansweep.report.table.cell import Cell
-from gansweep.report.table.judged import distance
+from gansweep.report.table.judged import distance, marks
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param, format_seconds, format_value, heading_of
 from gansweep.store.check import number
@@ -71,6 +71,25 @@ def training_time(run: Outcome) -> float | None:
     return run.result["training_seconds"] if run.result else None
 
 
+@RESULTS.register("seconds", heading="time with judging", text=format_seconds)
+def seconds(run: Outcome) -> float | None:
+    """Seconds of the whole run, with its evaluations"""
+    return run.result.get("seconds") if run.result else None
+
+
+@RESULTS.register("parameters", heading="parameters", text=lambda v: f"{v:,.0f}")
+def parameters(run: Outcome) -> int | None:
+    """Trained parameters of both networks, or of a user's module"""
+    sizes = run.result.get("parameters") if run.result else None
+    return sum(cast("dict[str, int]", sizes).values()) if sizes else None
+
+
+@RESULTS.register("peak_memory", heading="peak memory (MiB)", text=lambda v: f"{v:,.0f}")
+def peak_memory(run: Outcome) -> int | None:
+    """Most memory of the run's process, in MiB; of the GPU if it trained on one"""
+    return run.result.get("peak_memory_mib") if run.result else None
+
+
 @RESULTS.register("images_per_second", heading="images/s", text=lambda v: f"{v:,.0f}")
 def images_per_second(run: Outcome) -> float | None:
     """Training images per second"""
@@ -92,7 +111,7 @@ def equilibrium(run: Outcome) -> str | None:
 @RESULTS.register("flags", heading="flags", text=str)
 def flags(run: Outcome) -> str | None:
     """Flags of the judge, in words"""
-    return ", ".join(run.marks) or None
+    return ", ".join(marks(run.judge)) or None if run.judge else None
 
 
 @RESULTS.register("ema_length", heading="best EMA length", text=lambda v: f"{v:.3g}")

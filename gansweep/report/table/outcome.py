@@ -28,7 +28,8 @@ class Outcome:
     """One run, as tables show it.
 
     picture: the sample grid of the equilibrium or of the last step, None if there is none; note:
-    why the run is not done, or what is wrong with its files; log: the last lines of a failed run.
+    why the run is not done, or what is wrong with its files; log: the last lines of a failed run;
+    outside: the conditions of its search's `constraint=` that its trial violates.
     """
 
     run_id: str
@@ -39,6 +40,7 @@ class Outcome:
     result: Result | None = None
     environment: Environment | None = None
     log: list[str] = field(default_factory=list)
+    outside: str = ""
 
     @property
     def seed(self) -> int:
@@ -87,11 +89,11 @@ class Outcome:
 
     @property
     def alive(self) -> bool:
-        """Whether the run can be the best: it has no severe flag.
+        """Whether the run can be the best: it has no severe flag, and violates no constraint.
 
         Severe are: never started, collapsed, diverged, memorised, and unknown flags.
         """
-        return alive(self.flags)
+        return alive(self.flags) and not self.outside
 
     @property
     def headline(self) -> str:
@@ -101,12 +103,14 @@ class Outcome:
     @property
     def remainder(self) -> list[str]:
         """The texts after the headline: `at epoch 2.4, still improving, collapsed`."""
-        return remainder(self.judge) if self.judge else []
+        texts = remainder(self.judge) if self.judge else []
+        return [*texts, f"(violates {self.outside})"] if self.outside else texts
 
     @property
     def marks(self) -> list[str]:
-        """The flags in words."""
-        return marks(self.judge) if self.judge else []
+        """The flags in words, and the conditions that the run violates."""
+        words = marks(self.judge) if self.judge else []
+        return [*words, f"violates {self.outside}"] if self.outside else words
 
     @property
     def judged(self) -> str:
@@ -195,6 +199,7 @@ def single(run: Run, outcome: Outcome, name: str) -> Outcome:
 
 
 def warnings_of(run: Outcome) -> list[str]:
-    """Return the severe flags of a run in words: `collapsed`, `never started`."""
+    """Return why a run cannot be the best, in words: `collapsed`, `violates training_time<60`."""
     flags = map(flag_of, run.flags)
-    return [flag.word for flag in flags if flag.severe]
+    words = [flag.word for flag in flags if flag.severe]
+    return [*words, f"violates {run.outside}"] if run.outside else words

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.plugins import METRICS
 from gansweep.report.table.collect import ReportTable, Results
 from gansweep.report.table.columns import Column, ReportRow, column_names, find_column
+from gansweep.report.table.condition import meets
 from gansweep.store.errors import UserError, choices_hint
 
 if TYPE_CHECKING:
@@ -69,30 +70,25 @@ def values(
     return frame
 
 
+def named_values(
+    rows: list[ReportRow], on: str | None = None, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Return `values` as conditions name them: with `label`, that of the equilibrium."""
+    frame = values(rows, on, names)
+    if "equilibrium" in frame:  # result.json calls it label
+        frame = frame.assign(label=frame["equilibrium"])
+    return frame
+
+
 def _items(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def _where(tables: list[ReportTable], results: Results, selection: Selection) -> list[ReportTable]:
-    import pandas as pd
-
     rows = results.rows
-    frame = values(rows, selection.on)
+    frame = named_values(rows, selection.on)
     where = selection.where or ""
-    if "equilibrium" in frame:  # in result.json this is the label of the equilibrium
-        frame = frame.assign(label=frame["equilibrium"])
-    try:
-        kept: Any = frame.eval(where, engine="python")
-    except pd.errors.UndefinedVariableError as error:
-        name = str(error).split("'")[1]
-        raise UserError(f"--where {where}: {choices_hint(name, frame.columns)}") from None
-    except Exception as error:  # pandas and Python raise many kinds for a bad expression
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"--where {where}: {reason}; write a condition such as lr<1e-4 and gen==1"
-        ) from None
-    if not isinstance(kept, pd.Series) or kept.dtype != bool:
-        raise UserError(f"--where {where}: not a condition; write for example lr<1e-4 and gen==1")
+    kept = meets(frame, where, f"--where {where}")
     if not kept.any():
         raise UserError(f"--where {where}: none of the {len(rows)} rows meets the condition")
     ids = {id(row) for row, keep in zip(rows, kept, strict=True) if keep}

@@ -96,6 +96,11 @@ def bradley_terry(
     return strengths
 
 
+def places_by_eye(out: str | Path, name: str, picture: str) -> dict[str, int]:
+    """Return the place of each run of a sweep in the votes on a picture column."""
+    return places(bradley_terry(Votes.of(out, name, picture).read()))
+
+
 def spearman(one: Sequence[float], other: Sequence[float]) -> float | None:
     """Return Spearman's rank correlation, with mean ranks for equal values.
 
