@@ -26,6 +26,7 @@ BENCHMARKS = {
     "reports": ("reports", "reports"),
     "coordinates": ("coordinates", "coordinates"),
     "versus": ("versus", "versus"),
+    "duel": ("duel.run", "duel"),
 }
 NOT_ASKED = (
     "paper",
