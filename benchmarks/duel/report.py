@@ -52,8 +52,10 @@ scale (up to 2.8) is beyond its generator's tanh; the classifier of its score is
 same 4,000 digits, as the example downloads it; `beta1` is searched, too, from 0.5; the
 optimizers get the rates of the configuration (the example trains all members with 0.01, and a
 copied member overwrites its new rates); a population of {members}; checkpoints every 5
-iterations; 2 CPUs and a smaller object store. Its first rates remain one of 1e-4, 2e-4 and 5e-4,
-which the other two contestants do not know.
+iterations; 2 CPUs, a smaller object store, and workers without their niceness of 15. Kept: a
+process that is reused for a member without a checkpoint goes on with the weights of the member
+before it. Its first rates remain one of 1e-4, 2e-4 and 5e-4, which the other two contestants do
+not know.
 
 Ray's example with the distance: the same with gansweep's distance as its metric, measured before
 each perturbation: what the schedule does with a better criterion."""

@@ -22,6 +22,7 @@ from benchmarks.duel.networks import same_as_example
 from benchmarks.duel.report import write_report
 from benchmarks.duel.scores import scored
 from gansweep.training.metrics.evaluate import Judge
+from gansweep.training.metrics.reference import are_shared
 
 
 def duel() -> None:
@@ -44,6 +45,8 @@ def prepare(out: Path) -> Judge:
     same_as_example()
     out.mkdir(parents=True, exist_ok=True)
     data = of_all.data()
+    if are_shared(data):
+        raise RuntimeError("the scores would have the digits by which contestants choose")
     np.save(out / "images.npy", data.array())
     if not (out / "lenet.pt").is_file():
         train_lenet(out / "lenet.pt")
