@@ -26,6 +26,7 @@ BENCHMARKS = {
     "reports": ("reports", "reports"),
     "coordinates": ("coordinates", "coordinates"),
     "versus": ("versus", "versus"),
+    "duel": ("duel.run", "duel"),
 }
 NOT_ASKED = (
     "paper",
@@ -33,7 +34,8 @@ NOT_ASKED = (
     "trust",
     "equilibrium",
     "versus",
-)  # These need hours without a GPU, or a finished sweep.
+    "duel",
+)  # These need half an hour or hours without a GPU, or a finished sweep.
 USUAL = [name for name in BENCHMARKS if name not in NOT_ASKED]
 
 
