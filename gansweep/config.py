@@ -17,7 +17,6 @@ from gansweep.plugins import DATASETS, DISCRIMINATORS, GENERATORS, OF_OPTIMIZERS
 from gansweep.settings import OutputSettings, RunSettings, SearchSettings, SweepSettings
 from gansweep.store.errors import UserError, choices_hint
 from gansweep.template import SUPPLIED, Template, template_of
-from gansweep.training.metrics.registered import primary_and_second
 
 
 @dataclass
@@ -252,10 +251,8 @@ def validate(config: Config) -> None:
     """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":
         raise UserError("early_stop=true needs the judge's distances: leave out judge=false")
-    if config.best_by is not None:
-        if config.judge == "false":
-            raise UserError(f"best_by={config.best_by} needs the judge: leave out judge=false")
-        primary_and_second(config.data.name, config.best_by)  # raises the reason
+    if config.best_by is not None and config.judge == "false":
+        raise UserError(f"best_by={config.best_by} needs the judge: leave out judge=false")
     if config.command is not None:
         _validate_script(config, template_of(config.command))
     if config.labels:

@@ -134,7 +134,7 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
         config = _config(index, judged[0], out) if judged else None
         if config is None:
             continue
-        expected = primary_and_second(config.data.name)[0]
+        expected = primary_and_second(config.data.name, config.best_by)[0]
         scores = [run.value for run in judged if run.primary == expected and run.value is not None]
         if scores:
             metric = expected

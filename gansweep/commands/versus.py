@@ -153,7 +153,7 @@ def _plan(a: Side, b: Side, args: argparse.Namespace) -> None:
 
 def _answer(a: Side, b: Side, manifest: Manifest, complete: bool) -> VersusAnswer:
     """Return what the runs say so far."""
-    metric = primary_and_second(a.config.data.name)[0]
+    metric = primary_and_second(a.config.data.name, a.config.best_by)[0]
     sides = [_values(side, metric) for side in (a, b)]
     sign = METRICS.sign(metric)
     found = compare(sides[0]["values"], sides[1]["values"], sign)

@@ -89,7 +89,9 @@ def run_progress(run: Run, title: str) -> RunProgress:
                 progress.seconds_total = progress.steps / progress.pace
                 progress.seconds_left = (progress.steps - progress.step) / progress.pace
     if record:
-        progress.metric, progress.distance = latest_score(run, record["data"]["name"])
+        progress.metric, progress.distance = latest_score(
+            run, record["data"]["name"], record["params"].get("best_by")
+        )
     return progress
 
 

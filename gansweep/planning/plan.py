@@ -29,7 +29,7 @@ from gansweep.terminal.console import console
 from gansweep.training.data import Prepared, heading, prepare
 from gansweep.training.dry_run import image_size
 from gansweep.training.loggers.base import check_installed
-from gansweep.training.metrics.registered import PUBLISHED
+from gansweep.training.metrics.registered import PUBLISHED, primary_and_second
 
 MANY_ROWS = 2_000  # planning more rows takes seconds, and a message announces it
 MAX_ROWS = 1_000_000
@@ -91,6 +91,8 @@ class Preparer:
 
     def __call__(self, config: Config) -> Prepared:
         check_installed(items(config.logger))
+        if config.best_by is not None:
+            primary_and_second(config.data.name, config.best_by)  # raises the reason
         wanted = (config.judge, config.judge_weights)
         if config.judge in PUBLISHED and wanted not in self._weights:
             from gansweep.training.metrics.published import published_features

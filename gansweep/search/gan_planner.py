@@ -41,7 +41,7 @@ class GanPlanner:
         self.seeds = plan.settings.seeds_per_trial
         self.labels = plan.labels
         self.constraint = plan.constraint
-        self.metric = primary_and_second(plan.bases[0].data.name)[0]
+        self.metric = primary_and_second(plan.bases[0].data.name, plan.bases[0].best_by)[0]
         self.second = second_objective(plan.settings.objective)
         self.second_name = plan.settings.objective.partition("+")[2]
         self.has_model = SAMPLERS[plan.settings.sampler].model

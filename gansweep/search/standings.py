@@ -69,7 +69,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
 
     label: the column of the first objective. Nothing is written before the first trial has a run.
     """
-    metric = primary_and_second(plan.bases[0].data.name)[0]
+    metric = primary_and_second(plan.bases[0].data.name, plan.bases[0].best_by)[0]
     rows = []
     pruned = {}
     failed = {}

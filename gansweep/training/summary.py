@@ -50,15 +50,17 @@ def quality(judge: JudgeRecord, steps: int | None) -> str:
     return ", ".join([*parts, *(flag_of(flag).word for flag in judge["flags"])])
 
 
-def latest_score(run: Run, data_set: str) -> tuple[str, str]:
+def latest_score(run: Run, data_set: str, best_by: str | None = None) -> tuple[str, str]:
     """Return the label of the metric that ranks the runs of a data set, and its latest value.
+
+    `best_by` is the run's parameter.
 
     The value is that of the run's last evaluation. Both are empty if there is none, or if the data
     set belongs to a plugin that is not loaded.
     """
     name = ""
     with suppress(UserError, ValueError):
-        name = primary_and_second(data_set)[0]
+        name = primary_and_second(data_set, best_by)[0]
     for line in reversed(run.read_evaluations(last=3) if name else []):
         value = number(line, name)
         if value is not None:
