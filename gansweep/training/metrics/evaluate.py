@@ -178,8 +178,8 @@ class Judge:
         network was trained on the real images, "own_test" whether these are the data set's own test
         images, and "shared" whether they also chose the best weights. "labelled" says whether the
         images were drawn with labels. "real_value" is the primary metric of "real_n" training
-        images in the place of the generated ones. METRIC_error is a standard error. The other facts are those
-        of `_variety`, `classes` and `memorisation`, and the names of the feature nets.
+        images in the place of the generated ones. METRIC_error is a standard error. The other facts
+        are those of `_variety`, `classes` and `memorisation`, and the names of the feature nets.
         """
         wanted = {*map(self._features, self.metrics)} - self._nets.keys()  # at most the labels
         fakes = self._fakes(images, [*self._nets, *wanted], labels)
