@@ -112,8 +112,8 @@ class LocalSweep:
         self._pruned: set[str] = set()
         self.name = task.name
         self.pool = make_pool(task)
-        # A single run, such as that of a cluster's job, needs no estimate of its cost. A worker
-        # learns from its own runs, as hundreds of workers would read those of all.
+        # A single run, such as that of a cluster's job, needs no estimate of its cost. Workers
+        # learn from their own runs, as hundreds would read those of all.
         alone = (feed is None and len(run_ids) == 1) or not waits
         self.estimates = make_estimates(task, self.pool, 0 if alone else LATEST)
         self.outcomes: dict[str, str] = {}
@@ -349,13 +349,12 @@ class LocalSweep:
         """Read the memory of running runs, and the outcomes of runs that other sweeps train."""
         beat = lease.seconds() / lease.BEATS
         if time.monotonic() - self._polled < (min(POLL_SECONDS, beat) if self.waits else beat):
-            return  # hundreds of workers ask their file server less often than one sweep its disk
+            return  # hundreds of workers ask their file server less often
         self._polled = time.monotonic()
         self.stop_asked = stop_asked(self.task.out, self.name)
         for running in self.pool.running:
-            if running.job.memory_mib is not None:
-                continue
-            if lines := Run(self.task.out, running.job.key).read_metrics(last=1):
+            run = Run(self.task.out, running.job.key)
+            if running.job.memory_mib is None and (lines := run.read_metrics(last=1)):
                 cost, memory = self._costs[running.job.key], lines[-1].get("memory_mib")
                 self.estimates.note_memory(cost, memory)
                 for job, _ in self._alike[cost]:

@@ -104,13 +104,14 @@ class Queue:
                     if run_id not in self.listing.begun:
                         self.listing.tell(BEGUN, run_id)
             self.listing.write()  # workers that begin together share the looks at finished runs
-        for run_id in self._unseen[: LOOKS - len(taken)]:
+        for _ in range(min(LOOKS - len(taken), len(self._unseen))):
+            run_id = self._unseen.pop(random.randrange(len(self._unseen)))
             self._open[run_id] = None
             planned = self._free(run_id)
             if planned is not None:
                 return planned
-        # With runs of others left there is time to look at more of these; else they are believed.
-        self._unseen = self._unseen[LOOKS - len(taken) :] if taken else []
+        if not taken:  # nothing is left to wait for, so that the listing is believed
+            self._unseen.clear()
         return None
 
     def _candidates(self, taken: set[str]) -> list[str]:

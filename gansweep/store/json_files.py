@@ -46,7 +46,7 @@ def opened(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "no regular file", str(path))
-    return open(handle, "rb")
+    return os.fdopen(handle, "rb")
 
 
 def append_line(path: Path, record: Any) -> None:

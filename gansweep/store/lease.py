@@ -213,8 +213,9 @@ def _enter(folder: Path, on_loss: Callable[[], object]) -> Lease | None:
     hidden = folder / LEASES / f".{token}"
     handle = -1
     try:
-        hidden.parent.mkdir(parents=True, exist_ok=True)
-        hidden.mkdir()
+        with suppress(FileExistsError):
+            hidden.parent.mkdir(parents=True)
+        hidden.mkdir()  # fails if another process has removed the empty parent meanwhile
         handle = os.open(hidden / "beat", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

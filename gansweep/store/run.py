@@ -253,7 +253,7 @@ class Run:
         A diverged run failed as its loss was no longer finite; a planned run has not been started.
         """
         try:
-            names = set(os.listdir(self.folder))  # one request to a file server, not six
+            names = self._names()  # one request to a file server, not six
         except (FileNotFoundError, NotADirectoryError):
             return "planned"
         if self.result.name in names and read_json(self.result) is not None:
@@ -268,6 +268,10 @@ class Run:
             return "diverged" if failure.get("cause") == "diverged" else "failed"
         started = not names.isdisjoint((self.metrics.name, self.last.name, self.script.name))
         return "interrupted" if started else "planned"
+
+    def _names(self) -> set[str]:
+        """Return the names in the folder. Raises OSError if there is none."""
+        return {path.name for path in self.folder.iterdir()}
 
     def failed(self) -> bool:
         """Return whether the status is `failed` or `diverged`."""
@@ -335,8 +339,10 @@ class Run:
             stale += [self.metrics, self.picture, self.last, self.parent]
             stale += [self.evaluations, self.nearest, self.dirty, self.clean, self.best_images]
             shutil.rmtree(self.script, ignore_errors=True)
+        names = self._names()
         for path in stale:
-            path.unlink(missing_ok=True)
+            if path.parent != self.folder or path.name in names:
+                path.unlink(missing_ok=True)
         for stream in (self.metrics, self.evaluations):
             if stream.exists():
                 kept = [line for line in with_step(read_lines(stream)) if line["step"] <= step]
