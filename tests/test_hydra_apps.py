@@ -128,7 +128,7 @@ def test_a_job_that_fails_or_dies_costs_only_itself(tmp_path: Path) -> None:
 
 def test_ctrl_c_lets_jobs_clean_up(tmp_path: Path) -> None:
     app = start(tmp_path, "wait")
-    wait_for("out/*/starts", tmp_path, 2)
+    wait_for("out/*/starts", tmp_path, 2, seconds=60)
     time.sleep(0.5)
     app.send_signal(signal.SIGINT)
     out = app.communicate(timeout=60)[0]

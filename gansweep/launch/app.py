@@ -20,7 +20,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, setup_globals
 from hydra.types import HydraContext
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from gansweep.launch import processes
 from gansweep.launch.app_job import packed, run_packed, unpacked
@@ -72,7 +72,8 @@ class App:
     def launch(self, job_overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Run a job for each list of overrides, as `Launcher.launch`.
 
-        first: the number of the first job. Raises KeyboardInterrupt after Ctrl-C or SIGTERM, when all jobs have ended.
+        first: the number of the first job. Raises KeyboardInterrupt after Ctrl-C or SIGTERM, when
+        all jobs have ended.
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
@@ -92,8 +93,9 @@ class App:
             before = HydraConfig.instance().cfg
             HydraConfig.instance().set_config(config)
             # The job's log is opened before the job can resolve ${now:} and other values.
-            for key in ("dir", "subdir"):
-                config.hydra.sweep[key] = str(OmegaConf.select(config, f"hydra.sweep.{key}"))
+            with read_write(config.hydra.sweep):
+                for key in ("dir", "subdir"):
+                    config.hydra.sweep[key] = str(OmegaConf.select(config, f"hydra.sweep.{key}"))
             HydraConfig.instance().cfg = before
         folder = Path(config.hydra.sweep.dir) / config.hydra.sweep.subdir
         title = " ".join(filter_overrides(overrides)) or f"job {number}"
