@@ -23,7 +23,7 @@ from gansweep.store.run import Run
 TRIALS = 40
 CLUSTER = Path(__file__).parents[1] / "tests/slurm/cluster"
 SEARCH = (
-    "-m", "search=lr,beta1", "name=s", "data=mnist5k", "steps=300", "width=0.125", "threads=1",
+    "-m", "search=lr,beta1", "name=s", "data=mnist5k", "steps=200", "width=0.125", "threads=1",
     "pruner=none", "seed=1",
 )  # fmt: skip
 LOCAL = ("jobs_per_device=2",)
