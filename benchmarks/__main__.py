@@ -27,6 +27,8 @@ BENCHMARKS = {
     "coordinates": ("coordinates", "coordinates"),
     "versus": ("versus", "versus"),
     "duel": ("duel.run", "duel"),
+    "scale": ("scale", "scale"),
+    "slurm_search": ("slurm_search", "slurm_search"),
 }
 NOT_ASKED = (
     "paper",
@@ -35,7 +37,8 @@ NOT_ASKED = (
     "equilibrium",
     "versus",
     "duel",
-)  # These need half an hour or hours without a GPU, or a finished sweep.
+    "slurm_search",
+)  # These need half an hour or hours without a GPU, a finished sweep, or a cluster.
 USUAL = [name for name in BENCHMARKS if name not in NOT_ASKED]
 
 

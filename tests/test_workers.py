@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 from commands import Command
-from conftest import Cli, one_line_error, plan_small, wait_for, wait_until
+from conftest import Cli, one_line_error, plan_small, revive, wait_for, wait_until
 
 from gansweep.launch.follow import Crew
 from gansweep.launch.retry import Action, decide, lost_attempts
@@ -443,3 +443,99 @@ def test_a_worker_waits_for_workers_that_may_die(tmp_path: Path) -> None:
         assert feed.next() is None
         assert feed.more()
         wait_until(lambda: not feed.more(), "end", 5)
+
+
+# --- confirm and extend ---------------------------------------------------------------------------
+
+# A Slurm of shell scripts: each job of an array is a process of this machine.
+SMALL_SLURM = {
+    "srun": "",
+    "sbatch": r"""
+n=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\).*/\1/p' "$1")
+folder=$(tail -n 1 "$1" | sed 's/.* //')
+id=$((100 + $(ls | grep -c '^job')))
+for task in $(seq 0 ${n:-0}); do
+  name=$id${n:+_$task}
+  SUBMITIT_EXECUTOR=slurm SLURM_JOB_ID=$name SLURM_ARRAY_JOB_ID=$id \
+    SLURM_ARRAY_TASK_ID=$task SLURM_PROCID=0 \
+    SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=n1 \
+    SLURM_CPUS_ON_NODE=1 SLURMD_NODENAME=n$task setsid PYTHON -u -m submitit.core._submit $folder \
+    > log-$name 2>&1 < /dev/null & echo $! > job$name
+done
+echo Submitted batch job $id""",
+    "squeue": r"""
+for job in job*; do
+  [ -e "$job" ] && kill -0 $(cat $job) 2> /dev/null && echo ${job#job} RUNNING
+done; true""",
+    "scontrol": "",
+    "scancel": "",
+}
+
+
+@pytest.fixture
+def small_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
+    folder = tmp_path / "slurm"
+    (folder / "bin").mkdir(parents=True)
+    for name, words in SMALL_SLURM.items():
+        words = words.replace("PYTHON", sys.executable)
+        (folder / "bin" / name).write_text(f"#!/bin/sh\ncd {folder}\n{words}\n")
+        (folder / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("GANSWEEP_LEASE", "3")
+    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    return folder
+
+
+SLOTS = ("slots=slurm", "workers=2", "hydra.launcher.gpus_per_node=null")
+
+
+@pytest.mark.slow
+def test_a_row_list_a_confirmation_and_an_extension_by_workers(
+    cli: Cli, small_slurm: Path, tmp_path: Path
+) -> None:
+    rows = tmp_path / "three.yaml"
+    rows.write_text(
+        "title: Three rows\ndata: [digits]\nset: {lr: 1e-3}\n"
+        "tables: [{columns: [lr, beta1], rows: [[1e-3, 0.5], [5e-4, 0.5], [2e-4, 0.5]]}]\n"
+    )
+    small = ("data=mnist5k", "steps=6", "width=0.0625", "batch_size=8", "threads=1", "name=g")
+    grid = cli("-m", f"sweep={rows}", *small, *SLOTS)
+    assert grid.returncode == 0, grid.stdout + grid.stderr
+    assert "2 Slurm jobs submitted" in grid.stdout
+    revive(tmp_path)
+    again = cli("confirm", "g", "--top", "2", "--seeds", "2", *SLOTS)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "2 Slurm jobs submitted" in again.stdout
+    assert "holds" in again.stdout
+    manifest = json.loads((tmp_path / "outputs/sweeps/g-confirm/manifest.json").read_text())
+    assert manifest["command"].endswith(
+        "--seeds 2 hydra/launcher=slurm hydra.launcher.workers=2 hydra.launcher.gpus_per_node=null"
+    )
+    assert "4 done, 0 to train" in cli("resume", "g-confirm").stdout
+    longer = cli("extend", "g", "--steps", "10", *SLOTS)
+    assert longer.returncode == 0, longer.stdout + longer.stderr
+    assert "2 Slurm jobs submitted" in longer.stdout
+    manifest = json.loads((tmp_path / "outputs/sweeps/g-extend-steps-10/manifest.json").read_text())
+    runs = [Run(tmp_path / "outputs", run_id) for run_id in manifest["titles"]]
+    assert [ends(run) for run in runs] == [[6, "done"]] * 3
+    slots = {event["slot"] for run in runs for event in run.read_history() if "slot" in event}
+    assert all(slot.startswith("n") for slot in slots), "workers trained them"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("workers=2",), "add slots=slurm"),
+        (("slots=moon",), "valid: local, slurm, ray"),
+        (("slots=slurm", "hydra.launcher.partitionn=x"), "partitionn"),
+        (("hydra/launcher=basic",), "slots=local, slurm or ray"),
+    ],
+)
+def test_wrong_slots_of_an_extension_are_refused(
+    cli: Cli, tmp_path: Path, words: tuple[str, ...], says: str
+) -> None:
+    grid = ("-m", "lr=1e-3", "data=mnist5k", "steps=2", "width=0.0625", "name=g", "judge=false")
+    assert cli(*grid).returncode == 0
+    assert says in one_line_error(cli("extend", "g", "--steps", "4", *words))

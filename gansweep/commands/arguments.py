@@ -52,7 +52,7 @@ def checked(arguments: list[str]) -> list[str]:
             raise UserError(f"{word!a} is not valid UTF-8")
     # argparse needs the options first, but users often type -m at the end.
     flags = [a for a in arguments if a in MULTIRUN]
-    arguments = [*flags, *(_plain(a) for a in arguments if a not in MULTIRUN)]
+    arguments = [*flags, *(plain(a) for a in arguments if a not in MULTIRUN)]
     parser = get_args_parser()
     parser.error = _refuse  # type: ignore[method-assign]
     options = parser.parse_args(arguments)
@@ -107,7 +107,7 @@ def _set_output(axes: dict[str, Axis], searches: bool = False) -> None:
         console.stderr = True
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
     """Return an argument in gansweep's own spelling.
 
     Hydra's `++lr=1` sets a parameter whether or not it exists. It becomes `lr=1`, since all

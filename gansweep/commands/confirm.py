@@ -12,11 +12,19 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from statistics import fmean
 from typing import Any
 
 from gansweep.commands.again import PLAN, RETRY, missing_runs, train
 from gansweep.commands.as_json import add_json, only_json
+from gansweep.commands.slots import (
+    HELP,
+    add_config_dir,
+    slots_in_command,
+    take_slots,
+    workers_of,
+)
 from gansweep.components import is_option
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, Config, from_record, with_values
 from gansweep.launch.task import PlannedRun
@@ -65,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="name=value",
         help="parameters to change for this training, as in width=1; retry=failed: also retry runs "
-        "that failed before; plan=true: list the runs, train none",
+        f"that failed before; plan=true: list the runs, train none; {HELP}",
     )  # fmt: skip
     parser.add_argument(
         "--top", type=int, default=3, help="number of best rows (default %(default)s)"
@@ -80,10 +88,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)"
     )
+    add_config_dir(parser)
     add_json(parser)
     args = parser.parse_intermixed_args(argv)
     only_json(args.json)
     with one_line_errors():
+        take_slots(args)
         args.retry = RETRY in args.overrides
         args.values = _values([word for word in args.overrides if word not in (RETRY, PLAN)])
         for name, least in (("top", 1), ("seeds", 2)):
@@ -177,7 +187,7 @@ def _train(
         f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds, {counts}"
     )
     confirmed = _manifest(manifest, candidates, args, column, titles)
-    return train(confirmed, todo, candidates[0].config)
+    return train(confirmed, todo, candidates[0].config, partial(workers_of, args))
 
 
 def _plan(
@@ -290,6 +300,7 @@ def _manifest(
     for name in ("out", "reports"):
         if getattr(args, name) != DEFAULTS[name]:
             words += [f"--{name}", getattr(args, name)]
+    words += slots_in_command(args)
     changed = "".join(f", {word}" for word in as_arguments(args.values))
     return Manifest(
         name=_name(manifest, args),

@@ -10,9 +10,17 @@ import argparse
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from gansweep.commands.again import PLAN, RETRY, missing_runs, train
+from gansweep.commands.slots import (
+    HELP,
+    add_config_dir,
+    slots_in_command,
+    take_slots,
+    workers_of,
+)
 from gansweep.config import DEFAULTS, Config, check, effective, from_record, with_values
 from gansweep.launch.task import PlannedRun
 from gansweep.planning.identity import plan_run
@@ -86,7 +94,8 @@ def main(argv: list[str] | None = None) -> None:
     add("sweep", help=SWEEP)
     add(
         "overrides", nargs="*", metavar="name=value",
-        help=f"{RETRY}: also retry runs that failed before; {PLAN}: list the runs, train none",
+        help=f"{RETRY}: also retry runs that failed before; {PLAN}: list the runs, train none; "
+        f"{HELP}",
     )  # fmt: skip
     add("--steps", type=int, metavar="N", help="steps of the longer runs, counted from the first")
     add("--epochs", type=int, metavar="N", help="or their epochs")
@@ -100,8 +109,10 @@ def main(argv: list[str] | None = None) -> None:
     )  # fmt: skip
     add("--out", default=DEFAULTS["out"], help="folder of runs (default %(default)s)")
     add("--reports", default=DEFAULTS["reports"], help="folder of reports (default %(default)s)")
+    add_config_dir(parser)
     args = parser.parse_intermixed_args(argv)
     with one_line_errors():
+        take_slots(args)
         _check(args)
         manifest = read_manifest(args.out, find_sweep(args.sweep, args.out))
         chosen = choose(manifest, args)
@@ -253,7 +264,8 @@ def _extend(manifest: Manifest, chosen: Chosen, args: argparse.Namespace) -> tup
             except Held:
                 continue  # another command trains it, and its result is awaited
     longer = _manifest(manifest, chosen, args)
-    interrupted = train(longer, todo, chosen.extensions[0].config)
+    config = chosen.extensions[0].config
+    interrupted = train(longer, todo, config, partial(workers_of, args))
     report = write_report(longer.name, out=args.out, reports=args.reports)
     print_table(report.results.tables)
     for extension in chosen.extensions:
@@ -318,4 +330,5 @@ def _words(manifest: Manifest, args: argparse.Namespace) -> list[str]:
     for name in ("out", "reports"):
         if getattr(args, name) != DEFAULTS[name]:
             words += [f"--{name}", getattr(args, name)]
+    words += slots_in_command(args)
     return [*words, FROM_START] if args.from_start else words

@@ -25,19 +25,14 @@ def main(arguments: list[str]) -> None:
 def _hydra_main() -> None:
     """Call `task` or the sweep through Hydra. Raises UserError for Hydra's errors."""
     import hydra
-    from hydra.core.config_store import ConfigStore
     from hydra.errors import HydraException
-    from omegaconf import MISSING, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     from gansweep.commands.hydra_errors import explained, raised_by_hydra
-    from gansweep.config import Config
     from gansweep.planning.resources import conf_folder
-    from gansweep.planning.search_path import PRIMARY
+    from gansweep.planning.search_path import PRIMARY, register_schema
 
-    schema = OmegaConf.structured(Config)
-    schema.data.name = MISSING  # a user's file of the group `data` must name its data set
-    ConfigStore.instance().store(name="schema", node=schema, provider="gansweep")
+    register_schema()
     decorate = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=PRIMARY)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises errors and does not print them
     # Hydra only warns of a missing folder, in three lines, and would then ignore its files.

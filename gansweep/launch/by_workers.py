@@ -14,6 +14,7 @@ from gansweep.launch.ray_workers import RayWorkers
 from gansweep.launch.slurm import SlurmWorkers
 from gansweep.launch.task import SweepTask
 from gansweep.store.errors import UserError
+from gansweep.store.listing import begin_listing
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run
 from gansweep.store.work import Work
@@ -42,7 +43,15 @@ def launch(
     task: SweepTask, job_overrides: Sequence[Sequence[str]], workers: Workers
 ) -> list[JobReturn]:
     """Train the runs that the overrides name by workers, as Hydra's `Launcher.launch`."""
-    run_ids = [value_of(overrides, "run_id") for overrides in job_overrides]
+    train(task, [value_of(overrides, "run_id") for overrides in job_overrides], workers)
+    return [job_return(task, overrides) for overrides in job_overrides]
+
+
+def train(task: SweepTask, run_ids: list[str], workers: Workers) -> None:
+    """Train runs of a sweep, whose manifest is written, by workers, and follow them.
+
+    Raises KeyboardInterrupt after Ctrl-C, while the workers go on, and after `gansweep stop`.
+    """
     failed = [run for run_id in run_ids if (run := Run(task.out, run_id)).failed()]
     work = Work(
         jobs_per_device=task.jobs_per_device,
@@ -52,5 +61,6 @@ def launch(
         retry={run.id: run.failed_at() for run in failed},
     )
     work.write(task.out, task.name)
-    follow(read_manifest(task.out, task.name), task.out, run_ids, work, workers)
-    return [job_return(task, overrides) for overrides in job_overrides]
+    manifest = read_manifest(task.out, task.name)
+    begin_listing(task.out, task.name, manifest.titles.keys() - set(run_ids))
+    follow(manifest, task.out, run_ids, work, workers)

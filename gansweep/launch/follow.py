@@ -6,6 +6,7 @@ Everything is read from the files of the runs, so this process may end and be st
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,6 +17,7 @@ from gansweep.launch.stop_request import StopRequest
 from gansweep.store import lease
 from gansweep.store.errors import UserError
 from gansweep.store.estimate import Estimates, cost_of, total_seconds
+from gansweep.store.listing import Listing
 from gansweep.store.manifest import Manifest, manifest_path
 from gansweep.store.run import FAILED, Run
 from gansweep.store.work import Work, stop_asked
@@ -25,7 +27,8 @@ from gansweep.training.job import finished
 from gansweep.training.summary import summary
 
 LOOK = 1.0  # seconds between two looks at the runs
-RUNS_PER_SECOND = 300  # at most this many runs are looked at in a second
+RUNS_A_LOOK = 100  # runs that one look looks at, besides those that the listing says have ended
+COSTS = 100  # waiting runs whose costs are read for the time left
 COUNT = 5.0  # seconds between two counts of the living workers
 VAIN = 3  # submissions in a row after which nothing was trained, until the command gives up
 ESTIMATE_SECONDS = 60.0  # time after which finished runs are read again for the time left
@@ -119,11 +122,10 @@ def follow(manifest: Manifest, out: str, todo: list[str], work: Work, workers: W
             if not stopped:
                 crew.staff(len(followed.free), len(followed.open), followed.progress())
             if view is not None:
-                progress = sweep_progress(manifest, out)
+                progress = sweep_progress(manifest, out, followed.statuses)
                 progress.note = crew.note()
                 view.show(render(progress))
-            pause = max(LOOK, len(followed.open) / RUNS_PER_SECOND)
-            end = time.monotonic() + pause
+            end = time.monotonic() + LOOK
             while not request.times and time.monotonic() < end:
                 time.sleep(0.1)
     if request.times:
@@ -150,37 +152,55 @@ def live() -> Any:
 
 
 class Followed:
-    """The runs of a sweep that have not ended. free: those of them that nobody trains."""
+    """The runs of a sweep that have not ended, as far as this process has looked at them.
+
+    open: their ids; statuses: the last known status of all runs that were looked at.
+    """
 
     def __init__(self, manifest: Manifest, out: str, todo: list[str], work: Work) -> None:
         self.out = out
         self.work = work
         self.titles = manifest.titles
-        self.open = list(todo)
-        self.free: list[str] = []
+        self.open = dict.fromkeys(todo)
+        self.statuses = dict.fromkeys(todo, "planned")
+        self._listing = Listing(out, manifest.name)
         # A finished run that is to be judged or measured has ended when its history has grown.
         done = [run for run_id in todo if (run := Run(out, run_id)).complete()]
         self._history = {run.id: len(run.read_history()) for run in done}
         self._running: set[str] = set()
+
+    @property
+    def free(self) -> list[str]:
+        """The runs that nobody trains."""
+        begun = self._listing.begun
+        return [r for r in self.open if self.statuses[r] != "running" and r not in begun]
 
     def progress(self) -> tuple[int, frozenset[str]]:
         """Return a value that changes when a run is begun or has ended."""
         return len(self.open), frozenset(self._running)
 
     def look(self) -> bool:
-        """Print a line for each run that has ended. Returns whether there are others."""
-        self.free = []
-        for run_id in list(self.open):
+        """Print a line for each run that has ended. Returns whether there are others.
+
+        The runs are looked at in turn, but for those that have ended according to the listing.
+        """
+        ended = [run_id for run_id in self._listing.read() if run_id in self._listing.ended]
+        turn = list(itertools.islice(self.open, RUNS_A_LOOK))
+        for run_id in dict.fromkeys((*ended, *turn)):
+            if run_id not in self.open:
+                continue
             run = Run(self.out, run_id)
-            status = run.status()
+            self.statuses[run_id] = status = run.status()
             if status == "running":
                 self._running.add(run_id)
-            elif status == "done" and self._is_done(run):
+            else:
+                self._listing.begun.discard(run_id)
+            if status == "done" and self._is_done(run):
                 self._ended(run, summary(run.read_result()))
             elif status in FAILED and not self._retried(run):
                 self._ended(run, run.why_failed())
             else:
-                self.free.append(run_id)
+                self.open[run_id] = self.open.pop(run_id)  # to the end
         return bool(self.open)
 
     def _is_done(self, run: Run) -> bool:
@@ -192,19 +212,26 @@ class Followed:
         return self.work.retry.get(run.id) == run.failed_at()
 
     def _ended(self, run: Run, how: str) -> None:
-        self.open.remove(run.id)
+        del self.open[run.id]
         number = f"{len(self.titles) - len(self.open):>{len(str(len(self.titles)))}}"
         console.print(fitted(f"[{number}/{len(self.titles)}] {self.titles[run.id]}  {how}"))
 
 
-def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
-    """Return the progress of a sweep's chosen runs, as their folders show it now."""
+def sweep_progress(
+    manifest: Manifest, out: str | Path, known: dict[str, str] | None = None
+) -> SweepProgress:
+    """Return the progress of a sweep's chosen runs, as their folders show it now.
+
+    known: statuses that are not looked up; others are added to it.
+    """
+    known = {} if known is None else known
     progress = SweepProgress(manifest.name, done=0, failed=0, waiting=0, running=[])
     waiting = []
     interrupted = 0
     for run_id, title in manifest.titles.items():
         run = Run(out, run_id)
-        status = run.status()
+        status = known.get(run_id) or run.status()
+        known[run_id] = status
         if status == "running":
             progress.running.append(run_progress(run, title))
         elif status == "done":
@@ -223,9 +250,11 @@ def sweep_progress(manifest: Manifest, out: str | Path) -> SweepProgress:
         return progress
     line = progress.running[0]
     kind = "cpu" if line.slot.rpartition("/")[2].startswith("cpu") else "cuda"
-    estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / ESTIMATE_SECONDS))
+    period = ESTIMATE_SECONDS + len(manifest.titles) / 10  # each time looks at all finished runs
+    estimates = _estimates(out, kind, line.threads or 1, int(time.monotonic() / period))
     left: list[float | None] = [line.seconds_left for line in progress.running]
-    for run in waiting:
+    left += [None] * len(waiting[COSTS:])  # for which the mean of the others is taken
+    for run in waiting[:COSTS]:
         record = run.read_config()
         steps = record["identity"]["steps"] if record else 0
         left.append(estimates.seconds(cost_of(record), steps))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -19,25 +20,51 @@ from gansweep.store.run import Run
 from gansweep.training import stop
 
 if TYPE_CHECKING:
+    from hydra.types import HydraContext
     from omegaconf import DictConfig
 
+    from gansweep.launch.app import App
 
-def prepare(task: Any) -> SweepTask:
-    """Start the fork server, which imports torch in the background. Returns the task.
 
-    Raises UserError for a task of another program's sweeper.
+def prepare(
+    task: Any,
+    context: HydraContext | None = None,
+    config: DictConfig | None = None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
+) -> SweepTask | App:
+    """Start the fork server, which imports torch in the background. Returns what is launched.
+
+    task: Hydra's task function, gansweep's own or that of another application; context, config:
+    those of another application; settings: of hydra.launcher. Raises UserError for settings that
+    gansweep's own sweeps have in another place, and for its task under another program's sweeper.
     """
-    if not isinstance(task, SweepTask):
+    if isinstance(task, SweepTask):
+        for name, default in (("jobs_per_device", None), ("threads", None), ("device", "auto")):
+            if settings.get(name, default) != default:
+                raise UserError(f"hydra.launcher.{name} is for other applications: write {name}=…")
+        processes.warm_up()
+        return task
+    if getattr(task, "__module__", "").startswith("gansweep."):
         raise UserError(
             f"hydra/launcher={LAUNCHER} trains only runs that gansweep's sweepers plan; "
             f"leave out hydra/sweeper, or choose {GRID} or {SEARCH}"
         )
-    processes.warm_up()
-    return task
+    from gansweep.launch.app import App
+
+    assert context is not None
+    assert config is not None
+    return App(context, task, config, **settings)
 
 
-def launch(task: SweepTask, job_overrides: Sequence[Sequence[str]]) -> list[JobReturn]:
-    """Train the runs that the overrides name, as Hydra's `Launcher.launch`."""
+def launch(
+    task: SweepTask | App, job_overrides: Sequence[Sequence[str]], first: int = 0
+) -> list[JobReturn]:
+    """Run the jobs that the overrides name, as Hydra's `Launcher.launch`.
+
+    first: the number of the first job, for other applications.
+    """
+    if not isinstance(task, SweepTask):
+        return task.launch(job_overrides, first)
     run_ids = [value_of(overrides, "run_id") for overrides in job_overrides]
     sweep = LocalSweep(task, run_ids, total=len(task.titles()))
     sweep.run()

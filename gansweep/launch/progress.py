@@ -23,8 +23,9 @@ class RunProgress:
 
     steps: 0 if only its script knows them; pace: steps per second; rate: images per second;
     seconds_left: to its end; seconds_total: from its start to its end; metric: the label of the
-    metric that ranks the run; distance: the text of its value at the last evaluation. A value is
-    None, and a text empty, while it is unknown.
+    metric that ranks the run; distance: the text of its value at the last evaluation; elapsed:
+    seconds since the start of a job of another application, of which nothing else is known. A value
+    is None, and a text empty, while it is unknown.
     """
 
     title: str
@@ -40,6 +41,7 @@ class RunProgress:
     losses: dict[str, float] = field(default_factory=dict)
     metric: str = ""
     distance: str = ""
+    elapsed: float | None = None
 
 
 @dataclass
@@ -123,6 +125,8 @@ LEAST_TITLE = 32  # characters of a run's title, below which columns are left ou
 
 def _columns(runs: list[RunProgress]) -> list[_Column]:
     """Return all columns after that of the slot and the title, in their order."""
+    if all(run.elapsed is not None for run in runs):
+        return [_Column("time", lambda run: clock(run.elapsed))]
     labels = {run.metric for run in runs if run.metric}
     short = {label.partition(" (")[0] for label in labels}
     heading = min(labels) if len(labels) == 1 else min(short) if len(short) == 1 else "score"

@@ -112,8 +112,9 @@ class LocalSweep:
         self._pruned: set[str] = set()
         self.name = task.name
         self.pool = make_pool(task)
-        # A single run, such as that of a cluster's job, needs no estimate of its cost.
-        alone = feed is None and len(run_ids) == 1
+        # A single run, such as that of a cluster's job, needs no estimate of its cost. Workers
+        # learn from their own runs, as hundreds would read those of all.
+        alone = (feed is None and len(run_ids) == 1) or not waits
         self.estimates = make_estimates(task, self.pool, 0 if alone else LATEST)
         self.outcomes: dict[str, str] = {}
         self.in_other_sweeps: dict[str, Job] = {}
@@ -124,7 +125,7 @@ class LocalSweep:
         self._polled = time.monotonic()
         self._costs: dict[str, Cost] = {}
         self._alike: dict[Cost, list[tuple[Job, int]]] = defaultdict(list)
-        self._titles = task.titles()
+        self._titles = task.titles() if waits else {}  # a worker's queue has them
         self._total, self._ended = total, total - len(run_ids)
         for run_id in run_ids:
             self._submit(run_id)
@@ -136,7 +137,8 @@ class LocalSweep:
         run = Run(self.task.out, run_id)
         arguments = (self.task.out, run_id, self._title(run_id), planned or self.task.planned)
         job = Job(run_id, self.work, arguments, log=run.log)
-        record = run.read_config()
+        # A worker's only slot takes any run, whatever it costs.
+        record = run.read_config() if self.waits or self.pool.most_jobs() > 1 else None
         steps = record["identity"]["steps"] or 0 if record else 0
         self._costs[run_id] = cost_of(record)
         self._alike[self._costs[run_id]].append((job, steps))
@@ -194,10 +196,10 @@ class LocalSweep:
                     finished = self.pool.wait(TICK)
                     if not self.pool.stopping:
                         self._stop_if_asked()
-                    for running, ended in finished:
-                        self._handle(running, ended)
                     self._prune()
                     self._poll_files()
+                    for running, ended in finished:
+                        self._handle(running, ended)
                     processes.reap_strays({r.process.pid for r in self.pool.running})
                     if view is not None:
                         view.show(render(self.progress()))
@@ -260,7 +262,7 @@ class LocalSweep:
             lines = ended.result or [f"{self._title(run.id)}  {summary(run.read_result())}"]
             for line in lines[:-1]:
                 console.print(line)
-            if self.feed is None:  # a feed prints its own last line
+            if self.feed is None or not self.waits:  # a search prints its own last line
                 console.print(fitted(f"{self._counter()}{lines[-1]}"))
             self._end(run, "done")
         elif action is Action.WAIT and self.waits:
@@ -337,7 +339,7 @@ class LocalSweep:
     def _end(self, run: Run, outcome: str) -> None:
         """Record the outcome of a run."""
         self.outcomes[run.id] = outcome
-        if outcome == "done":
+        if outcome == "done" and self.waits:
             self.estimates.learn(run)
             self._estimate(self._costs[run.id])
         if self.feed is not None:
@@ -345,15 +347,18 @@ class LocalSweep:
 
     def _poll_files(self) -> None:
         """Read the memory of running runs, and the outcomes of runs that other sweeps train."""
-        if time.monotonic() - self._polled < min(POLL_SECONDS, lease.seconds() / lease.BEATS):
-            return
+        beat = lease.seconds() / lease.BEATS
+        if time.monotonic() - self._polled < (min(POLL_SECONDS, beat) if self.waits else beat):
+            return  # hundreds of workers ask their file server less often
         self._polled = time.monotonic()
         self.stop_asked = stop_asked(self.task.out, self.name)
         for running in self.pool.running:
-            lines = Run(self.task.out, running.job.key).read_metrics(last=1)
-            if running.job.memory_mib is None and lines:
-                for job, _ in self._alike[self._costs[running.job.key]]:
-                    job.memory_mib = lines[-1].get("memory_mib")
+            run = Run(self.task.out, running.job.key)
+            if running.job.memory_mib is None and (lines := run.read_metrics(last=1)):
+                cost, memory = self._costs[running.job.key], lines[-1].get("memory_mib")
+                self.estimates.note_memory(cost, memory)
+                for job, _ in self._alike[cost]:
+                    job.memory_mib = memory
         for run_id, job in list(self.in_other_sweeps.items()):
             run = Run(self.task.out, run_id)
             status = run.status()

@@ -7,6 +7,7 @@ join and leave at any time.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import os
 import random
@@ -25,25 +26,30 @@ from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.store import lease
 from gansweep.store.errors import Held, UserError
+from gansweep.store.listing import BEGUN, ENDED, FREE, Listing
 from gansweep.store.manifest import Manifest, read_manifest
 from gansweep.store.run import FAILED, Run
 from gansweep.store.work import Work, read_work, stop_asked
-from gansweep.terminal.console import console, fitted
+from gansweep.terminal.console import console
 from gansweep.training.job import finished, record_failure
-from gansweep.training.summary import summary
 
 UNFINISHED = 75  # exit code of a worker that left early: EX_TEMPFAIL, try again later
 MARGIN = 120.0  # seconds before the end of --hours at which the runs write their checkpoints
 PATIENCE = 1.5  # leases for which a worker without a run waits for runs of dead workers
-LOOK = 2.0  # seconds between two looks for a free run
+LOOK = 2.0  # seconds to the next look for a free run, twice as long after each one in vain
+LOOKS = 8  # runs of other workers that one look looks at
 NEVER = "0"  # sorts before every time: a run that fails meanwhile is not trained again
 
 
 class Queue:
     """The feed of a worker's slots: the runs of a sweep that are not finished and that nobody has.
 
-    A worker begins at a random row, so that few workers want the same run. It leaves when it has
-    found no free run for PATIENCE leases: by then, runs of dead workers have become free.
+    Each worker has an order of its own, so that few workers want the same run. The listing of the
+    sweep says which runs the other workers have begun or ended: those that were begun come last,
+    for the case that their worker has died, and those that have ended are looked at only if there
+    are few others. A worker looks at LOOKS runs that it cannot have, then pauses, longer and
+    longer. It leaves when it has found no free run for PATIENCE leases: by then, runs of dead
+    workers have become free.
     """
 
     def __init__(self, out: str | Path, manifest: Manifest, work: Work) -> None:
@@ -51,32 +57,73 @@ class Queue:
         self.work = work
         self.titles = dict(manifest.titles)
         ids = [run_id for run_id in self.titles if run_id not in manifest.pruned]
-        first = random.randrange(len(ids)) if ids else 0
-        self._open = ids[first:] + ids[:first]
+        self._open = dict.fromkeys(random.sample(ids, len(ids)))
+        self._unseen: list[str] = []  # runs that have ended only according to the listing
+        self.listing = Listing(out, manifest.name)
         self._mine: set[str] = set()
-        self._looked = time.monotonic()
+        self._next_look = 0.0
+        self._pause = 0.0  # seconds after the last look, 0 if it has found a run
         self._idle_since = math.inf  # until the first look
-        self._found = True  # whether the last look has found a run
 
     def more(self) -> bool:
         """Return whether a run may be free, now or soon."""
-        return bool(self._open) and time.monotonic() - self._idle_since < PATIENCE * lease.seconds()
+        idle = time.monotonic() - self._idle_since
+        return bool(self._open or self._unseen) and idle < PATIENCE * lease.seconds()
 
     def next(self) -> PlannedRun | None:
         """Return a free run, or None if there is none at present."""
         now = time.monotonic()
-        if not self._found and now - self._looked < min(LOOK, lease.seconds() / lease.BEATS):
+        if now < self._next_look:
             return None
-        self._looked = now
         self._idle_since = min(self._idle_since, now)
-        for run_id in list(self._open):
-            planned = None if run_id in self._mine else self._free(run_id)
+        planned = self._look()
+        now = time.monotonic()
+        if planned is None:
+            self._pause = max(self._shortest(), min(2 * self._pause, lease.seconds() / 3))
+            self._next_look = now + self._pause * random.uniform(0.8, 1)
+        else:
+            self._mine.add(planned.run.id)
+            self.listing.tell(BEGUN, planned.run.id)
+            self._pause, self._idle_since = 0.0, now
+        return planned
+
+    def _shortest(self) -> float:
+        """Return the shortest pause between two looks, in seconds."""
+        return min(LOOK, lease.seconds() / lease.BEATS)
+
+    def _look(self) -> PlannedRun | None:
+        """Look for a free run, until LOOKS runs were those of other workers."""
+        taken: set[str] = set()
+        while candidates := self._candidates(taken):
+            for run_id in candidates:
+                planned = self._free(run_id)
+                if planned is not None:
+                    return planned
+                if run_id in self._open:
+                    taken.add(run_id)
+                    if run_id not in self.listing.begun:
+                        self.listing.tell(BEGUN, run_id)
+            self.listing.write()  # workers that begin together share the looks at finished runs
+        for _ in range(min(LOOKS - len(taken), len(self._unseen))):
+            run_id = self._unseen.pop(random.randrange(len(self._unseen)))
+            self._open[run_id] = None
+            planned = self._free(run_id)
             if planned is not None:
-                self._mine.add(run_id)
-                self._found, self._idle_since = True, now
                 return planned
-        self._found = False
+        if not taken:  # nothing is left to wait for, so that the listing is believed
+            self._unseen.clear()
         return None
+
+    def _candidates(self, taken: set[str]) -> list[str]:
+        """Return the runs to look at next: those that nobody has begun, then the others."""
+        for run_id in self.listing.read():
+            if run_id in self.listing.ended and run_id in self._open and run_id not in self._mine:
+                del self._open[run_id]
+                self._unseen.append(run_id)
+        own, begun = taken | self._mine, self.listing.begun
+        first = (run_id for run_id in self._open if run_id not in begun and run_id not in own)
+        last = (run_id for run_id in self._open if run_id in begun and run_id not in own)
+        return list(itertools.islice(itertools.chain(first, last), LOOKS - len(taken)))
 
     def _free(self, run_id: str) -> PlannedRun | None:
         """Return the run if it is free. Runs that are finished are forgotten."""
@@ -95,29 +142,36 @@ class Queue:
         if status == "running":
             return None
         if status == "done" and finished(run):
-            self._open.remove(run_id)
+            self._forget(run_id)
             return None
         if status in FAILED and self.work.retry.get(run_id) != failed_at:
-            self._open.remove(run_id)
+            self._forget(run_id)
             return None
         lease.clear(run.folder)
         return PlannedRun(run, self.titles[run_id], planned=failed_at or NEVER)
+
+    def _forget(self, run_id: str) -> None:
+        """Forget a run that has ended, and tell the other workers if they do not know it."""
+        self._open.pop(run_id, None)
+        if run_id not in self.listing.ended:
+            self.listing.tell(ENDED, run_id)
 
     def ended(self, run_id: str, outcome: str) -> None:
         """Receive the outcome of a run; one that another worker holds may become free again."""
         self._mine.discard(run_id)
         if outcome == "held":
-            self._found = False  # the next look has time
+            self._next_look = time.monotonic() + self._shortest()
             return
         self._idle_since = time.monotonic()
-        if run_id in self._open:
-            self._open.remove(run_id)
-        if outcome == "done":
-            result = Run(self.out, run_id).read_result()
-            console.print(fitted(f"{self.titles[run_id]}  {summary(result)}"))
+        if outcome in ("done", "failed"):
+            self._forget(run_id)
+        else:
+            self.listing.tell(FREE, run_id)
+            self._open.pop(run_id, None)
 
     def runs_to_prune(self) -> list[str]:
-        """Return no runs: only searches prune."""
+        """Return no runs: only searches prune. Runs train meanwhile, so the listing can wait."""
+        self.listing.write()
         return []
 
     def best(self) -> str:
@@ -196,6 +250,8 @@ def work_on(out: str | Path, name: str) -> bool:
         sweep.run()
     except KeyboardInterrupt:
         return True
+    finally:
+        queue.listing.write()
     outcomes = list(sweep.outcomes.values())
     console.print(
         f"no run of sweep {name} is free: this worker has trained {outcomes.count('done')}"

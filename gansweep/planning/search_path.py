@@ -1,7 +1,7 @@
 """List the choices of a group, `data` or `profile`, on Hydra's search path.
 
-The search path contains gansweep's conf/ and the folders that the user adds with `--config-dir` or
-`hydra.searchpath`.
+The search path contains gansweep's conf/, the folders that the user adds with `--config-dir` or
+`hydra.searchpath`, and the schema, which has the types and defaults.
 """
 
 from __future__ import annotations
@@ -61,3 +61,15 @@ def _choices(loader: ConfigLoader, config_name: str, overrides: Sequence[str]) -
         return sorted(found)
 
     return choices
+
+
+def register_schema() -> None:
+    """Register the types and defaults of all parameters with Hydra."""
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import MISSING, OmegaConf
+
+    from gansweep.config import Config
+
+    schema = OmegaConf.structured(Config)
+    schema.data.name = MISSING  # a user's file of the group `data` must name its data set
+    ConfigStore.instance().store(name="schema", node=schema, provider="gansweep")

@@ -53,7 +53,11 @@ class Estimates:
                 pace, fixed = 0.0, result["seconds"]
             if environment["threads"] == self.threads:
                 self._paces[cost].appendleft((pace, fixed))
-            self._memory[cost] = max(self._memory.get(cost, 0), result["peak_memory_mib"])
+            self.note_memory(cost, result["peak_memory_mib"])
+
+    def note_memory(self, cost: Cost, mib: int | None) -> None:
+        """Add the peak memory of a run so far, or of a finished one."""
+        self._memory[cost] = max(self._memory.get(cost, 0), mib or 0)
 
     def seconds(self, cost: Cost, steps: int | None) -> float | None:
         """Return the estimated seconds of a run, or None if no run of equal cost is known.

@@ -6,13 +6,15 @@ import errno
 import json
 import math
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gansweep.store.check import is_number
 from gansweep.store.lease import check
 
+_ended_well: set[Path] = set()  # streams to which this process has appended a whole line
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
@@ -38,11 +40,13 @@ def print_json(answer: Any) -> None:
     print(json.dumps(finite(answer), indent=2, default=str))
 
 
-def ordinary(path: Path) -> Path:
-    """Return `path`. Raises OSError unless it is a regular file, as a named pipe would block."""
-    if not path.is_file():
-        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
-    return path
+def opened(path: Path) -> BinaryIO:
+    """Open a file to read. Raises OSError unless it is a regular file; a named pipe would block."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def append_line(path: Path, record: Any) -> None:
@@ -51,17 +55,26 @@ def append_line(path: Path, record: Any) -> None:
     Raises Held if this process has lost the run to whose folder `path` belongs.
     """
     check(path)
-    with path.open("a+b") as stream:
+    known = path in _ended_well
+    with path.open("ab" if known else "a+b") as stream:
         cut = b""
-        if stream.tell():
+        if stream.tell() and not known:
             stream.seek(-1, os.SEEK_END)
             cut = b"" if stream.read(1) == b"\n" else b"\n"
+        _ended_well.discard(path)
         stream.write(cut + json.dumps(finite(record)).encode() + b"\n")
+    _ended_well.add(path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the content of a file. Raises OSError unless it is a regular file."""
+    with opened(path) as stream:
+        return stream.read()
 
 
 def tail_of(path: Path, size: int) -> bytes:
     """Return the last `size` bytes of a file. Raises OSError if it cannot be read."""
-    with ordinary(path).open("rb") as stream:
+    with opened(path) as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - size))
         return stream.read()
 
@@ -78,7 +91,7 @@ def read_lines(path: Path, tail: int | None = None) -> list[dict[str, Any]]:
     """Return the JSON objects of a stream, without damaged lines. tail: only the last objects."""
     data = b""
     with suppress(OSError):
-        data = ordinary(path).read_bytes() if tail is None else tail_of(path, 512 * (tail + 1))
+        data = read_bytes(path) if tail is None else tail_of(path, 512 * (tail + 1))
     texts = data.decode("utf-8", "replace").split("\n")
     texts = [text for text in texts if text.strip()]
     try:  # parsing all lines at once is three times as fast

@@ -8,7 +8,7 @@ that a name that was created before a listing is in it.
   another living process has one, the newcomer gives up; of two newcomers, the smaller token stays.
 * A holder changes the file `beat` every few seconds. Another host takes it for dead when it has
   looked many times, for SECONDS on its own clock, and has seen no change. Processes of one host
-  need not wait: the holder locks the file `lock`, and the kernel releases that with its process.
+  need not wait: the holder locks this file, and the kernel releases that with its process.
 * A file is written in the folder of the lease and then renamed to its place (`fence`). Who takes
   over removes that folder first. So a process that was frozen beyond its lease and goes on has
   nothing left to rename: it cannot write over the files of the new holder.
@@ -87,6 +87,7 @@ class Watch:
 
 _watch = Watch()
 _held: dict[Path, Lease] = {}  # the leases of this process, by folder
+_with_dead: set[Path] = set()  # folders in which this process has seen leases of dead processes
 
 
 class Lease:
@@ -140,10 +141,12 @@ class Lease:
         if self._thread.is_alive():
             self._thread.join()
         _held.pop(self.folder, None)
-        with suppress(OSError):
-            fcntl.flock(self._handle, fcntl.LOCK_UN)  # a forked process may keep the file open
         os.close(self._handle)
-        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            (self.path / "beat").unlink()
+            self.path.rmdir()
+        except OSError:  # it has an unfinished file
+            shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):  # others have leases
             self.path.parent.rmdir()
 
@@ -153,9 +156,8 @@ def write_beat(path: Path, text: str) -> None:
     handle = os.open(path / "beat", os.O_WRONLY)
     try:
         os.pwrite(handle, text.encode(), 0)
-        os.fsync(handle)
     finally:
-        os.close(handle)
+        os.close(handle)  # NFS sends the change to the server here
 
 
 def take(folder: Path, on_loss: Callable[[], object] = lambda: None) -> Lease | None:
@@ -169,15 +171,19 @@ def take(folder: Path, on_loss: Callable[[], object] = lambda: None) -> Lease | 
         return None
     try:
         deadline = time.monotonic() + PATIENCE
-        while others := [path for path in living(folder) if path != own.path]:
+        while True:
+            found = [path for path in (folder / LEASES).iterdir() if path != own.path]
+            others = [path for path in found if path.name[0] != "." and _lives(path)]
+            if not others:
+                break
             smaller = any(other.name.rpartition("_")[2] < own.token for other in others)
             if smaller or any(map(_established, others)) or time.monotonic() > deadline:
                 own.release()
                 return None
             time.sleep(0.01)
-        for path in (folder / LEASES).iterdir():
-            if path != own.path:
-                _remove(path)
+        for path in found:
+            _remove(path)
+        _with_dead.discard(folder)
         own.begin()
     except FileNotFoundError:  # another process has removed this lease meanwhile
         own.release()
@@ -193,7 +199,7 @@ def clear(folder: Path) -> None:
 
     A new process, as that of a job, would have to watch them for as long again.
     """
-    if (folder / LEASES).exists() and (own := take(folder)) is not None:
+    if folder in _with_dead and (own := take(folder)) is not None:
         own.release()
 
 
@@ -207,9 +213,10 @@ def _enter(folder: Path, on_loss: Callable[[], object]) -> Lease | None:
     hidden = folder / LEASES / f".{token}"
     handle = -1
     try:
-        hidden.mkdir(parents=True)
-        (hidden / "beat").touch()
-        handle = os.open(hidden / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        with suppress(FileExistsError):
+            hidden.parent.mkdir(parents=True)
+        hidden.mkdir()  # fails if another process has removed the empty parent meanwhile
+        handle = os.open(hidden / "beat", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             where = host()
@@ -236,13 +243,16 @@ def living(folder: Path) -> list[Path]:
         found = list((folder / LEASES).iterdir())
     except OSError:
         return []
-    return [path for path in found if path.name[0] != "." and _lives(path)]
+    alive = [path for path in found if path.name[0] != "." and _lives(path)]
+    if len(alive) < len(found):
+        _with_dead.add(folder)
+    return alive
 
 
 def _lives(path: Path) -> bool:
     try:
         if path.name.partition("_")[0] == host():
-            return _locked(path / "lock")
+            return _locked(path / "beat")
         beat = (path / "beat").read_text(encoding="ascii")
     except FileNotFoundError:
         return False

@@ -12,8 +12,8 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
@@ -26,8 +26,8 @@ from gansweep.store.json_files import (
     append_line,
     ends_with,
     finite,
-    ordinary,
     parse,
+    read_bytes,
     read_lines,
     tail_of,
     with_step,
@@ -52,28 +52,28 @@ FAILED = ("failed", "diverged")  # statuses of runs that are retried only on req
 
 
 def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file, then rename it to `path`.
+    """Let `write` fill a temporary file, then rename it to `path`, whose folder is made if needed.
 
     Raises Held if this process has lost the run to whose folder `path` belongs.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_and_rename(path, write)
+    except FileNotFoundError:
+        if path.parent.exists():
+            raise
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_and_rename(path, write)
+
+
+def _write_and_rename(path: Path, write: Callable[[Path], object]) -> None:
     with lease.fence(path) as folder:
-        handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = folder / f".{uuid.uuid4().hex[:12]}{path.suffix}"
         try:
             write(temporary)
-            # mkstemp makes private files, but results get the usual permissions.
-            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
-        finally:
+        except BaseException:
             temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+            raise
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -122,16 +122,23 @@ def _sync(folder: Path) -> None:
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in `path`, or None if the file is missing or damaged."""
+    return _read_json(path)[0]
+
+
+def _read_json(path: Path) -> tuple[dict[str, Any] | None, bool]:
+    """Return the JSON object in `path` or None, and whether there is something at `path`."""
     try:
-        value = parse(ordinary(path).read_text(encoding="utf-8"))
+        value = parse(read_bytes(path).decode("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None, False
     except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+        value = None
+    return (value if isinstance(value, dict) else None), True
 
 
 def damaged(path: Path) -> bool:
     """Return whether `path` exists but cannot be read as a JSON object."""
-    return path.exists() and read_json(path) is None
+    return _read_json(path) == (None, True)
 
 
 RUN_ID = re.compile(r"[0-9a-f]{10}-s\d+")  # the form of `Run.make_id`
@@ -231,9 +238,9 @@ class Run:
     def examine(self, path: Path) -> tuple[dict[str, Any] | None, str]:
         """Return the record in a JSON file of this run, and what is wrong with the file. The record
         is None if the file is missing or damaged; the text is empty unless it is damaged."""
-        record = read_json(path)
+        record, exists = _read_json(path)
         if record is None:
-            return None, NO_JSON if path.exists() else ""
+            return None, NO_JSON if exists else ""
         if found := fault_of(path.name, record):
             return None, found
         if path == self.result:
@@ -245,15 +252,26 @@ class Run:
 
         A diverged run failed as its loss was no longer finite; a planned run has not been started.
         """
-        if read_json(self.result) is not None:
+        try:
+            names = self._names()  # one request to a file server, not six
+        except (FileNotFoundError, NotADirectoryError):
+            return "planned"
+        if self.result.name in names and read_json(self.result) is not None:
             return "done"
-        if lease.living(self.folder):
-            return "running"
-        failure = read_json(self.failure)
+        if lease.LEASES in names:
+            if lease.living(self.folder):
+                return "running"
+            if read_json(self.result) is not None:
+                return "done"  # it has ended meanwhile
+        failure = read_json(self.failure) if self.failure.name in names else None
         if failure is not None:
             return "diverged" if failure.get("cause") == "diverged" else "failed"
-        started = any(path.exists() for path in (self.metrics, self.last, self.script))
+        started = not names.isdisjoint((self.metrics.name, self.last.name, self.script.name))
         return "interrupted" if started else "planned"
+
+    def _names(self) -> set[str]:
+        """Return the names in the folder. Raises OSError if there is none."""
+        return {path.name for path in self.folder.iterdir()}
 
     def failed(self) -> bool:
         """Return whether the status is `failed` or `diverged`."""
@@ -290,7 +308,6 @@ class Run:
         wait: whether to wait for another process that holds the run, rather than to raise Held;
         on_loss: called if another host has taken over, as this process did not answer for long.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         while (held := lease.take(self.folder, on_loss)) is None:
             if not wait:
                 raise Held(f"run {self.id} is being trained by another process")
@@ -322,8 +339,10 @@ class Run:
             stale += [self.metrics, self.picture, self.last, self.parent]
             stale += [self.evaluations, self.nearest, self.dirty, self.clean, self.best_images]
             shutil.rmtree(self.script, ignore_errors=True)
+        names = self._names()
         for path in stale:
-            path.unlink(missing_ok=True)
+            if path.parent != self.folder or path.name in names:
+                path.unlink(missing_ok=True)
         for stream in (self.metrics, self.evaluations):
             if stream.exists():
                 kept = [line for line in with_step(read_lines(stream)) if line["step"] <= step]

@@ -61,27 +61,38 @@ class SearchSweeper(Sweeper):
 
 @dataclass
 class LocalLauncherConfig:
-    """`hydra/launcher=gansweep_local`"""
+    """`hydra/launcher=gansweep_local`
+
+    The settings are for other Hydra applications, as gansweep's own sweeps have settings of these
+    names. jobs_per_device: null for one job on each GPU, and one per core (or per `threads`) on a
+    CPU; threads: of each job; device: auto, cpu or cuda.
+    """
 
     _target_: str = "hydra_plugins.gansweep.LocalLauncher"
+    jobs_per_device: Optional[int] = None  # noqa: UP045
+    threads: Optional[int] = None  # noqa: UP045
+    device: str = "auto"
 
 
 class LocalLauncher(Launcher):
     """Slots on this machine's GPUs or CPU cores; see gansweep/launch."""
+
+    def __init__(self, **settings: Any) -> None:
+        self._settings = settings
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from gansweep.launch.local import prepare
 
-        self._task = prepare(task_function)
+        self._task: Any = prepare(task_function, hydra_context, config, self._settings)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         from gansweep.launch.local import launch
 
-        return launch(self._task, job_overrides)
+        return launch(self._task, job_overrides, initial_job_idx)
 
 
 @dataclass
