@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gansweep.report import Report, write_report
+from gansweep.report.table.collect import Results
 from gansweep.report.table.cut_off import longer_command
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.select import Selection
+from gansweep.store.manifest import Manifest
 from gansweep.store.run import Run, read_json, write_json
 from testing.synthetic import write_sweep
 
@@ -90,28 +93,62 @@ def run_of(**params: Any) -> Outcome:
     return Outcome("x-s1", "done", None, "", {"params": params})
 
 
+EXTEND = "python -m gansweep extend g"
+
+
 @pytest.mark.parametrize(
     ("params", "command", "longer"),
     [
-        ({"steps": 700}, "python -m gansweep -m lr=1,2", "python -m gansweep -m lr=1,2 steps=1400"),
-        ({"epochs": 3}, "gansweep -m epochs=3 lr=1,2", "gansweep -m lr=1,2 epochs=6"),
+        ({"steps": 700}, "python -m gansweep -m lr=1,2 name=g", f"{EXTEND} --steps 1400"),
+        ({"epochs": 3}, "gansweep -m epochs=3 lr=1,2", f"{EXTEND} --epochs 6"),
+        (
+            {"steps": 7},
+            "gansweep -m lr=1,2 out=o reports=r",
+            f"{EXTEND} --steps 14 --out o --reports r",
+        ),
+        ({"steps": 7}, "gansweep confirm g --out o", f"{EXTEND} --steps 14 --out o"),
+        # The steps of a schedule depend on the length, so `extend` would refuse these runs.
+        (
+            {"steps": 7, "lr_end": 0.1},
+            "python -m gansweep -m lr=1,2 steps=7 name=g",
+            "python -m gansweep -m lr=1,2 steps=14 name=g-steps-14",
+        ),
+        ({"steps": 7, "lr_end": 0.1}, "python -m gansweep versus a b", ""),
         ({}, "gansweep -m sweep=readme_table", ""),  # Each data set has its own number of steps.
     ],
 )
 def test_the_command_that_trains_longer_doubles_the_length(
     params: dict[str, int], command: str, longer: str
 ) -> None:
-    assert longer_command([command], [run_of(**params)]) == longer
-    assert longer_command([command], [run_of(**params), run_of(steps=5)]) == ""
+    sweep = Results("g", "", [command], [])
+    assert longer_command(sweep, [run_of(**params)]) == longer
+    assert longer_command(sweep, [run_of(**params), run_of(steps=5)]) == ""
+    search = replace(sweep, search=Manifest("g", "", command, [], {}, [], []))
+    assert longer_command(search, [run_of(steps=7)]).startswith(f"{EXTEND} --steps 14 --top 3")
+
+
+def lead(*, highest: bool) -> Any:
+    """Return a change of judges that makes the row of the highest or least rate the best one."""
+
+    def change(judge: dict[str, Any], number: int) -> None:
+        row = number // 2  # of each row two runs, on digits and on faces
+        judge["score"][judge["primary"]] = 500.0 - row if highest else 500.0 + row
+
+    return change
 
 
 def test_a_column_without_alive_runs_has_a_remark_and_no_best(tmp_path: Path) -> None:
     write_sweep(tmp_path / "out", 3, pictures=0)
     change_judges(tmp_path / "out", lambda judge, _: judge.update(flags=["never started"]))
+    change_judges(tmp_path / "out", lead(highest=True))
     text = caption_of(tmp_path)
-    assert "Number Output: no run is alive after" in text
-    assert "(3 never started); try more steps or a higher learning rate" in text
+    assert (
+        "Number Output: no run is alive after 600 steps (3 never started); try more steps" in text
+    )
+    assert "or a higher learning rate." in text
     assert "**FD" not in text, "noise is never the best"
+    change_judges(tmp_path / "out", lead(highest=False))
+    assert "learning rate." not in caption_of(tmp_path), "the table shows that it is worse"
 
 
 def test_a_run_that_copies_its_training_images_is_never_the_best(tmp_path: Path) -> None:

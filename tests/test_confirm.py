@@ -45,8 +45,12 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "confirm g: 2 rows × 2 fresh seeds, 0 done, 4 to train" in done.stdout
     text = (tmp_path / "reports/g-confirm/README.md").read_text()
     assert (
-        "| row | FD (LeNet) before | FD (LeNet) with fresh seeds | holds | learning rate |" in text
+        "| from row | FD (LeNet) before | FD (LeNet) with fresh seeds | verdict | learning rate |"
+        in text
     )
+    assert "\nrow  row  before" in done.stdout, "the table on the screen has a heading"
+    assert "first by its value, in spite of its flags: row 0, lr=" in done.stdout
+    assert "its generator: outputs/runs/" in done.stdout
     assert text.count("(2) | ") == 2
     assert "seed 2" in text
     assert "seed 3" in text

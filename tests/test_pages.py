@@ -272,7 +272,7 @@ def test_open_writes_the_report_if_it_is_missing_or_old(
     open_command(words)  # the latest sweep
     path = tmp_path / "reports/synthetic/index.html"
     assert opened == [path.as_uri()]
-    assert "no browser was found" in capsys.readouterr().out
+    assert "no browser can be opened here" in capsys.readouterr().out
     text = path.read_text()
     open_command(["synth", *words])
     assert path.read_text() == text

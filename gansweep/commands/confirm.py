@@ -228,6 +228,7 @@ def _report(
 ) -> bool:
     """Print and write the table of the comparison. Returns whether all runs are done."""
     from gansweep.report import write_report
+    from gansweep.report.render.terminal import print_best, print_table
 
     label = METRICS[metric].label
     for candidate in candidates:
@@ -242,16 +243,16 @@ def _report(
     leader = "best" if best.alive else "none is alive"
     for candidate, row in zip(candidates, confirmed.rows, strict=True):
         row.facts |= {
-            "row": str(candidate.row),
+            "from row": str(candidate.row),
             f"{label} before": distance(metric, candidate.before),
             f"{label} with fresh seeds": spread(candidate.after, METRICS[metric].digits),
-            "holds": verdict(best.after, candidate.after) if candidate is not best else leader,
+            "verdict": verdict(best.after, candidate.after) if candidate is not best else leader,
         }
-        shown = " ".join(f"{k} {v}" for k, v in row.facts.items())
-        console.print(shown, highlight=False)
     confirmed.tables[0].facts = list(confirmed.rows[0].facts)
     confirmed.write(args.out)
     report = write_report(confirmed.name, out=args.out, reports=args.reports)
+    print_table(report.results.tables)
+    print_best(report.results, args.out)
     report.announce()
     complete = all(run.complete() for candidate in candidates for run in candidate.runs)
     if args.json:
@@ -265,7 +266,7 @@ def _report(
                     "before": candidate.before,
                     "values": candidate.after,
                     "alive": candidate.alive,
-                    "holds": row.facts["holds"],
+                    "holds": row.facts["verdict"],
                     "runs": [run.id for run in candidate.runs],
                 }
             )

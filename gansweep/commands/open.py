@@ -32,7 +32,12 @@ def main(argv: list[str] | None = None) -> None:
         path = written(find_sweep(args.sweep, args.out), args.out, args.reports)
     console.print(f"gallery: {path}", soft_wrap=True)
     if not webbrowser.open(path.resolve().as_uri()):
-        console.print("no browser was found; open the file in one")
+        place = "" if args.out == DEFAULTS["out"] else f" --out {args.out}"
+        console.print(
+            "no browser can be opened here: open the file in one, or serve it to the browser of "
+            f"another computer by python -m gansweep serve {path.parent.name}{place}",
+            soft_wrap=True,
+        )
 
 
 def written(name: str, out: str, reports: str) -> Path:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
+from gansweep.plugins import METRICS
 from gansweep.report.table.caption import none_alive
-from gansweep.report.table.cell import BEST, TIE
+from gansweep.report.table.cell import BEST, TIE, Cell
 from gansweep.report.table.collect import Results, varying
 from gansweep.report.table.columns import ReportRow
+from gansweep.report.table.cut_off import places
 from gansweep.report.table.outcome import Outcome
 from gansweep.report.table.text import format_param
 from gansweep.store.manifest import NOT_APPLICABLE
@@ -24,7 +28,9 @@ class BestRow:
 
     settings: `lr=5e-5 beta1=0.3`, the parameters that differ between the rows; headline: its score;
     ties: the numbers of the rows that are not significantly worse; generator: the file of the best
-    weights; why: a sentence in place of all this, if no run is alive.
+    weights; why: a sentence in place of all this, if no run is alive; compare: the command that
+    tells whether a row that ties is as good. With `why`, the other fields describe the row with the
+    best value of those that are not alive.
     """
 
     picture: str
@@ -35,11 +41,16 @@ class BestRow:
     command: str = ""
     generator: Path | None = None
     why: str = ""
+    compare: str = ""
 
     def lines(self) -> Iterator[str]:
         """Yield the lines for a screen."""
         if self.why:
             yield self.why
+            if self.headline:
+                lead = filter(None, [f"row {self.row}", self.settings, self.headline])
+                yield f"  first by its value, in spite of its flags: {', '.join(lead)}"
+                yield from self._files()
             return
         name = self.picture.removesuffix(" Output")
         yield ", ".join(
@@ -49,7 +60,12 @@ class BestRow:
             rows = ", ".join(map(str, self.ties[:MOST_TIES]))
             more = ", …" if len(self.ties) > MOST_TIES else ""
             noun = "row" if len(self.ties) == 1 else "rows"
-            yield f"  as good, within the error: {noun} {rows}{more} (python -m gansweep confirm)"
+            yield f"  as good, within the error: {noun} {rows}{more}"
+            if self.compare:
+                yield f"  more seeds tell: {self.compare}"
+        yield from self._files()
+
+    def _files(self) -> Iterator[str]:
         if self.command:
             yield f"  its command:   {self.command}"
         if self.generator is not None:
@@ -69,8 +85,12 @@ def best_rows(results: Results, out: str | Path) -> list[BestRow]:
         if best:
             ties = [row.number for row, cell in cells if cell.mark == TIE]
             found.append(_best(best[0], picture, names, ties, out))
+            found[-1].compare = _compare(results, found[-1])
         else:
-            found += [BestRow(picture, why=f"{why}.") for why in none_alive(results, picture)]
+            for why in none_alive(results, picture):
+                lead = _lead([(row, cell) for row, cell in cells if cell.values])
+                first = _best(lead, picture, names, [], out) if lead else BestRow(picture)
+                found.append(replace(first, why=f"{why}."))
     return found
 
 
@@ -90,6 +110,34 @@ def _best(
         run.config.get("command", "") if run.config else "",
         weights_of(run, out),
     )
+
+
+def _lead(judged: list[tuple[ReportRow, Cell]]) -> ReportRow | None:
+    """Return the row with the best value; None if the metrics differ or cannot be ranked."""
+    metrics = {cell.metric for _, cell in judged}
+    if len(metrics) != 1 or not all(map(METRICS.ranks, metrics)):
+        return None
+    sign = METRICS.sign(metrics.pop())
+    return min(judged, key=lambda pair: sign * fmean(pair[1].values))[0]
+
+
+def _compare(results: Results, best: BestRow) -> str:
+    """Return the command that trains the best rows with more seeds; empty for a joint table.
+
+    `confirm` takes rows of one seed, and `versus` adds seeds to two rows.
+    """
+    names = {row.sweep for row in results.rows}
+    if not best.ties or len(results.commands) != 1 or len(names) != 1:
+        return ""
+    name = names.pop()
+    row = next(row for row in results.rows if row.number == best.row)
+    if len(row.cells[best.picture].values) > 1:
+        words = ["versus", f"{name}/{best.row}", f"{name}/{best.ties[0]}"]
+    else:
+        words = ["confirm", name]
+    if results.pictures[0] != best.picture:
+        words += ["--on", best.picture]
+    return shlex.join(["python", "-m", "gansweep", *words, *places(results.commands[0])])
 
 
 def weights_of(outcome: Outcome, out: str | Path) -> Path | None:

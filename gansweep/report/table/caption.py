@@ -12,10 +12,11 @@ from gansweep.config import DEFAULTS, HYPERPARAMETERS, ordered, parameter
 from gansweep.plugins import METRICS
 from gansweep.report.table.cell import BEST, TIE, least_difference
 from gansweep.report.table.collect import Results, failed_trials
-from gansweep.report.table.cut_off import cut_off
+from gansweep.report.table.cut_off import cut_off, longer_command
 from gansweep.report.table.judged import distance, legend
 from gansweep.report.table.outcome import Outcome, warnings_of
 from gansweep.report.table.text import format_count, format_data, format_param, format_value
+from gansweep.store.check import number
 from gansweep.store.records import steps_per_epoch
 from gansweep.training.metrics.equilibrium import FLAGS, alive
 
@@ -120,13 +121,27 @@ def none_alive(results: Results, picture: str) -> list[str]:
     steps = _steps(judged)
     after = f" after {_span(steps)} steps" if steps else ""
     late = counts[FLAGS["never started"].word] > len(judged) / 2
-    remedy = "more steps or a higher learning rate" if late else "a lower learning rate"
+    remedy = _more_steps(results, judged) if late else "a lower learning rate"
     return [f"{picture}: no run is alive{after} ({found}); try {remedy}"]
 
 
 def _counted(word: str, count: int) -> str:
     """Return `2 collapsed`, `1 violates lr<1`, `2 violate lr<1`."""
     return f"{count} {word if count == 1 else word.replace('violates', 'violate', 1)}"
+
+
+def _more_steps(results: Results, judged: list[Outcome]) -> str:
+    """Return the remedy for runs that never started, with the command that trains them longer.
+
+    A higher learning rate is named too, unless a lower one has the better value.
+    """
+    longer = longer_command(results, judged, best_only=False)
+    remedy = f"more steps ({longer})" if longer else "more steps"
+    lead = min(judged, key=lambda run: METRICS.sign(run.primary) * (run.value or 0.0))
+    rate, *rates = (
+        number(run.config["params"] if run.config else {}, "lr") or 0.0 for run in (lead, *judged)
+    )
+    return remedy if max(rates) > rate else f"{remedy} or a higher learning rate"
 
 
 def _failed(results: Results) -> list[str]:
