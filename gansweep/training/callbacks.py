@@ -166,10 +166,17 @@ class Bar(pl.Callback):
     REDRAW_SECONDS = 0.2
 
     def __init__(
-        self, title: str, total: int, batch_size: int, metrics: Metrics, data_set: str
+        self,
+        title: str,
+        total: int,
+        batch_size: int,
+        metrics: Metrics,
+        data_set: str,
+        best_by: str | None = None,
     ) -> None:
         self.title = title
         self.data_set = data_set
+        self.best_by = best_by
         self.total = total
         self.batch_size = batch_size
         self.metrics = metrics
@@ -202,7 +209,7 @@ class Bar(pl.Callback):
             return
         self._drawn_at = now
         rate = (gan.steps_done - self._first_step) * self.batch_size / (now - self._started_at)
-        label, score = latest_score(self.metrics.run, self.data_set)
+        label, score = latest_score(self.metrics.run, self.data_set, self.best_by)
         parts = [f"{rate:,.0f} images/s", *([f"{label} {score}"] if score else [])]
         parts += [
             f"{LOSSES.get(name, name)} {value:.2f}" for name, value in self.metrics.latest.items()

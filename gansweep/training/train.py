@@ -126,7 +126,7 @@ def _train(
     # Checkpoints may end the run, so the loggers receive the last step before that.
     callbacks = [*writers[:-1], *loggers, checkpoints]
     counter = [Counter(gan)] if isinstance(gan, Hosted) else []
-    bar = Bar(title, steps, config.batch_size, metrics, data.name)
+    bar = Bar(title, steps, config.batch_size, metrics, data.name, config.best_by)
     trainer = pl.Trainer(
         accelerator="gpu" if device.type == "cuda" else "cpu",
         devices=1,
