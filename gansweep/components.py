@@ -275,6 +275,30 @@ def takes(kind: str, component: str, name: str) -> bool:
     return any(p.name == name or p.kind == p.VAR_KEYWORD for p in parameters)
 
 
+def not_passed(kind: str, component: str, name: str) -> str:
+    """Return the cause of a wrong shape: the signature of a network of the user lacks `name`.
+
+    Returns an empty text if the component has the argument, or is one of gansweep's own.
+    """
+    if not is_foreign(kind, component) or takes(kind, component, name):
+        return ""
+    return f" (its signature has no argument {name}, by which gansweep would pass it)"
+
+
+def unknown_option(name: str, arguments: Iterable[str]) -> UserError | None:
+    """Return the error for a name that is an option of a chosen component: `gen.ngf` for `ngf`.
+
+    arguments: the command line. Returns None if no component has such an option.
+    """
+    for argument in arguments:
+        kind, _, values = argument.partition("=")
+        for value in values.split(",") if kind in KINDS else ():
+            with suppress(UserError):  # a component that does not load is refused later
+                if (full := f"{kind}.{name}") in options_of(kind, value):
+                    return UserError(f"unknown parameter {name!r}: did you mean {full!r}?")
+    return None
+
+
 def values_of(config: Config) -> dict[str, Any]:
     """Return the value of every option of the components that `config` chooses, by full name."""
     return {o.name: value for kind in kinds_of(config) for o, value in _chosen(config, kind)}

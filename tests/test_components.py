@@ -393,6 +393,7 @@ def test_plugins_register_names(
         ("gen=nets:Untyped", "its parameter layers is of type tuple"),
         ("gen=nets:Required", "its parameter depth needs a default value"),
         ("gen.hiden=3", "gen=nets:G has no such parameter; did you mean 'gen.hidden'?"),
+        ("hidden=3", "unknown parameter 'hidden': did you mean 'gen.hidden'?"),
         ("gen.hidden=many", "gen.hidden=many is not a whole number"),
         ("gen_drop=0.5", "has no dropout layer"),
         ("penalty=r1", "mixes the images of a batch: add disc_norm=group or disc_norm=none"),

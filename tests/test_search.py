@@ -418,8 +418,17 @@ def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     again = cli(*shlex.split(recorded)[3:])
     assert "6 trials, 6 finished or running" in again.stdout
     assert again.returncode == 0
-    other = one_line_error(cli(*search[:2], "steps=6", "name=s"))
-    assert "study s was created with another space and settings; choose another name=" in other
+    rows = read_manifest(tmp_path / "outputs", "s").rows
+    row = next(n for n, row in enumerate(rows) if row.facts["trial"] == "1")
+    named = cli("show", "s/trial1").stdout
+    assert named == cli("show", f"s/{row}").stdout.partition("\n")[2], "but for the first line"
+    assert f"row {row} is trial 1 of the search" in cli("show", f"s/{row}").stdout
+    assert "no such trial; the trials of s are 0 to 7" in one_line_error(cli("show", "s/trial8"))
+    longer = one_line_error(cli(*[w for w in search if w[:6] != "steps="], "steps=300", "trials=6"))
+    assert "with steps=150, not steps=300" in longer
+    assert longer.endswith("python -m gansweep extend s")
+    other = one_line_error(cli(*search[:2], *length, "name=s"))
+    assert "study s was created with another space; choose another name=" in other
 
 
 def test_an_infeasible_trial_is_never_the_best(cli: Cli, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.report.table.address import runs_of
 from gansweep.store.errors import UserError, one_line_errors
-from gansweep.store.find_run import BEST
+from gansweep.store.find_run import BEST, by_row
 from gansweep.store.json_files import print_json
 from gansweep.terminal.console import console
 
@@ -122,6 +122,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _targets(what: str, out: str) -> list[str]:
     """Return the folders of the runs of SWEEP/ROW or SWEEP/best, or `what` itself."""
+    what = what if Path(what).exists() else by_row(what, out)
     sweep, _, row = what.rpartition("/")
     if sweep and (row.isdigit() or row == BEST) and not Path(what).exists():
         return [str(run.folder) for run in runs_of(what, out)]

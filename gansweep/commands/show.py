@@ -12,13 +12,15 @@ from rich.text import Text
 from gansweep.commands.as_json import add_json, only_json, run_answer
 from gansweep.config import DEFAULTS, HYPERPARAMETERS, PARAMS, ordered, parameter
 from gansweep.report.table.address import runs_of
+from gansweep.report.table.collect import PRUNED
 from gansweep.report.table.columns import RESULTS
 from gansweep.report.table.outcome import Outcome, read_outcome
 from gansweep.report.table.text import format_data, format_param, format_value
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.store.extension import read_parent
-from gansweep.store.find_run import WAYS
+from gansweep.store.find_run import WAYS, find_sweep, sweeps_by_time, trial_of
 from gansweep.store.json_files import print_json
+from gansweep.store.manifest import read_manifest
 from gansweep.store.records import LayerRate
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
@@ -59,16 +61,29 @@ def main(argv: list[str] | None = None) -> None:
         if args.animate is not None:
             _animate(runs, args.animate)
             return
+        if trial := trial_of(args.run, args.out):
+            console.print(f"{trial} of the search: SWEEP/trialN names trial N")
+        pruned = _pruned(args.run, args.out)
         for run in runs:
-            show(run, args.all, can_draw() if args.picture is None else args.picture)
+            drawn = can_draw() if args.picture is None else args.picture
+            show(run, args.all, drawn, pruned.get(run.id, ""))
 
 
-def show(run: Run, everything: bool, picture: bool) -> None:
+def _pruned(text: str, out: str) -> dict[str, str]:
+    """Return why runs were pruned, by id, if `text` names runs by their search."""
+    name = find_sweep(text.rpartition("/")[0], out)
+    return read_manifest(out, name).pruned if name in sweeps_by_time(out) else {}
+
+
+def show(run: Run, everything: bool, picture: bool, pruned: str = "") -> None:
     """Print a run from its folder.
 
-    everything: whether to list parameters with default values; picture: whether to draw samples.
+    everything: whether to list parameters with default values; picture: whether to draw samples;
+    pruned: why its search has pruned it.
     """
     outcome = read_outcome(run)
+    if pruned and outcome.status != "done":
+        outcome.status, outcome.note = PRUNED, pruned
     data = outcome.config.get("data") if outcome.config else None
     on = f"  on {data['name']}" if data else ""
     console.print(Text(f"run {run.id}  {outcome.status}{on}", style="bold"))

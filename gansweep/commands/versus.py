@@ -23,6 +23,7 @@ from gansweep.report.table.replicates import spread
 from gansweep.store.answers import VersusAnswer, VersusSide
 from gansweep.store.check import number
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.find_run import by_row
 from gansweep.store.json_files import print_json
 from gansweep.store.manifest import Manifest, Row, Table, read_manifest
 from gansweep.store.records import RunConfig
@@ -106,6 +107,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _side(text: str, args: argparse.Namespace) -> Side:
     """Return a row by its name. Raises UserError if there is none, or if it cannot be trained."""
+    text = by_row(text, args.out)
     named = one_run(text, args.out, args.on)
     record = named.run.read_config()
     if record is None or "params" not in record:

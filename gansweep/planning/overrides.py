@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gansweep.components import WHOLE, is_option
+from gansweep.components import WHOLE, is_option, unknown_option
 from gansweep.config import (
     DATA_DEFAULTS,
     DEFAULTS,
@@ -68,6 +68,8 @@ def read_axes(
             raise UserError(f"{argument}: hydra takes no value: write hydra.NAME=…")
         if name.split("/")[0].split(".")[0] == "hydra":
             continue
+        if (near := _of_component(name, arguments)) is not None:
+            raise near
         axis = _axis(override, argument, choices)
         if axis.name in REPLICATED and len(set(axis.values)) < len(axis.values):
             raise UserError(f"{argument}: a value is repeated; write each value once")
@@ -89,6 +91,12 @@ def read_axes(
     _check_whole(axes)
     _check_data(axes)
     return list(axes.values())
+
+
+def _of_component(name: str, arguments: list[str]) -> UserError | None:
+    """Return the error for an unknown name that an option of a chosen component has."""
+    known = name in PARAMS or name in CHOSEN_FROM or "." in name or not name.isidentifier()
+    return None if known else unknown_option(name, arguments)
 
 
 def _check_data(axes: dict[str, Axis]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import time
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from gansweep.launch.follow import Workers
     from gansweep.launch.sweep import LocalSweep
 
+PROGRAM = "python -m gansweep"
 MANIFEST_INTERVAL = 10.0  # seconds, at least, between two writings of the manifest
 
 
@@ -256,6 +258,7 @@ def _report(plan: SearchPlan) -> Path | None:
     from gansweep.report import write_report
     from gansweep.report.render.terminal import print_best
     from gansweep.report.table.best import weights_of
+    from gansweep.report.table.cut_off import places
 
     assert plan.study is not None
     shown = ranked_trials(plan.study)
@@ -296,6 +299,8 @@ def _report(plan: SearchPlan) -> Path | None:
             found = [weights_of(run, out) for run in cell.judged[:1]]
             for path in filter(None, found):
                 console.print(f"its generator: {path}")
+        again = shlex.join(["confirm", plan.name, *places(plan.command)])
+        console.print(f"the best of many trials is partly luck; new seeds tell: {PROGRAM} {again}")
     elif not report.best:
         print_best(report.results, out)
     report.announce()

@@ -20,6 +20,7 @@ from gansweep.report.stored_study import (
 from gansweep.report.table.votes import places_by_eye
 from gansweep.search.objectives import EYE, second_objective
 from gansweep.store.errors import UserError
+from gansweep.store.find_run import TRIAL
 from gansweep.store.manifest import Manifest, Row, Table
 from gansweep.store.passwords import without_password
 from gansweep.store.run import Run
@@ -84,7 +85,7 @@ def write_manifest(plan: SearchPlan, study: optuna.Study, label: str) -> None:
         record = Run(plan.settings.out, run_ids[0]).read_config()
         if record is None or "params" not in record:
             continue
-        facts = {"trial": str(trial.number)}
+        facts = {TRIAL: str(trial.number)}
         if by_eye:
             facts["by eye"] = str(places.get(run_ids[0], "–"))
         values = trial.values or []

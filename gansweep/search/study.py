@@ -93,11 +93,33 @@ def open_study(
     if stored is not None and _without_defaults(stored) != _without_defaults(shared):
         keys = dict.fromkeys([*shared, *stored])
         differing = [key for key in keys if stored.get(key) != shared.get(key)]
+        words = _differences(stored, shared, differing)
+        longer = ""
+        if words.startswith(("steps=", "epochs=")) and " and " not in words:
+            longer = f". Its trials are trained longer by python -m gansweep extend {name}"
         raise UserError(
-            f"study {name} was created with another {' and '.join(differing)}; "
-            "choose another name=…, or type the same space again"
+            f"study {name} was created with {words}; choose another name=…, or type the same space "
+            f"again{longer}"
         )
     return study
+
+
+def _differences(stored: dict[str, Any], shared: dict[str, Any], differing: list[str]) -> str:
+    """Return in words what a study was created with: `another space`, `steps=200, not steps=400`.
+
+    Parameters are named if both calls have one data set, so that they can be compared.
+    """
+    words = []
+    if "settings" in differing:
+        (was, *more), (now, *others) = stored["settings"], shared["settings"]
+        names = [n for n in now if n in was and was[n] != now[n]]
+        names.sort(key=lambda n: n not in ("steps", "epochs"))
+        if more or others or "data" in names:
+            words.append("other data or settings")
+        else:
+            words += [f"{n}={was[n]}, not {n}={now[n]}" for n in names]
+    words += [f"another {key}" for key in differing if key != "settings"]
+    return " and ".join(words) or "other settings"
 
 
 def _without_defaults(shared: dict[str, Any]) -> dict[str, Any]:

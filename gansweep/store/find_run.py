@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from gansweep.store.errors import UserError, choices_hint
@@ -9,9 +10,10 @@ from gansweep.store.manifest import RUN_NAME, read_manifest
 from gansweep.store.run import RUN_ID, Run
 
 BEST = "best"
+TRIAL = "trial"  # the fact of a row of a search
 WAYS = (
-    "a run's id or a prefix of its id, its folder, SWEEP/ROW as the table numbers it, or "
-    f"SWEEP/{BEST}"
+    "a run's id or a prefix of its id, its folder, SWEEP/ROW as the table numbers it, SWEEP/trial7 "
+    f"for trial 7 of a search, or SWEEP/{BEST}"
 )
 
 LATEST = "latest"
@@ -44,12 +46,44 @@ def sweeps_by_time(out: str | Path) -> list[str]:
     return [name for _, name in sorted((p.stat().st_mtime_ns, p.parent.name) for p in found)]
 
 
+def by_row(text: str, out: str | Path) -> str:
+    """Return SWEEP/ROW for the trial of a search that `text` names as SWEEP/trial7; else `text`.
+
+    The rows of a search are in the order of their ranks, so that a row is not the trial of its
+    number. Raises UserError if the sweep has no such trial.
+    """
+    sweep, _, last = text.rpartition("/")
+    if not (found := re.fullmatch(r"trial[ -]?(\d+)", last)):
+        return text
+    name = find_sweep(sweep, out)
+    if name not in sweeps_by_time(out):
+        return text
+    trials = [row.facts.get(TRIAL) for row in read_manifest(out, name).rows]
+    if found[1] not in trials:
+        known = sorted(int(trial) for trial in trials if trial and trial.isdigit())
+        has = f"the trials of {name} are {known[0]} to {known[-1]}" if known else "it is no search"
+        raise UserError(f"{text}: no such trial; {has}")
+    return f"{name}/{trials.index(found[1])}"
+
+
+def trial_of(text: str, out: str | Path) -> str:
+    """Return `row 7 is trial 2` if `text` names a row of a search by its number, else nothing."""
+    sweep, slash, row = text.rpartition("/")
+    name = find_sweep(sweep, out) if slash and row.isdigit() else ""
+    if name not in sweeps_by_time(out):
+        return ""
+    rows = read_manifest(out, name).rows
+    trial = rows[int(row)].facts.get(TRIAL) if int(row) < len(rows) else None
+    return f"row {int(row)} is trial {trial}" if trial is not None else ""
+
+
 def find_runs(text: str, out: str | Path) -> list[Run]:
     """Return the run or the runs of the row that `text` names (see WAYS).
 
     SWEEP/best needs the ranking of a report; see `report.table.address`. Raises UserError if there
     is none, or if the ids of several runs start with `text`.
     """
+    text = by_row(text, out)
     sweep, slash, row = text.rpartition("/")
     if slash and row.isdigit():
         sweep = find_sweep(sweep, out)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gansweep.components import not_passed
 from gansweep.config import Config
 from gansweep.plugins import OF_OPTIMIZERS
 from gansweep.store.errors import UserError
@@ -61,16 +62,19 @@ def _try(config: Config, image: tuple[int, int, int], n_classes: int) -> None:
     images = pass_through(generator, torch.zeros(BATCH, config.z_dim), *labels)
     made = checked_shape(images, config.gen)
     if made != image:
+        lacking = "channels" if made[0] != image[0] else "image_size"
         raise UserError(
             f"gen={config.gen} makes images of {text(made)}, and those of data="
             f"{config.data.name} are {text(image)} (channels × height × width)"
+            f"{not_passed('gen', config.gen, lacking)}"
         )
     try:
         outputs = pass_through(discriminator, images, *labels)
     except Exception as error:
         raise UserError(
             f"disc={config.disc} cannot read images of {text(image)}"
-            f"{' and labels' if labels else ''}: {one_line(error)}"
+            f"{' and labels' if labels else ''}"
+            f"{not_passed('disc', config.disc, 'channels')}: {one_line(error)}"
         ) from error
     if not isinstance(outputs, Tensor) or outputs.dim() == 0 or len(outputs) != BATCH:
         shown = text(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__

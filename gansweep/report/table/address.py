@@ -9,7 +9,15 @@ from pathlib import Path
 from gansweep.report.table.collect import Reader, Results, collect
 from gansweep.report.table.picture_column import PictureColumn, picture_columns
 from gansweep.store.errors import UserError, choices_hint
-from gansweep.store.find_run import BEST, WAYS, find_runs, find_sweep, sweeps_by_time
+from gansweep.store.find_run import (
+    BEST,
+    WAYS,
+    by_row,
+    find_runs,
+    find_sweep,
+    sweeps_by_time,
+    trial_of,
+)
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run
 
@@ -25,11 +33,13 @@ class Named:
     sweep: str = ""
     row: int = 0
     picture: str = ""
+    trial: str = ""  # of a search: `row 7 is trial 2`
 
     @property
     def title(self) -> str:
         """The run in words: `run 1f2e3d4c5b-s1 (row 3 of lr-beta1, Number Output)`."""
-        place = f" (row {self.row} of {self.sweep}, {self.picture})" if self.sweep else ""
+        number = self.trial.replace(" is ", ", ") or f"row {self.row}"
+        place = f" ({number} of {self.sweep}, {self.picture})" if self.sweep else ""
         return f"run {self.run.id}{place}"
 
 
@@ -62,6 +72,7 @@ def one_run(text: str, out: str | Path, on: str | None = None) -> Named:
     Of the runs of a row, it is the best one of the picture column `on`; of a sweep, the best of
     all. Raises UserError if there is none.
     """
+    text = by_row(text, out)
     sweep, slash, row = text.rpartition("/")
     name = find_sweep(sweep if slash and (row == BEST or row.isdigit()) else text, out)
     if name in sweeps_by_time(out):
@@ -90,7 +101,8 @@ def best_of(names: Sequence[str], out: str | Path, on: str | None = None) -> Nam
             f"{'+'.join(names)} has no best row on {column.heading}: {which}; SWEEP/ROW names a row"
         )
     row = alive[0]
-    return Named(column.run(column.judged(row)[0]), row.sweep, row.number, column.heading)
+    trial = trial_of(f"{row.sweep}/{row.number}", out)
+    return Named(column.run(column.judged(row)[0]), row.sweep, row.number, column.heading, trial)
 
 
 def check_picture(on: str | None, report: Results) -> None:
@@ -109,4 +121,5 @@ def _of_row(text: str, sweep: str, number: int, out: str | Path, on: str | None)
         raise UserError(f"on={on!r}: {choices_hint(on, having)}")
     heading = on or having[0]
     shown = PictureColumn(heading, out, [row], []).shown(row)
-    return Named(Run(out, shown.run_id), sweep, number, heading)
+    trial = trial_of(f"{sweep}/{number}", out)
+    return Named(Run(out, shown.run_id), sweep, number, heading, trial)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gansweep.components import KINDS, arguments_of, size_for
+from gansweep.components import KINDS, arguments_of, not_passed, size_for
 from gansweep.config import Config, refuse_batch_norm, widths
 from gansweep.store.errors import UserError
 from gansweep.training.networks.stack import MEMORY_FORMATS
@@ -73,8 +73,9 @@ def _adapt_latents(net: nn.Module, z_dim: int, name: str, n_classes: int) -> Non
         return
     if _failure(net, torch.zeros(BATCH, z_dim, 1, 1), *labels) is not None:
         beside = " and labels" if labels else ""
+        why = not_passed("gen", name, "z_dim")
         raise UserError(
-            f"gen={name} cannot take latents of {BATCH}×{z_dim}{beside}: {one_line(error)}"
+            f"gen={name} cannot take latents of {BATCH}×{z_dim}{beside}{why}: {one_line(error)}"
         ) from error
     net.register_forward_pre_hook(lambda _, inputs: (inputs[0][:, :, None, None], *inputs[1:]))
 
