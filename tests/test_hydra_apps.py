@@ -87,6 +87,8 @@ def start(folder: Path, do: str, *words: str) -> subprocess.Popen[str]:
          "hydra.sweep.dir=out", "hydra.launcher.device=cpu"],
         cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         env={**os.environ, "GANSWEEP_CORES": "2", "PYTHONPATH": root},
+        # A shell starts what runs in the background, such as these tests, without Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

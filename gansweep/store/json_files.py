@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from gansweep.store.check import is_number
 from gansweep.store.lease import check
 
-_ended_well: set[Path] = set()  # streams to which this process has appended a whole line
+_ended_well: dict[Path, int] = {}  # the sizes of streams after whole lines of this process
 _DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
@@ -55,15 +55,14 @@ def append_line(path: Path, record: Any) -> None:
     Raises Held if this process has lost the run to whose folder `path` belongs.
     """
     check(path)
-    known = path in _ended_well
-    with path.open("ab" if known else "a+b") as stream:
+    with path.open("a+b") as stream:
         cut = b""
-        if stream.tell() and not known:
+        if stream.tell() and stream.tell() != _ended_well.pop(path, None):
             stream.seek(-1, os.SEEK_END)
             cut = b"" if stream.read(1) == b"\n" else b"\n"
-        _ended_well.discard(path)
         stream.write(cut + json.dumps(finite(record)).encode() + b"\n")
-    _ended_well.add(path)
+        stream.flush()
+        _ended_well[path] = stream.tell()
 
 
 def read_bytes(path: Path) -> bytes:
