@@ -55,11 +55,11 @@ def append_line(path: Path, record: Any) -> None:
     Raises Held if this process has lost the run to whose folder `path` belongs.
     """
     check(path)
-    with path.open("a+b") as stream:
+    with path.open("ab") as stream:
+        size = stream.tell()
         cut = b""
-        if stream.tell() and stream.tell() != _ended_well.pop(path, None):
-            stream.seek(-1, os.SEEK_END)
-            cut = b"" if stream.read(1) == b"\n" else b"\n"
+        if size and size != _ended_well.pop(path, None) and tail_of(path, 1) != b"\n":
+            cut = b"\n"
         stream.write(cut + json.dumps(finite(record)).encode() + b"\n")
         stream.flush()
         _ended_well[path] = stream.tell()
