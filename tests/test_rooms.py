@@ -143,7 +143,7 @@ def test_planning_and_reports_are_imported_without_torch() -> None:
     """One process imports all these modules, so indirect imports of torch are found too."""
     light = [
         name for name in FILES
-        if room(name) != "training" and not name.endswith(("__main__", ".preload"))
+        if room(name) != "training" and not name.endswith(("__main__", "preload"))
     ]  # fmt: skip
     code = (
         f"import importlib, sys\n"

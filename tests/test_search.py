@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -34,13 +35,13 @@ from gansweep.report.stored_study import (
     open_storage,
     read_study,
 )
-from gansweep.search.search import mean_distance
+from gansweep.search.search import Search, mean_distance
 from gansweep.search.space import Space, read_space, with_sweeper
 from gansweep.search.study import RELEASED, SearchProcess, fail_abandoned_trials, open_study
 from gansweep.store.errors import UserError
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run
-from testing.toys import branin, branin_space, search
+from testing.toys import ToyPlanner, branin, branin_space, search
 
 ROOT = Path(__file__).parents[1]
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -606,6 +607,31 @@ def test_a_search_completes_its_trials_after_another_search_dies(tmp_path: Path)
     study = search("branin", tmp_path, 3, on_result=other.close)
     states = Counter(t.state for t in study.trials)
     assert states == {TrialState.COMPLETE: 3, TrialState.FAIL: 1}
+
+
+def test_two_searches_never_train_the_same_setting_at_once(tmp_path: Path) -> None:
+    """The later trial waits until the earlier one, of another search, has got its runs."""
+    folder = tmp_path / "sweeps/branin"
+    study = open_study(Config(pruner="none"), "branin", folder, ["minimize"], {"toy": "branin"})
+    process, planner = SearchProcess(folder), ToyPlanner("branin", str(tmp_path), lambda _: 0.0)
+    for _ in range(2):
+        study.enqueue_trial({"x": 1.0, "y": 2.0})
+    earlier = study.ask()  # another search has asked for it, and plans its runs in this moment
+    other = SearchProcess(folder)
+    other.claim(earlier)
+    values = branin_space(earlier)
+    runs = [planned.run.id for planned in planner.plan(values)]
+    plans = threading.Timer(0.5, earlier.set_user_attr, ("runs", runs))
+    plans.start()
+    feed = Search(study, planner, process, trials=3)
+    planned = feed.next()
+    plans.join()
+    assert planned is not None
+    assert planned.run.id not in runs
+    states = [(t.state.name, t.user_attrs.get("why")) for t in study.trials]
+    assert states == [("RUNNING", None), ("FAIL", "proposes what trial 0 has"), ("RUNNING", None)]
+    process.close()
+    other.close()
 
 
 def test_a_search_judges_finished_runs_of_judge_false(cli: Cli, tmp_path: Path) -> None:

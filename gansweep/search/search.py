@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+PLANNING = 5.0  # seconds that another search may need to plan the runs of a trial
 MAX_KNOWN_PROPOSALS = 50  # in a row, after which the space counts as exhausted
 
 
@@ -97,6 +98,7 @@ class Search:
         self._until = time.monotonic() + seconds
         self._active: dict[int, ActiveTrial] = {}  # by the number of the trial
         self._active_by_run: dict[str, ActiveTrial] = {}
+        self._never_planned: set[int] = set()  # trials for whose runs this has waited in vain
         self._reports = len(study.directions) == 1  # Optuna allows no reports of two objectives
         # The TPE sampler of Optuna 4 fails on pruned trials without values.
         prunable = self._reports or has_named_constraints()
@@ -211,9 +213,7 @@ class Search:
         active = ActiveTrial(trial, values, self.planner.plan(values))
         run_ids = [planned.run.id for planned in active.runs]
         trial.set_user_attr(RUNS, run_ids)
-        # A trial that another search asked for meanwhile may have got its runs only now.
-        before = self.study.get_trials(deepcopy=False)[: trial.number]
-        equal = next((t for t in before if t.user_attrs.get(RUNS) == run_ids and counted(t)), None)
+        equal = self._equal(trial.number, run_ids)
         if equal is not None:
             self._discard(trial, f"proposes what trial {equal.number} has")
             return None
@@ -229,6 +229,29 @@ class Search:
             return None
         active.waiting = unfinished[1:]
         return unfinished[0]
+
+    def _equal(self, number: int, run_ids: list[str]) -> FrozenTrial | None:
+        """Return the trial before trial `number` that has the same runs and counts, or None.
+
+        Another search may be planning such a trial at this moment, so this waits for its runs.
+        """
+        end = time.monotonic() + PLANNING
+        while True:
+            before = self.study.get_trials(deepcopy=False)[:number]
+            for trial in before:
+                if trial.user_attrs.get(RUNS) == run_ids and counted(trial):
+                    return trial
+            unplanned = {
+                t.number
+                for t in before
+                if t.state.name == "RUNNING" and not {RUNS, UNCOUNTED} & t.user_attrs.keys()
+            }
+            if unplanned <= self._never_planned:
+                return None
+            if time.monotonic() > end:
+                self._never_planned |= unplanned
+                return None
+            time.sleep(0.02)
 
     def _enqueue_start(self) -> None:
         """Enqueue the setting that the planner has for the next trial, if any."""
