@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from browsers import CHROMIUM, browser  # noqa: F401, a fixture
 from made_up_page import DISTANCES, HOSTILE, SETTINGS, long_page, made_up_page
 from PIL import Image
+from serving import running
 
 from gansweep.commands.report import main as report_command
 from gansweep.report import write_report
@@ -649,32 +649,26 @@ def test_a_live_page_shows_news_without_being_loaded_again(
     result, best = run.result.read_text(), run.best_picture.read_bytes()
     for path in (run.result, run.picture, run.best_picture):
         path.unlink()
-    with LivePage("synthetic", tmp_path / "out", tmp_path / "page").server(0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            page = visit(url=server.url)
-            assert "Live: 3 of 4 runs done, 0 running" in page.text_content("#live")
-            cell = page.locator(f"#table-view td.picture:has([data-run='{number}'])")
-            assert "interrupted: run the sweep again (step 600)" in cell.inner_text()
-            assert "step 600 of 600" in cell.inner_text()
-            assert "so far" in cell.inner_text()
-            assert "step_000600.png?v=" in cell.locator("img").get_attribute("src")
-            page.evaluate("window.same = true")
-            fill_filter(page, "row==1")
-            run.result.write_text(result)
-            run.picture.write_bytes(best)
-            run.best_picture.write_bytes(best)
-            api.expect(page.locator("#live")).to_contain_text("4 of 4 runs done")
-            api.expect(cell.locator(".verdict")).to_contain_text("FD")
-            assert "images/row1-number.png?v=" in cell.locator("img").get_attribute("src")
-            assert labels(page) == ["1"]  # The filter stays.
-            cell.locator("button.open").click()
-            page.wait_for_selector("#viewer[open] .chart canvas")
-            assert page.evaluate("window.same")
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(LivePage("synthetic", tmp_path / "out", tmp_path / "page").server(0)) as server:
+        page = visit(url=server.url)
+        assert "Live: 3 of 4 runs done, 0 running" in page.text_content("#live")
+        cell = page.locator(f"#table-view td.picture:has([data-run='{number}'])")
+        assert "interrupted: run the sweep again (step 600)" in cell.inner_text()
+        assert "step 600 of 600" in cell.inner_text()
+        assert "so far" in cell.inner_text()
+        assert "step_000600.png?v=" in cell.locator("img").get_attribute("src")
+        page.evaluate("window.same = true")
+        fill_filter(page, "row==1")
+        run.result.write_text(result)
+        run.picture.write_bytes(best)
+        run.best_picture.write_bytes(best)
+        api.expect(page.locator("#live")).to_contain_text("4 of 4 runs done")
+        api.expect(cell.locator(".verdict")).to_contain_text("FD")
+        assert "images/row1-number.png?v=" in cell.locator("img").get_attribute("src")
+        assert labels(page) == ["1"]  # The filter stays.
+        cell.locator("button.open").click()
+        page.wait_for_selector("#viewer[open] .chart canvas")
+        assert page.evaluate("window.same")
 
 
 def test_rating_waits_for_the_pictures_of_a_search(
@@ -688,21 +682,15 @@ def test_rating_waits_for_the_pictures_of_a_search(
     def refresh(rating: Rating) -> None:
         rating.rated = list(trained)
 
-    with Rating(column, [], votes, HOSTILE, refresh=refresh).server(0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            page = visit(url=server.url)
-            said = page.locator("#said")
-            api.expect(said).to_have_text("0 votes so far. The next pictures are being trained.")
-            trained.append(rated[1])
-            api.expect(said).to_have_text("0 of 1 pairs rated.", timeout=20_000)
-            page.click("#left")
-            api.expect(said).to_have_text("1 vote so far. The next pictures are being trained.")
-            page.goto("about:blank")  # before the server ends, of which the page asks on
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(Rating(column, [], votes, HOSTILE, refresh=refresh).server(0)) as server:
+        page = visit(url=server.url)
+        said = page.locator("#said")
+        api.expect(said).to_have_text("0 votes so far. The next pictures are being trained.")
+        trained.append(rated[1])
+        api.expect(said).to_have_text("0 of 1 pairs rated.", timeout=20_000)
+        page.click("#left")
+        api.expect(said).to_have_text("1 vote so far. The next pictures are being trained.")
+        page.goto("about:blank")  # before the server ends, of which the page asks on
 
 
 def test_rating_pairs(visit: Callable[..., Any], tmp_path: Path) -> None:
@@ -710,30 +698,24 @@ def test_rating_pairs(visit: Callable[..., Any], tmp_path: Path) -> None:
     column, rated = column_to_rate("synthetic", tmp_path)
     votes = Votes.of(tmp_path, "synthetic", "Number Output")
     rating = Rating(column, rated, votes, HOSTILE)
-    with rating.server(0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            page = visit(url=server.url)
-            said = page.locator("#said")
-            api.expect(said).to_have_text("0 of 3 pairs rated.")
-            text = page.content()
-            assert not any(row.run in text or f"row {row.row}" in text for row in rated)
-            page.keyboard.press("ArrowLeft")
-            api.expect(said).to_have_text("1 of 3 pairs rated.")
-            page.click("#right")
-            api.expect(said).to_have_text("2 of 3 pairs rated.")
-            page.keyboard.press("u")
-            api.expect(said).to_have_text("1 of 3 pairs rated.")
-            page.click("#tie")
-            api.expect(said).to_have_text("2 of 3 pairs rated.")
-            page.click("#left")
-            api.expect(said).to_have_text("3 of 3 pairs rated. All pairs are rated.")
-            api.expect(page.locator("#places tr")).to_have_count(3)
-            assert "3 votes on Number Output: the eye" in page.text_content("#agreement")
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(rating.server(0)) as server:
+        page = visit(url=server.url)
+        said = page.locator("#said")
+        api.expect(said).to_have_text("0 of 3 pairs rated.")
+        text = page.content()
+        assert not any(row.run in text or f"row {row.row}" in text for row in rated)
+        page.keyboard.press("ArrowLeft")
+        api.expect(said).to_have_text("1 of 3 pairs rated.")
+        page.click("#right")
+        api.expect(said).to_have_text("2 of 3 pairs rated.")
+        page.keyboard.press("u")
+        api.expect(said).to_have_text("1 of 3 pairs rated.")
+        page.click("#tie")
+        api.expect(said).to_have_text("2 of 3 pairs rated.")
+        page.click("#left")
+        api.expect(said).to_have_text("3 of 3 pairs rated. All pairs are rated.")
+        api.expect(page.locator("#places tr")).to_have_count(3)
+        assert "3 votes on Number Output: the eye" in page.text_content("#agreement")
     assert sorted(share for _, _, share in votes.read()) == [0.5, 1.0, 1.0]
     report = write_report("synthetic", out=tmp_path, reports=tmp_path / "reports")
     page = visit(report.folder)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import http.client
 import json
 import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import Command
+from serving import running
 
 from gansweep.commands.open import main as open_command
 from gansweep.commands.rate import main as rate_command
@@ -27,19 +25,6 @@ from gansweep.report.table.votes import Votes, bradley_terry, places, ranks, spe
 from gansweep.report.write import write_report
 from gansweep.store.manifest import votes_path
 from testing.synthetic import write_sweep
-
-
-@contextmanager
-def running(server: LocalServer) -> Iterator[LocalServer]:
-    """Serve in a thread until the end of the block."""
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def ask(

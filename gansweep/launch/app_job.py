@@ -16,6 +16,8 @@ from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
+from gansweep.launch.child import portable
+
 
 def packed(
     context: HydraContext, config: DictConfig, function: Callable[..., Any], state: dict[Any, Any]
@@ -56,20 +58,9 @@ def run_packed(data: bytes, place: dict[str, Any]) -> bytes:
     if done.status is JobStatus.FAILED:
         error = done._return_value
         traceback.print_exception(type(error), error, error.__traceback__)
-        done.return_value = _portable(error)
+        done.return_value = portable(error, cloudpickle.dumps)
     answer: bytes = cloudpickle.dumps(done)
     return answer
-
-
-def _portable(error: BaseException) -> BaseException:
-    """Return the error, or a RuntimeError with its text if the error cannot be packed."""
-    import cloudpickle
-
-    try:
-        pickle.loads(cloudpickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
 
 
 def unpacked(answer: bytes) -> JobReturn:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -66,7 +68,7 @@ def run_job(connection: Connection) -> None:
     except (EOFError, OSError):  # the sweep was killed meanwhile
         os._exit(1)
     except Exception as error:  # a function or an argument that cannot be unpickled here
-        connection.send(Ended(error=_portable(error)))
+        connection.send(Ended(error=portable(error)))
         os._exit(0)
     os.environ.update(environment)  # before CUDA is initialized
     if log is not None:
@@ -81,7 +83,7 @@ def run_job(connection: Connection) -> None:
     except BaseException as error:
         if not isinstance(error, stop.Stopped | Held) and not hasattr(error, "logged"):
             traceback.print_exc()
-        answer = Ended(error=_portable(error))
+        answer = Ended(error=portable(error))
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -114,12 +116,12 @@ def _listen(connection: Connection) -> None:
         os._exit(1)
 
 
-def _portable(error: BaseException) -> BaseException:
-    """Return the error, or a RuntimeError with its text if the error cannot be pickled."""
-    import pickle
-
+def portable(
+    error: BaseException, dumps: Callable[[BaseException], bytes] = pickle.dumps
+) -> BaseException:
+    """Return the error, or a RuntimeError with its text if `dumps` cannot pickle the error."""
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.loads(dumps(error))
     except Exception:
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error

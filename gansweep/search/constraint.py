@@ -161,22 +161,22 @@ def _conditions(text: str) -> list[Condition]:
 def _parts(node: ast.expr, source: str) -> list[Condition]:
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
         return [part for value in node.values for part in _parts(value, source)]
-    names = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name))
     whole = ast.get_source_segment(source, node) or source
     if not isinstance(node, ast.Compare) or not all(type(op) in BOUNDS for op in node.ops):
-        return [Condition(whole, names)]
+        return [Condition(whole, _names(node))]
     # A chain, 1 < a < 2, is a condition for each of its comparisons.
     sides = [node.left, *node.comparators]
     parts = []
     for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
         one, other = (ast.get_source_segment(source, side) or "" for side in (left, right))
-        names = frozenset(
-            n.id for side in (left, right) for n in ast.walk(side) if isinstance(n, ast.Name)
-        )
         excess = f"({one}) - ({other})" if BOUNDS[type(op)] > 0 else f"({other}) - ({one})"
         shown = whole if len(node.ops) == 1 else f"{one}{_SIGNS[type(op)]}{other}"
-        parts.append(Condition(shown, names, excess))
+        parts.append(Condition(shown, _names(left, right), excess))
     return parts
+
+
+def _names(*nodes: ast.expr) -> frozenset[str]:
+    return frozenset(n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name))
 
 
 _SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}

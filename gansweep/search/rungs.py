@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     import optuna
 
 FACTOR = 4  # of the trials at a rung, one of so many goes on
-FIRST_RUNG = (
-    10  # percent of the steps, before which no trial is pruned; the next is FACTOR times it
-)
+FIRST_RUNG = 10  # percent of the steps at the first rung; the next is at FACTOR times as many
 
 
 def rungs(first: int = FIRST_RUNG, factor: int = FACTOR) -> list[int]:
