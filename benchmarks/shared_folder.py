@@ -227,6 +227,9 @@ class Clock:
 
     time = monotonic
 
+    def clock_gettime(self, clock: int) -> float:
+        return self._server.now
+
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
 

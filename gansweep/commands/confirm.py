@@ -240,13 +240,13 @@ def _report(
     titles = {run.id: f"row {c.row} {run.id}" for c in candidates for run in c.runs}
     confirmed = _manifest(manifest, candidates, args, column, titles)
     best = candidates[0]
-    leader = "best" if best.alive else "none is alive"
     for candidate, row in zip(candidates, confirmed.rows, strict=True):
+        word = "best" if candidate is best else verdict(best.after, candidate.after)
         row.facts |= {
             "from row": str(candidate.row),
             f"{label} before": distance(metric, candidate.before),
             f"{label} with fresh seeds": spread(candidate.after, METRICS[metric].digits),
-            "verdict": verdict(best.after, candidate.after) if candidate is not best else leader,
+            "verdict": word if best.alive else "none is alive",
         }
     confirmed.tables[0].facts = list(confirmed.rows[0].facts)
     confirmed.write(args.out)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import math
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ from gansweep.store.errors import Held, UserError
 LEASES = ".lease"
 SECONDS = 60.0  # without a beat, until a holder counts as dead; $GANSWEEP_LEASE replaces it
 BEATS = 6  # in this time
+TRUST = 0.1  # leases for which a holder that has shown or seen its lease need not look again
 ATTEMPTS = 20  # to create a lease while others remove empty folders
 PATIENCE = 2.0  # seconds for which a newcomer waits until another one has given up
 NOBODY = "-"  # in the place of a host, if the file system has no locks
@@ -65,6 +67,11 @@ def _kernel() -> str:
     return socket.gethostname()
 
 
+def _now() -> float:
+    """Return seconds of a clock that also counts while this machine is suspended, where it can."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class Watch:
     """Judges by changes that this process has seen, on its own clock, whether something lives."""
 
@@ -91,7 +98,8 @@ _with_dead: set[Path] = set()  # folders in which this process has seen leases o
 
 
 class Lease:
-    """A lease of this process, from `take`. path: its folder; lost: whether another has taken over.
+    """A lease of this process, from `take`. path: its folder; lost: whether another has taken over;
+    seen_at: the last time at which it was there.
 
     on_loss: called, in a thread, as soon as this process learns that it has lost the lease.
     """
@@ -102,6 +110,7 @@ class Lease:
         self._handle = handle
         self._on_loss = on_loss
         self._pause = seconds() / BEATS
+        self.seen_at = -math.inf
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True)
 
@@ -112,15 +121,28 @@ class Lease:
     @property
     def lost(self) -> bool:
         """Whether the folder of the lease is gone. The file system is asked, not a cache."""
+        now = _now()
         try:
             os.close(os.open(self.path / "beat", os.O_RDONLY))  # NFS asks the server at an open
         except OSError as error:
             return error.errno in (errno.ENOENT, errno.ESTALE)
+        self.seen_at = now
         return False
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this lease was shown or seen so lately that no other host takes it for dead."""
+        return _now() - self.seen_at < TRUST * seconds()
+
+    def show(self, beat: int) -> None:
+        """Write the beat that other hosts watch. Raises OSError if the lease is gone."""
+        now = _now()
+        write_beat(self.path, str(beat))
+        self.seen_at = now
 
     def begin(self) -> None:
         """Show that the lease is established, and keep it alive."""
-        write_beat(self.path, "1")
+        self.show(1)
         _held[self.folder] = self
         self._thread.start()
 
@@ -129,7 +151,7 @@ class Lease:
         while not self._end.wait(self._pause):
             number += 1
             try:
-                write_beat(self.path, str(number))
+                self.show(number)
             except OSError:  # a server may be away for a time
                 if self.lost:
                     self._on_loss()
@@ -304,8 +326,10 @@ def fence(path: Path) -> Iterator[Path]:
     if own is None:
         yield path.parent
         return
+    now = _now()
     try:
         yield own.path
+        own.seen_at = now  # a file in the folder of the lease was renamed
     except OSError:
         if own.lost:
             raise Held(f"{own.folder} was taken over by another process") from None
@@ -315,5 +339,5 @@ def fence(path: Path) -> Iterator[Path]:
 def check(path: Path) -> None:
     """Raise Held if this process has lost its lease around `path`, to which it wants to append."""
     own = next((_held[folder] for folder in path.parents if folder in _held), None)
-    if own is not None and own.lost:
+    if own is not None and not own.fresh and own.lost:
         raise Held(f"{own.folder} was taken over by another process")
