@@ -157,10 +157,12 @@ STALE = [100.0, 98, 97, 99, 96, 95]
         (evaluations([100, 20, 20, 70, 75, 80, 85, 90, 95]), {}, ["diverged"]),
         (evaluations(FINE), {"diversity": 0.2}, ["collapse"]),
         (evaluations(FINE), {"variety": 0.5}, ["collapse"]),
-        (evaluations(FINE), {"modes": 8, "distinct": 0.6}, ["collapse"]),
+        (evaluations(FINE), {"modes": 8, "distinct": 0.2}, ["collapse"]),  # copies with some noise
         (evaluations(FINE), {"modes": 8, "distinct": 1.0}, []),  # Blurred images cover little.
         # These are the values of sixteen noisy heads of 128×128 pixels, which all differ.
         (evaluations(FINE), {"modes": 12, "distinct": 0.66}, []),
+        # Images without the noise of the real ones: they cover nothing, and all of them differ.
+        (evaluations(FINE), {"modes": 0.3, "diversity": 0.64, "distinct": 0.34}, []),
         (evaluations(STALE), {"coverage": 0, "variety": 0.1}, ["never started", "collapse"]),
         (evaluations(FINE), {"copied": 0.8}, ["memorised"]),
         (

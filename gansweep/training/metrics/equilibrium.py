@@ -27,6 +27,10 @@ MAX_COPIED = 0.5  # A run is `memorised` if a larger share of its images are cop
 # its images cover less than this share of the real ones.
 UNTRAINED_SHARE = 0.4
 MIN_COVERAGE = 0.05
+# A run is `collapsed` if at most FEW_IMAGES images would cover as many real ones, and if the distance
+# to the nearest other image, divided by the mean distance, is under this share of the real value.
+FEW_IMAGES = 15
+COPIES = 0.35
 
 
 @dataclass(frozen=True)
@@ -239,9 +243,10 @@ def _collapsed(facts: Mapping[str, Any]) -> bool:
     """
     if facts.get("diversity", 1) < 0.3 or facts.get("variety", 1) < 0.6:
         return True
-    # A few images would have the same coverage, and the images are nearly copies of each other.
+    # A few images would have the same coverage, and the images are nearly copies of each other:
+    # the nearest other image is near even if compared with how far apart these images are.
     modes, distinct = facts.get("modes", math.inf), facts.get("distinct", 1)
-    return bool((modes <= 10 and distinct < 0.7) or (modes <= 15 and distinct < 0.5))
+    return bool(modes <= FEW_IMAGES and distinct < COPIES * facts.get("diversity", 1))
 
 
 def _recovers(previous: dict[str, Any], last: dict[str, Any]) -> bool:
