@@ -137,7 +137,7 @@ def check(command: Command, folder: Path, local: str) -> str:
 
 
 def test_a_grid_on_two_nodes(slurm: Path, local: str, tmp_path: Path) -> None:
-    command = start(tmp_path)
+    command = start(tmp_path, fault=SLOW)  # so that no worker ends before the other one begins
     out = check(command, tmp_path, local)
     assert "2 Slurm jobs submitted" in out
     slots = {event["slot"].split("/")[0] for run in runs(tmp_path) for event in run.read_history()
@@ -178,14 +178,15 @@ def test_a_preempted_worker_is_requeued_and_resumes(
     out = check(command, tmp_path, local)
     stops = [cause for run in runs(tmp_path) for cause in ends(run) if cause != "done"]
     assert "stopped" in stops, out
-    assert out.count("submitted") == 1, "the worker was requeued, and none was submitted instead"
+    shown = subprocess.run(["scontrol", "show", "job"], capture_output=True, text=True).stdout
+    assert "Restarts=1" in shown, "the worker was requeued"
 
 
 def test_the_time_limit_and_a_drained_node(slurm: Path, local: str, tmp_path: Path) -> None:
     """A worker near its limit writes checkpoints and is requeued; the other node is drained."""
     command = start(
         tmp_path, "hydra.launcher.timeout_min=2", "hydra.launcher.signal_delay_s=60",
-        fault="do=slow seconds=0.5",
+        fault="do=slow seconds=0.9",  # all runs take longer than the limit
     )  # fmt: skip
     try:
         wait_for("outputs/runs/*/last.ckpt", tmp_path, 2)
@@ -223,7 +224,7 @@ def test_a_search_on_two_nodes(slurm: Path, tmp_path: Path) -> None:
         "batch_size=8", "threads=1", "trials=10", "workers=2",
     )  # fmt: skip
     command = Command(tmp_path, *search, *SLURM, cold=True)
-    wait_until(lambda: "trial 1 " in command.said()[0], "trial", 120)
+    wait_until(lambda: "trial 1 " in command.said()[0], "trial", 240)
     os.kill(pids_of_workers(tmp_path)[0], signal.SIGKILL)
     out, err = command.communicate(timeout=300)
     assert command.returncode in (0, 1), out + err
