@@ -410,7 +410,7 @@ def test_a_report_calls_the_runs_of_a_killed_sweep_interrupted(cli: Cli, tmp_pat
     done = cli("k", module="gansweep.report")
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "reports" / "k" / "README.md").read_text()
-    assert re.search(r"\.png\) interrupted: run the sweep again \(step \d+\)", text)
+    assert re.search(r"\.png\) interrupted after step \d+: run the sweep again", text)
 
 
 def test_a_report_of_a_running_sweep(cli: Cli, tmp_path: Path) -> None:

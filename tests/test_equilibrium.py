@@ -11,6 +11,7 @@ from gansweep.training.metrics.equilibrium import (
     Equilibrium,
     Evaluation,
     Tracker,
+    evidence,
     flags,
     is_collapsing,
     smoothed,
@@ -175,6 +176,23 @@ STALE = [100.0, 98, 97, 99, 96, 95]
 )
 def test_flags(evaluations: list[Evaluation], score: dict[str, float], expected: list[str]) -> None:
     assert flags(evaluations, 50, SOUND | score) == expected
+
+
+@pytest.mark.parametrize(
+    ("flag", "score", "says"),
+    [
+        ("collapse", {"diversity": 0.2}, "diversity 0.2, under 0.3"),
+        ("collapse", {"variety": 0.5}, "variety 0.5, under 0.6"),
+        ("collapse", {"modes": 8, "distinct": 0.18}, "8 images would cover as much, and nearest"),
+        ("never started", {"coverage": 0.01}, "the images cover 0.01 of the real ones, under 0.05"),
+        ("memorised", {"copied": 0.8}, "80% of the images are copies"),
+        ("collapse", {}, ""),  # an earlier version had another rule
+    ],
+)
+def test_a_flag_has_evidence(flag: str, score: dict[str, float], says: str) -> None:
+    found = evidence(flag, SOUND | score)
+    assert found.startswith(says)
+    assert bool(found) == bool(says)
 
 
 @pytest.mark.parametrize(

@@ -653,7 +653,7 @@ def test_a_live_page_shows_news_without_being_loaded_again(
         page = visit(url=server.url)
         assert "Live: 3 of 4 runs done, 0 running" in page.text_content("#live")
         cell = page.locator(f"#table-view td.picture:has([data-run='{number}'])")
-        assert "interrupted: run the sweep again (step 600)" in cell.inner_text()
+        assert "interrupted after step 600: run the sweep again" in cell.inner_text()
         assert "step 600 of 600" in cell.inner_text()
         assert "so far" in cell.inner_text()
         assert "step_000600.png?v=" in cell.locator("img").get_attribute("src")

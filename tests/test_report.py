@@ -85,7 +85,7 @@ GOLDEN = r"""## A &lt;b&gt;title&lt;/b&gt;
 | learning rate | training time | Number Output |
 | --- | --- | --- |
 | 1e-3 | – | failed: diverged: loss\_d is nan \| at &lt;step&gt; 7 |
-| 0.01 | – | interrupted: run the sweep again (step 40) |
+| 0.01 | – | interrupted after step 40: run the sweep again |
 | 0.1 | – | not trained yet |
 | 1 | – | too few images |
 
@@ -113,7 +113,7 @@ images/row1-number-s2.png
 2,s,1,3,,0.5,0.2,32,0.001,Number Output,cc-s1,1,,,,,,,,,,,,failed,,,\
 failed: diverged: loss_d is nan | at <step> 7,
 3,s,1,3,,0.5,0.2,32,0.01,Number Output,dd-s1,1,,,,,,,,,,,,interrupted,,,\
-interrupted: run the sweep again (step 40),
+interrupted after step 40: run the sweep again,
 4,s,1,3,,0.5,0.2,32,0.1,Number Output,ee-s1,1,,,,,,,,,,,,planned,,,not trained yet,
 5,s,1,3,,0.5,0.2,32,1.0,Number Output,,,,,,,,,,,,,,not trained,,,too few images,
 """
@@ -138,7 +138,7 @@ learning rate & training time & Number Output \\
 \midrule
 \endhead
 1e{-}3 & -- & failed: diverged: loss\_d is nan \textbar{} at \textless{}step\textgreater{} 7 \\
-0.01 & -- & interrupted: run the sweep again (step 40) \\
+0.01 & -- & interrupted after step 40: run the sweep again \\
 0.1 & -- & not trained yet \\
 1 & -- & too few images \\
 \bottomrule

@@ -507,6 +507,7 @@ def test_the_readmes_search(cli: Cli) -> None:
     assert re.search(r"search search-lr-beta1-\w{6}: 20 trials\n", done.stdout)
     assert "lr: 1e-5 to 0.01, logarithmic" in done.stdout
     assert "beta1: 0 to 0.9" in done.stdout
+    assert "estimated time: unknown, no earlier run is similar (" in done.stdout
 
 
 def test_the_name_of_a_listed_search_does_not_depend_on_the_trials(cli: Cli) -> None:
@@ -642,6 +643,8 @@ def test_a_search_judges_finished_runs_of_judge_false(cli: Cli, tmp_path: Path) 
     recorded = read_manifest(tmp_path / "outputs", "q").command
     assert "hydra/sweeper=gansweep_search" in recorded, "as nothing else says that it is a search"
     assert "2 trials complete, 0 pruned, 0 failed" in done.stdout
+    planned = cli("-m", "lr=interval(1e-4,1e-3)", *TINY, "trials=50", "plan=true")
+    assert re.search(r"estimated time: \d+:\d\d in \d+ slots?, less with pruning", planned.stdout)
 
 
 def test_a_search_ends_by_time(cli: Cli, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -51,6 +53,17 @@ def test_the_facts_of_a_run_are_shown(folder: Path) -> None:
         assert words in done
     assert "beta 2" not in done, "defaults are left out"
     assert "beta 2" in run(folder, "show", "000002m", "--all").stdout
+
+
+def test_a_flag_is_shown_with_its_numbers(tmp_path: Path) -> None:
+    write_sweep(tmp_path / "outputs", 3, pictures=1)
+    file = tmp_path / "outputs/runs/000002m-s1/result.json"
+    result = json.loads(file.read_text())
+    result["judge"]["flags"] = ["collapse"]
+    result["judge"]["score"]["variety"] = 0.41
+    file.write_text(json.dumps(result))
+    done = run(tmp_path, "show", "000002m").stdout
+    assert re.search(r"collapsed +variety 0.41, under 0.6\n", done)
 
 
 def test_the_learning_rate_of_each_layer_is_shown(cli: Cli, tmp_path: Path) -> None:

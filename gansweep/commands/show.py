@@ -25,6 +25,7 @@ from gansweep.store.records import LayerRate
 from gansweep.store.run import Run
 from gansweep.terminal.console import console
 from gansweep.terminal.pictures import can_draw, draw
+from gansweep.training.metrics.equilibrium import evidence, flag_of
 
 WIDEST = 112  # greatest width of a picture in characters
 
@@ -130,6 +131,8 @@ def parameters(outcome: Outcome, everything: bool = True) -> dict[str, str]:
 def results(outcome: Outcome) -> dict[str, str]:
     """Return a run's results and scores by heading."""
     found = {"judged": outcome.judged} if outcome.judged else {}
+    why = {flag_of(flag).word: evidence(flag, outcome.score) for flag in outcome.flags}
+    found |= {word: numbers for word, numbers in why.items() if numbers}
     for entry in RESULTS:
         value = entry.build(outcome)
         if value is not None and entry.name != "status":

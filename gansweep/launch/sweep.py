@@ -392,7 +392,7 @@ class LocalSweep:
             self.name,
             done=counts.count("done"),
             failed=counts.count("failed"),
-            waiting=len(self.pool.waiting),
+            waiting=len(self.pool.waiting) + counts.count("stopped"),  # until the sweep is resumed
             running=running,
             in_other_sweeps=len(self.in_other_sweeps),
             seconds_left=total_seconds(left, self.pool.most_jobs(), whole),

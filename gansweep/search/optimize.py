@@ -14,6 +14,7 @@ from gansweep.launch.names import BY_WORKERS, LAUNCHER, WORKER
 from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
+from gansweep.planning.identity import plan_run
 from gansweep.report.stored_study import RUNS, counted, violated
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.budget import UNLIMITED, seconds_of
@@ -33,6 +34,7 @@ from gansweep.search.study import (
 )
 from gansweep.search.warm_start import warm_start
 from gansweep.store.errors import INTERRUPTED, UserError, one_line_errors
+from gansweep.store.estimate import cost_of, total_seconds
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, now
 from gansweep.store.work import withdraw_stop
@@ -74,7 +76,7 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
         for sweep in items(plan.settings.warm_start):
             read_manifest(plan.settings.out, sweep)
         if plan.settings.plan:
-            _preview(plan)
+            _preview(plan, local=chosen == LAUNCHER)
             return
         if chosen != WORKER:
             withdraw_stop(plan.settings.out, plan.name)
@@ -238,8 +240,11 @@ def train(study: optuna.Study, start: Callable[[], LocalSweep]) -> None:
             return
 
 
-def _preview(plan: SearchPlan) -> None:
-    """Print the space (`plan=true`) without training anything."""
+def _preview(plan: SearchPlan, local: bool) -> None:
+    """Print the space (`plan=true`) without training anything, and the expected time.
+
+    local: whether it trains on the slots of this machine, whose earlier runs tell the time.
+    """
     console.print(f"search {plan.name}: {_length(plan.settings)}")
     if plan.settings.constraint:
         console.print(f"  constraint: {plan.settings.constraint}")
@@ -251,6 +256,27 @@ def _preview(plan: SearchPlan) -> None:
             text += f" in steps of {format_value(dimension.step)}" if dimension.step else ""
             text += ", logarithmic" if dimension.log else ""
         console.print(f"  {dimension.name}: {text}")
+    if local and plan.settings.trials != UNLIMITED:
+        console.print(_expected(plan))
+
+
+def _expected(plan: SearchPlan) -> str:
+    """Return the expected time in words, if all trials take as long as the first one."""
+    from gansweep.launch.progress import clock
+    from gansweep.launch.sweep import make_estimates, make_pool
+
+    planner, task = GanPlanner(plan), _task(plan)
+    pool = make_pool(task)
+    estimates = make_estimates(task, pool)
+    first = plan.space.defaults(plan.bases[0]) or planner.design[0]
+    records = [plan_run(config, data)[1] for config, data in planner.configs(first)]
+    seconds = [estimates.seconds(cost_of(r), r["identity"]["steps"]) for r in records]
+    total = total_seconds(seconds * plan.settings.trials, pool.most_jobs())
+    where = format_count(pool.most_jobs(), "slot")
+    if total is None:
+        return f"estimated time: unknown, no earlier run is similar ({where})"
+    shorter = "" if plan.settings.pruner == "none" else ", less with pruning"
+    return f"estimated time: {clock(total)} in {where}{shorter}"
 
 
 def _report(plan: SearchPlan) -> Path | None:

@@ -179,9 +179,11 @@ def _why_not_done(run: Run, status: str, failure: Failure | None) -> str:
         return note
     if status == "planned":
         return "not trained yet"
-    note = "running" if status == "running" else "interrupted: run the sweep again"
-    lines = run.read_metrics(last=1)
-    return note + (f" (step {lines[-1]['step']})" if lines else "")
+    lines = run.read_metrics(last=1)  # the checkpoint may be some steps later
+    if status == "running":
+        return "running" + (f" (step {lines[-1]['step']})" if lines else "")
+    after = f" after step {lines[-1]['step']}" if lines else ""
+    return f"interrupted{after}: run the sweep again"
 
 
 def single(run: Run, outcome: Outcome, name: str) -> Outcome:

@@ -27,10 +27,14 @@ MAX_COPIED = 0.5  # A run is `memorised` if a larger share of its images are cop
 # its images cover less than this share of the real ones.
 UNTRAINED_SHARE = 0.4
 MIN_COVERAGE = 0.05
-# A run is `collapsed` if at most FEW_IMAGES images would cover as many real ones, and if the distance
-# to the nearest other image, divided by the mean distance, is under this share of the real value.
+# A run is `collapsed` if at most FEW_IMAGES images would cover as many real ones, and if the
+# distance to the nearest other image, divided by the mean distance, is under this share of that of
+# real images.
 FEW_IMAGES = 15
 COPIES = 0.35
+# It is collapsed, too, if its diversity or its variety is under these shares of the real value.
+MIN_DIVERSITY = 0.3
+MIN_VARIETY = 0.6
 
 
 @dataclass(frozen=True)
@@ -204,6 +208,18 @@ def flags(
     return [flag for flag in FLAGS if found[flag]]
 
 
+def evidence(flag: str, score: Mapping[str, Any]) -> str:
+    """Return the numbers of a score for which a run has a flag; empty if the score has none."""
+    facts = {name: fact for name, fact in score.items() if is_number(fact)}
+    if flag == "collapse":
+        return _why_collapsed(facts)
+    if flag == "memorised" and facts.get("copied", 0) > MAX_COPIED:
+        return f"{facts['copied']:.0%} of the images are copies"
+    if flag == "never started" and facts.get("coverage", 1) < MIN_COVERAGE:
+        return f"the images cover {facts['coverage']:.2g} of the real ones, under {MIN_COVERAGE}"
+    return ""
+
+
 def is_collapsing(evaluations: Sequence[Evaluation], steps: int) -> bool:
     """Return whether an unfinished run was collapsed at its last two evaluations without recovery.
 
@@ -235,18 +251,30 @@ def _never_started(
 
 
 def _collapsed(facts: Mapping[str, Any]) -> bool:
-    """Return whether a generator draws few different images, each of them many times.
+    """Return whether a generator draws few different images, each of them many times."""
+    return bool(_why_collapsed(facts))
+
+
+def _why_collapsed(facts: Mapping[str, Any]) -> str:
+    """Return by which number the images count as collapsed; empty if they are different enough.
 
     The signs are the spread of the images, or their coverage together with the distances of nearest
     images. A small coverage alone is no collapse, because blurred images at the beginning of the
     training cover no real images either.
     """
-    if facts.get("diversity", 1) < 0.3 or facts.get("variety", 1) < 0.6:
-        return True
+    for name, least in (("diversity", MIN_DIVERSITY), ("variety", MIN_VARIETY)):
+        if (value := facts.get(name, 1)) < least:
+            return f"{name} {value:.2g}, under {least}"
     # A few images would have the same coverage, and the images are nearly copies of each other:
     # the nearest other image is near even if compared with how far apart these images are.
     modes, distinct = facts.get("modes", math.inf), facts.get("distinct", 1)
-    return bool(modes <= FEW_IMAGES and distinct < COPIES * facts.get("diversity", 1))
+    near = distinct / max(facts.get("diversity", 1), 1e-9)
+    if modes <= FEW_IMAGES and near < COPIES:
+        return (
+            f"{max(1, round(modes))} images would cover as much, and nearest images are {near:.2g} "
+            f"times as far apart as real ones, under {COPIES}"
+        )
+    return ""
 
 
 def _recovers(previous: dict[str, Any], last: dict[str, Any]) -> bool:
