@@ -252,9 +252,15 @@ def test_a_worker_frozen_beyond_its_lease_loses_its_run(
     wait_for("last.ckpt", run.folder)
     (held,) = lease.living(run.folder)
     job = int(held.name.split("_")[1])
+    monkeypatch.setenv("GANSWEEP_HOST", "second")
+    assert "no sign of life" not in Command(tmp_path, "status", "w").communicate()[0]
     for pid in (job, first.pid):
         os.kill(pid, signal.SIGSTOP)
-    monkeypatch.setenv("GANSWEEP_HOST", "second")
+    time.sleep(4)
+    assert (
+        "lr=0.0001  no sign of life of its machine for 0:0"
+        in (Command(tmp_path, "status", "w").communicate()[0])
+    )
     second = Command(tmp_path, "work", "w")
     out, err = second.communicate()
     assert second.returncode == 0, out + err

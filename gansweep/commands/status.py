@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import OverflowMethod
@@ -12,8 +13,9 @@ from rich.text import Text
 from gansweep.commands.as_json import add_json, only_json, status_answer
 from gansweep.config import DEFAULTS
 from gansweep.launch.follow import describe, sweep_progress
-from gansweep.launch.progress import SweepProgress, overall, render
+from gansweep.launch.progress import SweepProgress, clock, overall, render
 from gansweep.launch.slurm import ENGINE, states_of
+from gansweep.store import lease
 from gansweep.store.answers import StatusAnswer, StatusRun
 from gansweep.store.errors import one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep, sweeps_by_time
@@ -79,6 +81,7 @@ def main(argv: list[str] | None = None) -> None:
             console.print(render(progress))
         if progress.running or progress.waiting:
             _print_workers(manifest.name, args.out)
+            _print_silent(progress, manifest, args.out)
         _print_failures(manifest, args.out)
         if words := weights_in_words(args.out, all_runs(manifest)):
             console.print(Text(words, style="dim"))
@@ -121,6 +124,20 @@ def _print_workers(name: str, out: str) -> None:
         console.print(describe(shown) or "workers: Slurm does not answer here")
     if stop_asked(out, name):
         console.print(f"stopped by gansweep stop; gansweep resume {name} continues it")
+
+
+def _print_silent(progress: SweepProgress, manifest: Manifest, out: str) -> None:
+    """Print a line for each run whose machine shows no sign of life."""
+    with suppress(OSError):  # the folder may be read-only here
+        now = lease.server_time(manifest_path(out, manifest.name).parent)
+        for line in progress.running:
+            silent = lease.silence(Run(out, line.run_id).folder, now)
+            if silent > lease.seconds():
+                text = (
+                    f"{line.title}  no sign of life of its machine for {clock(silent)}: another "
+                    "worker, or the same command again, takes it over"
+                )
+                console.print(Text(text, style="yellow"))
 
 
 def _settings(command: str) -> str:

@@ -271,6 +271,31 @@ def living(folder: Path) -> list[Path]:
     return alive
 
 
+def server_time(folder: Path) -> float:
+    """Return the time of the file server, which also stamps the beats. Raises OSError.
+
+    The clock of this host may differ.
+    """
+    probe = folder / f".{uuid.uuid4().hex[:12]}.time"
+    probe.write_bytes(b"-")
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()
+
+
+def silence(folder: Path, now: float) -> float:
+    """Return for how many seconds the last living holder of a folder has shown no beat.
+
+    now: see `server_time`. It only tells people what they see: who takes over watches the beats
+    himself. The holders of this host are alive as long as their locks, so the result is 0 for them.
+    """
+    others = [path for path in living(folder) if path.name.partition("_")[0] != host()]
+    with suppress(OSError, ValueError):
+        return max(0.0, now - max((path / "beat").stat().st_mtime for path in others))
+    return 0.0
+
+
 def _lives(path: Path) -> bool:
     try:
         if path.name.partition("_")[0] == host():
