@@ -35,9 +35,9 @@ has, also of trials that still run. The model that the contestant's own criterio
 best is scored by {images:,} images against 500 digits that it did not choose by; LeNet was
 trained on neither.
 
-gansweep: `search=gen_lr,disc_lr,beta1` with all defaults (TPE, ASHA). Its first trial has its default
-rates, which lie well in these ranges; Optuna begins at random. Latents are uniform, those of the
-others are normal. Its criterion is its own best step: a median of three evaluations, of
+gansweep: `search=gen_lr,disc_lr,beta1` with all defaults (TPE, ASHA). Its first trial has its
+default rates, which lie well in these ranges; Optuna begins at random. Latents are uniform, those
+of the others are normal. Its criterion is its own best step: a median of three evaluations, of
 runs without a severe flag.
 
 Optuna and Lightning: TPE with `constant_liar`, the median pruner, two processes on one journal,
