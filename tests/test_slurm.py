@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 from commands import Command
-from conftest import wait_for, wait_until
+from conftest import revive, wait_for, wait_until
 
 from gansweep.store.run import Run
 
@@ -76,9 +76,9 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> str:
     return table(folder)
 
 
-def table(folder: Path) -> str:
+def table(folder: Path, name: str = "s") -> str:
     """Return the report without its command and times."""
-    text = (folder / "reports/s/README.md").read_text()
+    text = (folder / f"reports/{name}/README.md").read_text()
     text = re.sub(r"training took .* per run", "", text)
     return "\n".join(line for line in text.split("\n") if "python -m gansweep" not in line)
 
@@ -87,8 +87,8 @@ def start(folder: Path, *more: str, fault: str = "", workers: int = 2) -> Comman
     return Command(folder, *GRID, *SLURM, f"workers={workers}", *more, fault=fault, cold=True)
 
 
-def runs(folder: Path) -> list[Run]:
-    manifest = json.loads((folder / "outputs/sweeps/s/manifest.json").read_text())
+def runs(folder: Path, name: str = "s") -> list[Run]:
+    manifest = json.loads((folder / f"outputs/sweeps/{name}/manifest.json").read_text())
     return [Run(folder / "outputs", run_id) for run_id in manifest["titles"]]
 
 
@@ -146,6 +146,30 @@ def test_a_grid_on_two_nodes(slurm: Path, local: str, tmp_path: Path) -> None:
     assert all(f"[{number}/4]" in out for number in range(1, 5)), "a line for each run"
     again = start(tmp_path)
     assert "4 done, 0 to train" in again.communicate()[0]
+
+
+def test_a_row_list_and_its_confirmation(slurm: Path, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.yaml"
+    rows.write_text(
+        "title: Three rows\ndata: [digits]\nset: {lr: 1e-3}\n"
+        "tables: [{columns: [lr, beta1], rows: [[1e-3, 0.5], [5e-4, 0.5], [2e-4, 0.5]]}]\n"
+    )
+    words = ("-m", f"sweep={rows}", "data=mnist5k", "steps=20", "width=0.0625", "batch_size=8",
+             "threads=1", "name=s")  # fmt: skip
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, more in ((here, ()), (there, (*SLURM, "workers=2"))):
+        folder.mkdir()
+        command = Command(folder, *words, *more, cold=True)
+        out, err = command.communicate(timeout=240)
+        assert command.returncode == 0, out + err
+        revive(folder)
+        command = Command(folder, "confirm", "s", "--top", "2", "--seeds", "2", *more, cold=True)
+        out, err = command.communicate(timeout=240)
+        assert command.returncode == 0, out + err
+    assert "2 Slurm jobs submitted" in out
+    assert table(there) == table(here)
+    assert table(there, "s-confirm") == table(here, "s-confirm")
+    assert all(ends(run) == ["done"] for run in runs(there, "s-confirm"))
 
 
 def test_a_killed_worker_a_killed_command_and_a_restarted_controller(
