@@ -15,9 +15,9 @@ from gansweep.launch.on_done import run_on_done
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
 from gansweep.planning.identity import plan_run
-from gansweep.report.stored_study import RUNS, counted, violated
+from gansweep.report.stored_study import RUNS, counted, feasible, violated
 from gansweep.report.table.text import format_count, format_value
-from gansweep.search.budget import UNLIMITED, seconds_of
+from gansweep.search.budget import UNLIMITED, further_gain, seconds_of
 from gansweep.search.by_eye import Eye, EyePlanner
 from gansweep.search.by_workers import follow_search, join
 from gansweep.search.gan_planner import GanPlanner
@@ -318,6 +318,11 @@ def _report(plan: SearchPlan) -> Path | None:
         f"{states.count('PRUNED')} pruned, "
         f"{states.count('FAIL')} failed{outside}"
     )
+    complete = [t for t in trials if t.state.name == "COMPLETE" and counted(t) and feasible(t)]
+    if plan.settings.budget and len(plan.study.directions) == 1:
+        minimize = plan.study.direction.name == "MINIMIZE"
+        if gain := further_gain(complete, minimize, quality(plan.bases)[0]):
+            console.print(gain)
     for line in report.best:
         console.print(line)
     if len(report.best) == 2:  # the sentence on the best setting, and its command
