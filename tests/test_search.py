@@ -37,7 +37,8 @@ from gansweep.report.stored_study import (
     read_study,
 )
 from gansweep.search.budget import further_gain
-from gansweep.search.search import Search, mean_distance
+from gansweep.search.gan_planner import mean_distance
+from gansweep.search.search import Search
 from gansweep.search.space import Space, read_space, with_sweeper
 from gansweep.search.study import RELEASED, SearchProcess, fail_abandoned_trials, open_study
 from gansweep.store.errors import UserError

@@ -63,7 +63,7 @@ def test_a_flag_is_shown_with_its_numbers(tmp_path: Path) -> None:
     result["judge"]["score"]["variety"] = 0.41
     file.write_text(json.dumps(result))
     done = run(tmp_path, "show", "000002m").stdout
-    assert re.search(r"collapsed +variety 0.41, under 0.6\n", done)
+    assert re.search(r"collapsed +variety 0\.41, under 0\.6 *\n", done)
 
 
 def test_the_learning_rate_of_each_layer_is_shown(cli: Cli, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from functools import cached_property
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from gansweep.config import Config, with_values
@@ -17,7 +18,6 @@ from gansweep.report.stored_study import ERROR
 from gansweep.search.constraint import violations_of
 from gansweep.search.objectives import second_objective
 from gansweep.search.plan import SearchPlan
-from gansweep.search.search import mean_distance
 from gansweep.search.standings import table_params
 from gansweep.store.check import number
 from gansweep.store.records import EvaluationLine, Result
@@ -178,3 +178,16 @@ def _distances(results: list[Result]) -> list[tuple[float, float | None]]:
 def _command(run: Run) -> str:
     record = run.read_config()
     return record.get("command", "") if record else ""
+
+
+def mean_distance(values: list[list[float]]) -> float:
+    """Return the geometric mean over data sets of the arithmetic mean over seeds.
+
+    values: for each data set the distances of its seeds. The geometric mean weighs data sets alike,
+    whatever the scale of their distances. Ranks among the trials would be fairer, but each new
+    trial would change the ranks of earlier trials, and a study cannot change finished values.
+    """
+    means = [fmean(distances) for distances in values]
+    if len(means) == 1:
+        return means[0]
+    return math.exp(fmean(math.log(max(mean, 1e-9)) for mean in means))

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from gansweep.launch.task import PlannedRun
@@ -389,16 +388,3 @@ def outcome_text(study: optuna.Study, trial: FrozenTrial, label: str, second: st
 def _suffix(title: str) -> str:
     """Return the text that distinguishes the runs of one trial, if there are several."""
     return f" {title}" if title else ""
-
-
-def mean_distance(values: list[list[float]]) -> float:
-    """Return the geometric mean over data sets of the arithmetic mean over seeds.
-
-    values: for each data set the distances of its seeds. The geometric mean weighs data sets alike,
-    whatever the scale of their distances. Ranks among the trials would be fairer, but each new
-    trial would change the ranks of earlier trials, and a study cannot change finished values.
-    """
-    means = [fmean(distances) for distances in values]
-    if len(means) == 1:
-        return means[0]
-    return math.exp(fmean(math.log(max(mean, 1e-9)) for mean in means))
