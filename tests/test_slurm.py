@@ -60,12 +60,16 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use a short lease, and the code of this checkout in all jobs."""
+def quick(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Use a short lease, and the code of this checkout in all jobs. No job is left to the next."""
     monkeypatch.setenv("GANSWEEP_LEASE", "6")
     root = str(Path(__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    yield
+    subprocess.run(["scancel", "--user", "root"], capture_output=True)
+    asked = ["squeue", "--noheader", "--array"]
+    wait_until(lambda: not subprocess.run(asked, capture_output=True).stdout, "end of jobs", 90)
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,9 @@ def _requeue(in_time: bool) -> None:
     """
     if not (job := os.environ.get("SLURM_JOB_ID")):
         return
+    # The last task of an array has the id of the whole array, which would be requeued with it.
+    if "SLURM_ARRAY_TASK_ID" in os.environ:
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
     with suppress(OSError, subprocess.SubprocessError):
         shown = subprocess.run(
             ["scontrol", "show", "job", job], timeout=60, check=True, capture_output=True, text=True
