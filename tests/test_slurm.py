@@ -259,5 +259,8 @@ def test_a_search_on_two_nodes(slurm: Path, tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "outputs/sweeps/s/manifest.json").read_text())
     assert len(manifest["rows"]) == 10
     assert manifest["search"]["failed"] == {}
+    shown = re.findall(r"^trial \d+  lr=(\S+)", out, re.MULTILINE)
+    assert len(shown) >= 5
+    assert max(map(len, shown)) < 10, "values are rounded"
     assert "Traceback" not in out + err
     assert all(ends(run).count("done") <= 1 for run in runs(tmp_path))

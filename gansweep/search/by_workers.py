@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gansweep.launch.follow import Crew, Workers, goes_on, live
 from gansweep.launch.progress import SweepProgress, render, run_progress
@@ -64,7 +64,7 @@ def follow_search(
                     known.add(trial.number)
                     if counted(trial):
                         outcome = outcome_text(study, trial, label, second)
-                        console.print(f"{_title(trial)}  {outcome}")
+                        console.print(f"{_title(plan, trial)}  {outcome}")
             running = [t for t in trials if t.state.name == "RUNNING"]
             done = sum(counted(t) for t in trials) - len(running)
             open_trials = settings.trials - done
@@ -89,8 +89,13 @@ def follow_search(
     return True
 
 
-def _title(trial: FrozenTrial) -> str:
-    shown = " ".join(f"{name}={format_value(value)}" for name, value in trial.params.items())
+def _title(plan: SearchPlan, trial: FrozenTrial) -> str:
+    """Return the number and the values of a trial, as its runs have them: rounded."""
+    values: dict[str, Any] = {}
+    for dimension in plan.space.dimensions:
+        if dimension.name in trial.params:
+            values |= dimension.values(trial.params[dimension.name])
+    shown = " ".join(f"{name}={format_value(value)}" for name, value in values.items())
     return f"trial {trial.number}  {shown}"
 
 
@@ -104,7 +109,7 @@ def _progress(
         for run_id in trial.user_attrs.get(RUNS, []):
             run = Run(plan.settings.out, run_id)
             if run.status() == "running":
-                lines.append(run_progress(run, _title(trial)))
+                lines.append(run_progress(run, _title(plan, trial)))
     return SweepProgress(
         plan.name,
         done=states.count("COMPLETE"),
