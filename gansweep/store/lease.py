@@ -287,8 +287,8 @@ def server_time(folder: Path) -> float:
 def silence(folder: Path, now: float) -> float:
     """Return for how many seconds the last living holder of a folder has shown no beat.
 
-    now: see `server_time`. It only tells people what they see: who takes over watches the beats
-    himself. The holders of this host are alive as long as their locks, so the result is 0 for them.
+    now: see `server_time`. It is for people only: a process that takes over watches the beats. The
+    holders of this host are alive as long as their locks, so the result is 0 for them.
     """
     others = [path for path in living(folder) if path.name.partition("_")[0] != host()]
     with suppress(OSError, ValueError):
