@@ -177,6 +177,14 @@ def test_the_loss_of_a_ray_node_costs_only_its_runs(
         assert causes.count("done") == 3, causes
         again = Command(tmp_path, *GRID, *slots, cold=True)
         assert "3 done, 0 to train" in again.communicate()[0]
+        search = Command(
+            tmp_path, "-m", "lr=interval(1e-4,1e-3)", "name=q", "data=mnist5k", "steps=20",
+            "width=0.0625", "batch_size=8", "threads=1", "trials=4", *slots, cold=True,
+        )  # fmt: skip
+        out, err = search.communicate(timeout=240)
+        assert search.returncode == 0, out + err
+        manifest = json.loads((tmp_path / "outputs/sweeps/q/manifest.json").read_text())
+        assert (len(manifest["rows"]), manifest["search"]["failed"]) == (4, {})
     finally:
         subprocess.run([ray, "stop", "--force"], capture_output=True)
 
