@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.duel.curves import at, final, hindsight, middle_reached, reached
+from benchmarks.duel.report import write_report
+from benchmarks.duel.terms import Terms
 
 ROOT = Path(__file__).parents[1]
 
 
 def record(*pairs: tuple[float, float]) -> dict:
-    return {"choices": [{"seconds": s, "value": 0.0, "distance": d} for s, d in pairs]}
+    return {
+        "began": None,
+        "choices": [{"seconds": s, "value": 0.0, "distance": d} for s, d in pairs],
+    }
 
 
 def test_the_curves_of_a_contest_are_those_of_its_choices() -> None:
@@ -31,9 +36,8 @@ def test_the_curves_of_a_contest_are_those_of_its_choices() -> None:
 
 
 @pytest.mark.slow  # Each of four contests takes as long as the others need to start.
-def test_every_contestant_has_a_model_that_is_scored(tmp_path: Path) -> None:
-    """All four train for seconds; a repeated command holds no contest again."""
-    pytest.importorskip("ray.tune", reason="make bench installs it")
+def test_every_contest_is_held_once_and_its_models_are_scored(tmp_path: Path) -> None:
+    """All four train for a minute, in which one on a busy machine may not come to its first model."""
     sizes = {"DUEL_SECONDS": "60", "DUEL_SEEDS": "1", "DUEL_STEPS": "50", "DUEL_MEMBERS": "2",
              "DUEL_EVERY": "2", "DUEL_OUT": str(tmp_path / "contests")}  # fmt: skip
     environment = {**os.environ, **sizes, "PYTHONPATH": str(ROOT)}
@@ -48,9 +52,20 @@ def test_every_contestant_has_a_model_that_is_scored(tmp_path: Path) -> None:
     assert (reports / "duel.png").is_file()
     with (reports / "duel_curves.csv").open() as file:
         lines = list(csv.DictReader(file))
-    assert {line["contestant"] for line in lines} == {
-        "gansweep", "Optuna and Lightning", "Ray's example", "Ray's example with the distance",
-    }  # fmt: skip
+    names = {"gansweep", "Optuna and Lightning", "Ray's example", "Ray's example with the distance"}
+    assert lines
+    assert {line["contestant"] for line in lines} <= names
     assert all(0 < float(line["distance"]) < math.inf for line in lines)
     table = (reports / "duel.md").read_text()
-    assert "| gansweep |" in table and "![the same, drawn](duel.png)" in table
+    assert all(f"\n| {name} |" in table for name in names)
+    assert "![the same, drawn](duel.png)" in table
+
+
+def test_a_contestant_without_a_model_has_a_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    terms = Terms(seconds=60, seeds=1, steps=50, members=2, every=2)
+    write_report({"gansweep": [record((5, 300.0), (9, 100.0))], "Ray's example": [record()]}, terms)
+    table = Path("reports/benchmarks/duel.md").read_text()
+    assert "| Ray's example | no model for 1 of 1 seeds |" in table

@@ -60,16 +60,31 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def quick(slurm: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Use a short lease, and the code of this checkout in all jobs. No job is left to the next."""
     monkeypatch.setenv("GANSWEEP_LEASE", "6")
     root = str(Path(__file__).parents[1])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     yield
+    explain(slurm, tmp_path)
     subprocess.run(["scancel", "--user", "root"], capture_output=True)
     asked = ["squeue", "--noheader", "--array"]
     wait_until(lambda: not subprocess.run(asked, capture_output=True).stdout, "end of jobs", 90)
+
+
+def explain(slurm: Path, folder: Path) -> None:
+    """Print what explains a failure, which pytest shows then: workers, histories, and Slurm."""
+    for path in sorted(folder.rglob("history.jsonl")):
+        events = [json.loads(line) for line in path.read_text().splitlines()]
+        print(
+            path.parent.name,
+            [(e["event"], e.get("cause"), e.get("why"), e["time"]) for e in events],
+        )
+    for path in sorted(folder.rglob("*_log.*")):
+        print(f"--- {path.name}\n{path.read_text(errors='replace')[-600:]}")
+    lines = (slurm / "slurmctld.log").read_text(errors="replace").splitlines()
+    print(*[line for line in lines if "JobId=" in line][-30:], sep="\n")
 
 
 @pytest.fixture(scope="module")

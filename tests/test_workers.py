@@ -12,11 +12,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from commands import Command
+from commands import Command, with_fault
 from conftest import Cli, one_line_error, plan_small, revive, wait_for, wait_until
 
 from gansweep.launch.follow import Crew
@@ -277,6 +278,63 @@ def test_a_worker_frozen_beyond_its_lease_loses_its_run(
     assert set(files) | {run.log} == {path for path in run.folder.rglob("*") if path.is_file()}
 
 
+# Its own network without any interface, its own process numbers, and the shared folder elsewhere.
+NAMESPACES = ("unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child")
+MACHINE = 'hostname "$1"; mount --bind . "$2" && cd "$2" && exec "$3" -m gansweep work w'
+
+
+def machine(folder: Path, name: str, place: str, fault: str = "") -> subprocess.Popen[str]:
+    """Start a worker on a machine of its own, which has only the folder in common with others."""
+    environment = {**with_fault(fault), "GANSWEEP_HOST": name}  # the kernels of machines differ
+    return subprocess.Popen(
+        [*NAMESPACES, "sh", "-c", MACHINE, "sh", name, place, sys.executable],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def processes_of(machine: subprocess.Popen[str]) -> list[int]:
+    """Return the ids that the processes of a machine have outside of it."""
+    (first,) = Path(f"/proc/{machine.pid}/task/{machine.pid}/children").read_text().split()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (entry / "ns/pid").readlink() == Path(f"/proc/{first}/ns/pid").readlink():
+                found.append(int(entry.name))
+    return found
+
+
+def test_machines_share_only_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of two machines is frozen beyond its lease, and goes on when the other one is done."""
+    try:
+        subprocess.run([*NAMESPACES, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("needs the right to create namespaces of Linux")
+    runs = plan_sweep(tmp_path, 3)
+    Work(jobs_per_device=1, threads=1).write(tmp_path / "outputs", "w")
+    monkeypatch.setenv("GANSWEEP_LEASE", "3")
+    first = machine(tmp_path, "first", "/mnt", fault="do=slow seconds=0.6")
+    wait_for("runs/*/metrics.jsonl", tmp_path / "outputs")
+    (slow,) = (run for run in runs if run.metrics.exists())
+    second = machine(tmp_path, "second", "/media")
+    wait_for("last.ckpt", slow.folder)
+    frozen = processes_of(first)
+    for pid in frozen:
+        os.kill(pid, signal.SIGSTOP)
+    out = second.communicate()[0]
+    assert second.returncode == 0, out
+    assert "this worker has trained 3" in out
+    for pid in frozen:
+        os.kill(pid, signal.SIGCONT)
+    out = first.communicate()[0]
+    assert first.returncode == 0, out
+    assert "this worker has trained 0" in out
+    assert sorted(map(ends, runs), key=len) == [[0, "done"], [0, "done"], [0, 10, "done"]]
+    for run in runs:
+        assert [line["step"] for line in run.read_metrics()] == [5, 10, 15, 20]
+    slots = {e["slot"].split("/")[0] for run in runs for e in run.read_history() if "slot" in e}
+    assert slots == {"first", "second"}
+
+
 def test_a_worker_that_is_ended_early_leaves_a_checkpoint_and_an_exit_code(tmp_path: Path) -> None:
     (run,) = plan_sweep(tmp_path, 1)
     slow = "do=slow seconds=0.3"
@@ -293,6 +351,19 @@ def test_a_worker_that_is_ended_early_leaves_a_checkpoint_and_an_exit_code(tmp_p
     first, stopped, later, again, last, done = ends(run)
     assert (first, stopped, again, done) == (0, "stopped", "stopped", "done")
     assert 5 <= later < last < 20
+
+
+def test_a_warning_of_the_time_limit_before_the_first_run(tmp_path: Path) -> None:
+    """Slurm may send it while a worker starts, which then has to leave as if it had trained."""
+    plan_sweep(tmp_path, 1)
+    warned = {signal.SIGUSR2}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "gansweep", "work", "w"], cwd=tmp_path, stdout=subprocess.PIPE,
+        text=True, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, warned),
+    )  # fmt: skip
+    worker.send_signal(signal.SIGUSR2)
+    assert "this worker leaves" in worker.communicate()[0]
+    assert worker.returncode == 75
 
 
 def test_stop_ends_a_sweep_with_checkpoints(cli: Cli, tmp_path: Path) -> None:

@@ -92,6 +92,7 @@ def write_report(records: Mapping[str, Sequence[Record]], terms: Terms) -> None:
 def line(name: str, found: Sequence[Record], ours: Sequence[Record]) -> list[str]:
     target = middle_final(found)
     finals = measure.Series(name, [final(record) for record in found])
+    missing = sum(map(math.isinf, finals.values))
     own = middle_reached(found, target)
     if name == OURS or not ours or not math.isfinite(target):
         times = [seconds(own), "–", "–"]
@@ -100,7 +101,7 @@ def line(name: str, found: Sequence[Record], ours: Sequence[Record]) -> list[str
         times = [seconds(own), seconds(mine), f"{own / mine:.1f}×" if math.isfinite(mine) else "no"]
     return [
         name,
-        finals.spread(),
+        finals.spread() if not missing else f"no model for {missing} of {len(found)} seeds",
         f"{median(map(hindsight, found)):.1f}",
         seconds(median(r["began"] if r["began"] is not None else math.inf for r in found)),
         seconds(median(r["choices"][0]["seconds"] if r["choices"] else math.inf for r in found)),
@@ -143,4 +144,4 @@ def write_curves(records: Mapping[str, Sequence[Record]]) -> None:
     with (measure.REPORTS / f"{NAME}_curves.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["contestant", "seed", "seconds", "value", "distance"], *rows])
     for name, found in records.items():
-        print(name, [round(reached(record, final(record))) for record in found], flush=True)
+        print(name, [seconds(reached(record, final(record))) for record in found], flush=True)

@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import subprocess
-from contextlib import suppress
+import time
 
 from gansweep.commands import train
 from gansweep.config import DEFAULTS
@@ -17,6 +17,8 @@ from gansweep.store.errors import INTERRUPTED, one_line_errors
 from gansweep.store.find_run import SWEEP, find_sweep
 from gansweep.store.work import read_work, stop_asked
 from gansweep.terminal.console import console
+
+PAUSES = (1.0, 3.0, 9.0, 0.0)  # seconds until Slurm is asked again, whose controller may be away
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,7 +44,13 @@ def main(argv: list[str] | None = None) -> None:
         name = find_sweep(args.sweep, args.out)
         arguments = read_work(args.out, name).arguments
         check_not_stopped(args.out, name)
-        early = _search(arguments, args.out) if arguments else work_on(args.out, name)
+        try:
+            leaving.hear()
+            early = _search(arguments, args.out) if arguments else work_on(args.out, name)
+        except KeyboardInterrupt:
+            if not leaving.in_time:
+                raise
+            early = True
         if not early or stop_asked(args.out, name):
             return
         console.print("this worker leaves; its runs have written checkpoints")
@@ -74,9 +82,19 @@ def _requeue(in_time: bool) -> None:
     # The last task of an array has the id of the whole array, which would be requeued with it.
     if "SLURM_ARRAY_TASK_ID" in os.environ:
         job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
-    with suppress(OSError, subprocess.SubprocessError):
-        shown = subprocess.run(
-            ["scontrol", "show", "job", job], timeout=60, check=True, capture_output=True, text=True
-        ).stdout
-        if in_time or re.search(r"\bPreemptTime=\d", shown):
-            subprocess.run(["scontrol", "requeue", job], timeout=60, check=True)
+    for pause in PAUSES:
+        try:
+            if in_time or re.search(r"\bPreemptTime=\d", _scontrol("show", "job", job)):
+                _scontrol("requeue", job)
+            return
+        except (OSError, subprocess.SubprocessError) as error:
+            said = getattr(error, "stderr", None) or str(error)
+            console.print(f"Slurm does not requeue job {job}: {' '.join(said.split())}")
+        time.sleep(pause)
+
+
+def _scontrol(*words: str) -> str:
+    """Return what scontrol prints. Raises OSError or SubprocessError."""
+    return subprocess.run(
+        ["scontrol", *words], timeout=60, check=True, capture_output=True, text=True
+    ).stdout

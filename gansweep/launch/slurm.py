@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -35,6 +36,7 @@ class WorkerJob:
     """The function of a job: it becomes the worker's process, whose exit code is that of the job.
 
     A process of its own has its own signal handlers, which write checkpoints, and not submitit's.
+    The warning of the time limit waits until these exist.
     """
 
     sweep: str
@@ -42,6 +44,7 @@ class WorkerJob:
 
     def __call__(self) -> None:
         words = [sys.executable, "-u", "-m", "gansweep", "work", self.sweep, "--out", self.out]
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
         os.execv(sys.executable, words)
 
 

@@ -7,6 +7,7 @@ join and leave at any time.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 import os
@@ -33,6 +34,7 @@ from gansweep.store.work import Work, read_work, stop_asked
 from gansweep.terminal.console import console
 from gansweep.training.job import finished, record_failure
 
+WARNING = signal.SIGUSR2  # the signal that Slurm sends before a job's time is over
 UNFINISHED = 75  # exit code of a worker that left early: EX_TEMPFAIL, try again later
 MARGIN = 120.0  # seconds before the end of --hours at which the runs write their checkpoints
 PATIENCE = 1.5  # leases for which a worker without a run waits for runs of dead workers
@@ -191,20 +193,28 @@ class Leaving:
         self.in_time = False
 
     def leave(self, *_: int | FrameType | None) -> None:
-        """Stop this process as SIGTERM does, as its time is nearly over."""
-        self.in_time = True
-        os.kill(os.getpid(), signal.SIGTERM)
+        """Handle WARNING: stop as SIGTERM does, or by KeyboardInterrupt if nothing is trained."""
+        again, self.in_time = self.in_time, True
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif not again:
+            raise KeyboardInterrupt
+
+    def hear(self) -> None:
+        """Receive WARNING from now on, with which a job of Slurm starts blocked (slurm.py)."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WARNING})
 
 
 @contextmanager
 def limited(hours: float | None) -> Iterator[Leaving]:
-    """Stop this process shortly before `hours` are over, or at Slurm's warning, SIGUSR2."""
+    """Stop this process shortly before `hours` are over, or at Slurm's warning."""
     leaving = Leaving()
-    before = signal.signal(signal.SIGUSR2, leaving.leave)
+    before = signal.signal(WARNING, leaving.leave)
     timer = None
     if hours is not None:
         seconds = hours * 3600
-        timer = threading.Timer(max(seconds - MARGIN, seconds / 2), leaving.leave)
+        warn = functools.partial(os.kill, os.getpid(), WARNING)
+        timer = threading.Timer(max(seconds - MARGIN, seconds / 2), warn)
         timer.daemon = True
         timer.start()
     try:
@@ -212,7 +222,7 @@ def limited(hours: float | None) -> Iterator[Leaving]:
     finally:
         if timer is not None:
             timer.cancel()
-        signal.signal(signal.SIGUSR2, before)
+        signal.signal(WARNING, before)
 
 
 def check_not_stopped(out: str | Path, name: str) -> None:
