@@ -37,7 +37,7 @@ def test_the_curves_of_a_contest_are_those_of_its_choices() -> None:
 
 @pytest.mark.slow  # Each of four contests takes as long as the others need to start.
 def test_every_contest_is_held_once_and_its_models_are_scored(tmp_path: Path) -> None:
-    """All four train for a minute, in which one on a busy machine may not come to its first model."""
+    """All four train for a minute, too short for a first model on a busy machine."""
     sizes = {"DUEL_SECONDS": "60", "DUEL_SEEDS": "1", "DUEL_STEPS": "50", "DUEL_MEMBERS": "2",
              "DUEL_EVERY": "2", "DUEL_OUT": str(tmp_path / "contests")}  # fmt: skip
     environment = {**os.environ, **sizes, "PYTHONPATH": str(ROOT)}
