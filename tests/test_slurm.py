@@ -261,10 +261,10 @@ def test_stop_ends_workers_and_cancels_waiting_ones(
 
 
 def test_a_search_on_two_nodes(slurm: Path, tmp_path: Path) -> None:
-    """A search of ten trials loses none, although a worker is killed."""
+    """A search of ten trials prunes bad ones and loses none, although a worker is killed."""
     search = (
-        "-m", "lr=interval(1e-4,1e-3)", "name=s", "data=mnist5k", "steps=20", "width=0.0625",
-        "batch_size=8", "threads=1", "trials=10", "workers=2",
+        "-m", "lr=interval(1e-6,1e-2)", "name=s", "data=mnist5k", "steps=150", "width=0.0625",
+        "batch_size=64", "threads=1", "trials=10", "sampler=random", "workers=2",
     )  # fmt: skip
     command = Command(tmp_path, *search, *SLURM, cold=True)
     wait_until(lambda: "trial 1 " in command.said()[0], "trial", 240)
@@ -276,6 +276,7 @@ def test_a_search_on_two_nodes(slurm: Path, tmp_path: Path) -> None:
     assert manifest["search"]["failed"] == {}
     shown = re.findall(r"^trial \d+  lr=(\S+)", out, re.MULTILINE)
     assert len(shown) >= 5
+    assert "pruned at step" in out
     assert max(map(len, shown)) < 10, "values are rounded"
     assert "Traceback" not in out + err
     assert all(ends(run).count("done") <= 1 for run in runs(tmp_path))
