@@ -13,7 +13,7 @@ slot        a share of a device in which one run trains at a time
 evaluation  the judge's measurement of a run at one step during training
 score       the judge's final measurement of a run's best weights, on other real images
 best step   the step of a run's best evaluation; document 000 calls it the equilibrium
-flag        a warning that the judge attaches to a run: collapsed, never started, diverged
+flag        a warning that the judge attaches to a run: collapsed, never learned, diverged
 trial       one setting that a search tries, with one or several runs
 report      the table of one or several sweeps with its pictures: reports/NAME
 component   a network, loss, optimizer or data set of the user, by name or import path

@@ -143,7 +143,7 @@ def test_a_column_without_alive_runs_has_a_remark_and_no_best(tmp_path: Path) ->
     change_judges(tmp_path / "out", lead(highest=True))
     text = caption_of(tmp_path)
     assert (
-        "Number Output: no run is alive after 600 steps (3 never started); try more steps" in text
+        "Number Output: no run is alive after 600 steps (3 never learned); try more steps" in text
     )
     assert "or a higher learning rate." in text
     assert "**FD" not in text, "noise is never the best"

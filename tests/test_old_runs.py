@@ -90,7 +90,7 @@ def test_a_report_of_old_runs(outputs: Path, cli: Cli, tmp_path: Path) -> None:
 def test_commands_that_read_old_runs(outputs: Path, cli: Cli) -> None:
     shown = cli("show", "old/1")
     assert shown.returncode == 0, shown.stderr
-    assert "fld 1,535.9 at epoch 2.16, still improving, never started" in shown.stdout
+    assert "fld 1,535.9 at epoch 2.16, still improving, never learned" in shown.stdout
     differing = cli("diff", BEST, OTHER)
     assert differing.returncode == 1, differing.stderr
     assert "learning rate" in differing.stdout

@@ -161,13 +161,13 @@ def test_a_column_without_alive_runs_has_a_remark_and_no_best(
     text = made.path.read_text()
     count = len(sweep.rows)
     assert (
-        f"* Drawn Face Output: no run is alive after 600 steps ({count} never started); "
+        f"* Drawn Face Output: no run is alive after 600 steps ({count} never learned); "
         "try more steps" in text
     )
     assert "Number Output: no run is alive" not in text
     assert text.count("**FD (LeNet)") == 1
     assert "**FD (random)" not in text
-    assert "never started" in next(line for line in text.splitlines() if "FD (random)" in line)
+    assert "never learned" in next(line for line in text.splitlines() if "FD (random)" in line)
 
 
 def test_columns_are_shown_in_the_order_asked_for(tmp_path: Path, sweep: Manifest) -> None:

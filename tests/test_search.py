@@ -441,7 +441,7 @@ def test_an_infeasible_trial_is_never_the_best(cli: Cli, tmp_path: Path) -> None
     assert "(no trial is alive yet)" in done.stdout
     text = (tmp_path / "reports/s/README.md").read_text()
     assert "is the best of" not in text
-    assert "no run is alive after 6 steps (2 never started" in text
+    assert "no run is alive after 6 steps (2 never learned" in text
     study = read_study(None, "s", tmp_path / "outputs/sweeps/s/manifest.json")
     # The sampler gets the violation of each infeasible trial.
     assert [t.user_attrs["dead"] for t in study.trials] == [t.value for t in study.trials]

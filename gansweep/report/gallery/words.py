@@ -76,7 +76,7 @@ def legend(cells: Sequence[Cell], rated: bool = False) -> list[list[str]]:
         explained = f"{metric.help.rstrip('.')}; {METRICS.better(name)}"
         entries.append([short(metric.label), f"{metric.label}: {explained}"])
     if len({id(cell) for cell in cells if cell.values}) > 1:
-        meaning = "the rank in the column; a row that failed, collapsed or never started has none"
+        meaning = "the rank in the column; a row that failed, collapsed or never learned has none"
         entries.append(["1.", meaning])
     if rated:
         entries.append(["by eye", "the rank by the votes of python -m gansweep rate"])

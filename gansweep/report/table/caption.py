@@ -131,7 +131,7 @@ def _counted(word: str, count: int) -> str:
 
 
 def _more_steps(results: Results, judged: list[Outcome]) -> str:
-    """Return the remedy for runs that never started, with the command that trains them longer.
+    """Return the remedy for runs that never learned, with the command that trains them longer.
 
     A higher learning rate is named too, unless a lower one has the better value.
     """

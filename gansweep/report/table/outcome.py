@@ -91,7 +91,7 @@ class Outcome:
     def alive(self) -> bool:
         """Whether the run can be the best: it has no severe flag, and violates no constraint.
 
-        Severe are: never started, collapsed, diverged, memorised, and unknown flags.
+        Severe are: never learned, collapsed, diverged, memorised, and unknown flags.
         """
         return alive(self.flags) and not self.outside
 

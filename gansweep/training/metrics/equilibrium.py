@@ -152,7 +152,7 @@ class Flag:
 FLAGS = {
     "diverged": Flag("diverged", "the run was far worse at its end than at its best"),
     "never started": Flag(
-        "never started", "the best images of the run are far from all real images"
+        "never learned", "the best images of the run are far from all real images"
     ),
     "collapse": Flag("collapsed", "the generator draws few different images"),
     "memorised": Flag("memorised", "the generated images are copies of training images"),
