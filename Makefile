@@ -19,7 +19,7 @@ test: .venv/ready-dev ## run the tests on all cores
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-slow: .venv/ready-dev ## run the tests that take minutes: clusters, kills at random moments, databases
-	$(BIN)/python -m pytest -n auto --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 lint: .venv/ready-dev ## check the formatting, and run ruff and mypy
 	$(BIN)/ruff format --check .

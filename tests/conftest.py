@@ -17,6 +17,7 @@ import commands
 import numpy as np
 import pytest
 from commands import run
+from filelock import FileLock
 from PIL import Image
 
 from gansweep.config import Config
@@ -117,6 +118,14 @@ def plan_small(out: Path, **params: Any) -> Run:
 def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 300) -> None:
     """Wait until the folder has `count` files that match `what`."""
     wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
+
+
+def machine_lock(factory: pytest.TempPathFactory, name: str) -> FileLock:
+    """Return a lock for what only one process of pytest-xdist at a time may use."""
+    base = factory.getbasetemp()
+    return FileLock(
+        (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / f"{name}.lock"
+    )
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = 300) -> None:

@@ -20,8 +20,7 @@ from typing import Any
 
 import pytest
 from commands import Command, run, with_fault
-from conftest import Cli, one_line_error, wait_for
-from filelock import FileLock
+from conftest import Cli, machine_lock, one_line_error, wait_for
 
 from gansweep.store.run import Run
 
@@ -95,8 +94,7 @@ def test_joblib(cli: Cli, faulty_cli: Any, tmp_path: Path) -> None:
 def only_ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Lock Ray for one test at a time, because `ray stop` ends every Ray on the machine."""
     pytest.importorskip("ray", reason="needs the extra gansweep[ray]")
-    base = tmp_path_factory.getbasetemp()
-    with FileLock((base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "ray.lock"):
+    with machine_lock(tmp_path_factory, "ray"):
         yield
 
 

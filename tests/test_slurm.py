@@ -20,12 +20,11 @@ from typing import Any
 
 import pytest
 from commands import Command
-from conftest import revive, wait_for, wait_until
+from conftest import machine_lock, revive, wait_for, wait_until
 
 from gansweep.store.run import Run
 
-# One process runs them all: a machine has room for one cluster.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slow
 
 CLUSTER = Path(__file__).parent / "slurm" / "cluster"
 # A node of this cluster has one core, no GPU, and a third of the memory of the machine.
@@ -46,8 +45,11 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pytest.importorskip("submitit", reason="needs the extra gansweep[slurm]")
     if os.geteuid() != 0 or not (shutil.which("slurmctld") or shutil.which("apt-get")):
         pytest.skip("a Slurm for tests needs root, and Debian's packages")
-    # Sockets have short paths.
-    folder = Path("/tmp") / f"slurm-{os.getpid()}"
+    with machine_lock(tmp_path_factory, "slurm"):  # a machine has room for one cluster
+        yield from cluster(Path("/tmp") / f"slurm-{os.getpid()}")  # sockets have short paths
+
+
+def cluster(folder: Path) -> Iterator[Path]:
     try:
         subprocess.run([CLUSTER, folder], check=True, timeout=400, capture_output=True)
     except (OSError, subprocess.SubprocessError) as error:
