@@ -382,6 +382,7 @@ def test_the_time_left_of_a_sweep() -> None:
     )
     assert total_seconds([10, 40], 2) == 40, "no less than the longest job"
     assert total_seconds([10], 8) == 10
+    assert total_seconds([25, 25, 25], 2) == 50, "a run is not divided"
 
 
 def test_every_job_is_a_fork_of_the_server_and_leaves_no_file_open(pool: Pool) -> None:

@@ -50,17 +50,23 @@ from gansweep.training.metrics.registered import primary_and_second
 
 @dataclass
 class Candidate:
-    """A row of the sweep. before: its mean score there; after: its scores with fresh seeds.
+    """A row of the sweep. settings: its values, as typed; before: its mean score there; after: its
+    scores with fresh seeds.
 
     alive: whether all runs with fresh seeds are alive, see `Outcome.alive`.
     """
 
     row: int
+    settings: str
     config: Config
     before: float
     runs: list[Run] = field(default_factory=list)
     after: list[float] = field(default_factory=list)
     alive: bool = True
+
+    def title(self, seed: int) -> str:
+        """Return what the screen calls the run with this seed."""
+        return " ".join(filter(None, [f"row {self.row}", self.settings, f"seed={seed}"]))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -148,7 +154,8 @@ def best_rows(manifest: Manifest, column: str, out: str, top: int) -> tuple[str,
         scores = [run.value for run in judged if run.primary == expected and run.value is not None]
         if scores:
             metric = expected
-            found.append(Candidate(index, config, fmean(scores)))
+            settings = " ".join(as_arguments(manifest.rows[index].params))
+            found.append(Candidate(index, settings, config, fmean(scores)))
         foreign |= {run.primary for run in judged} - {expected}
     if not found and foreign:
         raise UserError(
@@ -179,7 +186,7 @@ def _train(
     for candidate, seed, run, record in _plan(manifest, candidates, args):
         keep_record(run, record)
         candidate.runs.append(run)
-        titles[run.id] = f"row {candidate.row} seed={seed}"
+        titles[run.id] = candidate.title(seed)
     runs = [run for candidate in candidates for run in candidate.runs]
     jobs = [PlannedRun(run, titles[run.id], judged=True) for run in runs]
     todo, counts = missing_runs(jobs, retry=args.retry)
@@ -210,7 +217,7 @@ def _preview(manifest: Manifest, candidates: list[Candidate], args: argparse.Nam
     """Print the runs for `plan=true`, without training or writing anything."""
     console.print(f"confirm {manifest.name}: {len(candidates)} rows × {args.seeds} fresh seeds")
     for candidate, seed, run, _ in _plan(manifest, candidates, args):
-        console.print(f"  {run.id}  row {candidate.row} seed={seed}  {run.status()}")
+        console.print(f"  {run.id}  {candidate.title(seed)}  {run.status()}")
 
 
 def _name(manifest: Manifest, args: argparse.Namespace) -> str:

@@ -108,6 +108,7 @@ def total_seconds(
 ) -> float | None:
     """Return the estimated seconds of several runs on `slots` slots, or None if none is known.
 
+    The longest run begins first, and no run is divided.
     known: the seconds left of each run, or None where they are unknown, for which the mean of the
     known ones is used; whole: known seconds of runs from start to end, for a better mean.
     """
@@ -115,5 +116,7 @@ def total_seconds(
     if not finite:
         return None
     mean = sum(whole or finite) / len(whole or finite)
-    total = sum(finite) + mean * (len(known) - len(finite))
-    return max(total / max(1, min(slots, len(known))), max(finite))
+    ends = [0.0] * max(1, min(slots, len(known)))
+    for seconds in sorted([*finite, *[mean] * (len(known) - len(finite))], reverse=True):
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)
