@@ -37,10 +37,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Set one cache for all tests and workers, so that each data set is prepared once."""
-    base = tmp_path_factory.getbasetemp()
-    if os.environ.get("PYTEST_XDIST_WORKER"):
-        base = base.parent
-    folder = base / "cache"
+    folder = common_folder(tmp_path_factory) / "cache"
     os.environ["GANSWEEP_CACHE"] = str(folder)
     with pytest.MonkeyPatch.context() as patch:  # A measurement for precision=auto takes 8 s.
         found = {"fp32": 1.0, "bf16": 1.0, "choice": "fp32"}
@@ -120,12 +117,15 @@ def wait_for(what: str, folder: Path, count: int = 1, seconds: float = 300) -> N
     wait_until(lambda: len(list(folder.glob(what))) >= count, what, seconds)
 
 
+def common_folder(factory: pytest.TempPathFactory) -> Path:
+    """Return the temporary folder that all processes of pytest-xdist share."""
+    base = factory.getbasetemp()
+    return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
 def machine_lock(factory: pytest.TempPathFactory, name: str) -> FileLock:
     """Return a lock for what only one process of pytest-xdist at a time may use."""
-    base = factory.getbasetemp()
-    return FileLock(
-        (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / f"{name}.lock"
-    )
+    return FileLock(common_folder(factory) / f"{name}.lock")
 
 
 def wait_until(true: Callable[[], object], what: str, seconds: float = 300) -> None:

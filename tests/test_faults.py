@@ -20,8 +20,7 @@ from pathlib import Path
 
 import pytest
 from commands import with_fault
-from conftest import Cli, wait_for, wait_until
-from filelock import FileLock
+from conftest import Cli, common_folder, machine_lock, wait_for, wait_until
 
 from gansweep.store.run import Run
 
@@ -50,10 +49,8 @@ def table(folder: Path) -> str:
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Train the sweep without faults once for all scenarios, and return its folder."""
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    folder = base / "undisturbed"
-    with FileLock(base / "undisturbed.lock"):
+    folder = common_folder(tmp_path_factory) / "undisturbed"
+    with machine_lock(tmp_path_factory, "undisturbed"):
         if not (folder / "reports").exists():
             folder.mkdir()
             command = [sys.executable, "-m", "gansweep", *GRID]

@@ -20,8 +20,9 @@ from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 
 from gansweep.launch.child import run_job
+from gansweep.launch.stop_request import WARNING
 
-_OF_SWEEP = {signal.SIGINT, signal.SIGUSR2}
+_OF_SWEEP = {signal.SIGINT, WARNING}
 _PID = struct.Struct("q")
 _EXIT = struct.Struct("i")  # a child's exit code as in `subprocess`, negative for a signal
 # With `-c`, sys.path begins with the working folder, where a json.py would hide Python's.

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gansweep.launch.stop_request import WARNING
 from gansweep.store.errors import UserError
 from gansweep.store.json_files import tail_of
 from gansweep.store.work import read_jobs, write_jobs
@@ -44,7 +45,7 @@ class WorkerJob:
 
     def __call__(self) -> None:
         words = [sys.executable, "-u", "-m", "gansweep", "work", self.sweep, "--out", self.out]
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {WARNING})
         os.execv(sys.executable, words)
 
 

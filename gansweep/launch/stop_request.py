@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+WARNING = signal.SIGUSR2  # the signal that Slurm sends to a worker before a job's time is over
+
 
 class StopRequest:
     """Counts the signals that ask this process to stop.

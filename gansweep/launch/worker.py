@@ -23,6 +23,7 @@ from types import FrameType
 
 from gansweep.launch import processes
 from gansweep.launch.retry import RETRIES, lost_attempts
+from gansweep.launch.stop_request import WARNING
 from gansweep.launch.sweep import LocalSweep
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.store import lease
@@ -34,7 +35,6 @@ from gansweep.store.work import Work, read_work, stop_asked
 from gansweep.terminal.console import console
 from gansweep.training.job import finished, record_failure
 
-WARNING = signal.SIGUSR2  # the signal that Slurm sends before a job's time is over
 UNFINISHED = 75  # exit code of a worker that left early: EX_TEMPFAIL, try again later
 MARGIN = 120.0  # seconds before the end of --hours at which the runs write their checkpoints
 PATIENCE = 1.5  # leases for which a worker without a run waits for runs of dead workers
