@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
+from scipy.stats import spearmanr
 
 from benchmarks import charts, measure
 from gansweep.report.plots.curves import smoothed
@@ -127,10 +128,29 @@ def equilibrium() -> None:
             f"nothing, after the first tenth; eye: a person's labels ({LEVELS}) of {TIMES} "
             "pictures a run at most, given in random order without a number: the epochs of its "
             "highest level.",
+            agreement(of, seen),
             shown,
         ],
         ["case", "seed", "epochs", "score", "by distance", "by losses", "by the eye", "document"],
         rows,
+    )
+
+
+def agreement(of: list[Case], seen: dict[str, dict[int, int]]) -> str:
+    """Return a sentence on the rank correlation of the distance with the level by eye."""
+    pairs = []
+    for case in of:
+        distances = case.distances()
+        for step, level in seen.get(case.run.id, {}).items():
+            _, nearest = min(distances, key=lambda pair: abs(pair[0] - step))
+            pairs.append((level, nearest))
+    if not pairs:
+        return "No picture is labelled."
+    found = spearmanr(*zip(*pairs, strict=True)).statistic
+    return (
+        f"Spearman's rank correlation of the level by eye with the distance: {found:.2f} over "
+        f"{len(pairs)} pictures of {len(of)} runs. A smaller distance is better, so that −1 would "
+        "be perfect."
     )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from gansweep.config import Config
 from gansweep.params import DataConfig
 from gansweep.plugins import METRICS
-from gansweep.training.data import Prepared, prepare
+from gansweep.training.data import Prepared, prepare, toyfaces
 from gansweep.training.data.mnist import labelled_digits, read_idx
 from gansweep.training.data.pixels import as_bytes
 from gansweep.training.data.split import permutation
@@ -110,6 +110,24 @@ def test_swd_depends_on_textures_and_not_on_brightness(what: str) -> None:
     darker = (bench.images.float() * 0.7).to(torch.uint8)
     assert bench(darker) < 1.2 * floor
     assert sliced_wasserstein(bench.images, bench.images) < floor
+
+
+def test_swd_32_sees_the_parts_of_a_face_and_no_fine_noise() -> None:
+    faces = torch.from_numpy(toyfaces.draw(np.arange(400), 128))
+    real, same = faces.chunk(2)
+    shuffled = same.unflatten(2, (16, 8)).unflatten(4, (16, 8))  # blocks of 8×8 pixels
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(0))
+    parts_moved = shuffled[:, :, order][:, :, :, :, order].flatten(4, 5).flatten(2, 3)
+    noise = torch.randn(same.shape, generator=torch.Generator().manual_seed(0)) * 40
+    noisy = (same + noise).clamp(0, 255).to(torch.uint8)
+
+    def grows(changed: torch.Tensor, side: int | None) -> float:
+        floor = sliced_wasserstein(real, same, side=side)
+        return sliced_wasserstein(real, changed, side=side) / floor
+
+    assert grows(noisy, 32) < 1.2 < 4 < grows(noisy, None)
+    assert grows(parts_moved, 32) > 1.8
+    assert sliced_wasserstein(real, noisy, side=40) == sliced_wasserstein(real, noisy, side=32)
 
 
 def test_fd_layout_depends_on_the_places_of_parts() -> None:

@@ -2,7 +2,8 @@
 
 The distance compares small patches at every scale. The patches are standardised, so the distance
 does not depend on overall brightness, contrast or colour. It therefore serves as a second opinion,
-and not as the metric of a search.
+and not as the metric of a search. Each level sees what is as large as its patches: the finest sees
+noise, and the level of 32×32 pixels sees the parts of a face.
 """
 
 from __future__ import annotations
@@ -22,16 +23,21 @@ MAX_IMAGES = 500  # real images, and as many generated ones
 SCALE = 1000  # The distance is in thousandths, as in the paper.
 
 
-def sliced_wasserstein(real: Tensor, fake: Tensor, seed: int = 0) -> float:
+def sliced_wasserstein(
+    real: Tensor, fake: Tensor, seed: int = 0, *, side: int | None = None
+) -> float:
     """Return the mean distance of the levels of two Laplacian pyramids; less is better.
 
-    `real` and `fake` are uint8 N×C×H×W. Equal numbers of both are compared, at most MAX_IMAGES. The
+    `real` and `fake` are uint8 N×C×H×W. Equal numbers of both are compared, at most MAX_IMAGES.
+    With `side`, only the levels of the size nearest to `side` × `side` pixels are compared. The
     computation takes place on the device of `fake`, with random numbers that depend only on `seed`.
     """
     real = real.to(fake.device)
     count = min(len(real), len(fake), MAX_IMAGES)
     rng = torch.Generator().manual_seed(seed)
-    levels = zip(_laplacian(real[:count]), _laplacian(fake[:count]), strict=True)
+    levels = list(zip(_laplacian(real[:count]), _laplacian(fake[:count]), strict=True))
+    if side is not None:
+        levels = [min(levels, key=lambda pair: abs(pair[0].shape[-1] - side))]
     distances = [_distance(_patches(a, rng), _patches(b, rng), rng) for a, b in levels]
     return SCALE * sum(distances) / len(distances)
 

@@ -175,6 +175,21 @@ def swd(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
 
 
 @METRICS.register(
+    "swd_32", features="pixels", direction="minimize", digits=1, label="SWD (32 px)",
+    help="Sliced Wasserstein distance of patches at the scale of 32×32 pixels, which have the "
+    "parts of a face but no fine noise (Karras et al. 2018)",
+    for_digits=False,
+)  # fmt: skip
+def swd_32(real: NDArray[np.uint8], fake: NDArray[np.uint8]) -> float:
+    """Return SWD of the level of the pyramid that is nearest to 32×32 pixels."""
+    import torch
+
+    from gansweep.training.metrics.pyramid import sliced_wasserstein
+
+    return sliced_wasserstein(torch.from_numpy(real), torch.from_numpy(fake), side=32)
+
+
+@METRICS.register(
     "fd_layout", features="pixels", direction="minimize", digits=1, label="FD (layout)",
     help="Fréchet distance in the principal components of small copies of the images (eigenfaces)",
     for_digits=False, prepare=Layout,
