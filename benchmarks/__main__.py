@@ -18,7 +18,10 @@ BENCHMARKS = {
     "sweeps": ("sweeps", "sweeps"),
     "sweeps_digits": ("sweeps", "sweeps_digits"),
     "memory": ("memory", "job_memory"),
-    "paper": ("paper", "paper"),
+    "packing": ("packing", "packing"),
+    "paper_digits": ("paper", "digits"),
+    "paper_faces": ("paper", "faces"),
+    "paper_cases": ("paper", "cases"),
     "transfer": ("transfer", "transfer"),
     "trust": ("trust", "trust"),
     "equilibrium": ("equilibrium", "equilibrium"),
@@ -32,7 +35,10 @@ BENCHMARKS = {
     "slurm_search": ("slurm_search", "slurm_search"),
 }
 NOT_ASKED = (
-    "paper",
+    "packing",
+    "paper_digits",
+    "paper_faces",
+    "paper_cases",
     "transfer",
     "trust",
     "equilibrium",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-REPORTS = Path("reports/benchmarks")
+REPORTS = Path(os.environ.get("BENCH_REPORTS", "reports/benchmarks"))
 
 
 @dataclass

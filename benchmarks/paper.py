@@ -1,7 +1,7 @@
 """Time the sweeps of the documents at their full width and length, which need a GPU.
 
-`make bench ONLY=paper` runs this benchmark. MNIST=FOLDER in the environment names the folder of the
-IDX files; without it the files are downloaded.
+`make bench ONLY="paper_digits paper_faces paper_cases"` runs these benchmarks. MNIST=FOLDER in the
+environment names the folder of the IDX files; without it the files are downloaded.
 """
 
 from __future__ import annotations
@@ -21,56 +21,76 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.bare_loop import bare_step, read_config
 from benchmarks.measure import REPORTS, write
-from benchmarks.roofline import ceilings, places
+from benchmarks.roofline import ceilings, places, suffix
 
-FACES = "drawn faces in place of CelebA's 202,599"
-SWEEPS = {
-    "39 rows, 60,000 MNIST digits × 2 epochs": ["sweep=readme_table", "data=mnist", "epochs=2"],
-    f"39 rows, 10,000 × 21 {FACES}": ["sweep=readme_table", "data=toyfaces", "epochs=21"],
-    "3 cases at full length, 700 drawn faces": ["sweep=equilibrium_cases", "data=toyfaces"],
-}  # fmt: skip
+PARTS = {
+    "digits": (
+        "39 rows, 60,000 MNIST digits × 2 epochs",
+        ["sweep=readme_table", "data=mnist", "epochs=2", "name=paper_digits"],
+    ),
+    "faces": (
+        "39 rows, 10,000 × 21 drawn faces in place of CelebA's 202,599",
+        ["sweep=readme_table", "data=toyfaces", "epochs=21", "name=paper_faces"],
+    ),
+    "cases": (
+        "3 cases at full length, 700 drawn faces",
+        ["sweep=equilibrium_cases", "data=toyfaces", "name=paper_cases"],
+    ),
+}
 
 
-def paper(*overrides: str, precision: str = "bf16") -> None:
-    """Measure the wall time of each sweep, and its share of the GPU's peak rate.
+def digits(*overrides: str) -> None:
+    """Time the 39 rows on digits; `overrides` can make the sweep smaller, to try it on a CPU."""
+    paper("digits", *overrides)
 
-    The wall time includes start-up, judging and report. `overrides` can make the sweeps smaller, to
-    try the benchmark on a CPU.
+
+def faces(*overrides: str) -> None:
+    """Time the 39 rows on faces."""
+    paper("faces", *overrides)
+
+
+def cases(*overrides: str) -> None:
+    """Time the three cases of document 000."""
+    paper("cases", *overrides)
+
+
+def paper(part: str, *overrides: str, precision: str = "bf16") -> None:
+    """Measure the wall time of a sweep, and its share of the device's peak rate.
+
+    The wall time includes start-up, judging and report.
     """
     place = places()[-1]
     if place.device == "cpu" and not overrides:
-        sys.exit("the benchmark paper needs a GPU: on CPU cores it takes days")
+        sys.exit(f"the benchmark paper_{part} needs a GPU: on CPU cores it takes days")
     peak = max(ceilings(place, precision))
+    name, choices = PARTS[part]
     known: dict[Any, int] = {}
-    rows = []
-    for name, choices in SWEEPS.items():
-        with tempfile.TemporaryDirectory() as out:
-            took = _sweep(out, [*choices, "profile=paper", *overrides], precision)
-            runs = list((Path(out) / "runs").iterdir())
-            done = [json.loads((run / "result.json").read_text()) for run in runs]
-            flop = sum(
-                result["steps"] * flop_of(run / "config.json", place.device, known)
-                for run, result in zip(runs, done, strict=True)
-            )
-            images = sum(result["images"] for result in done)
-        rate = flop / took / 1e9
-        rows.append([
-            name, str(len(runs)), f"{took:,.0f}", f"{images / 1e6:,.2f}", f"{images / took:,.0f}",
-            f"{flop / 1e15:,.2f}", f"{rate / 1000:,.2f}", f"{100 * rate / peak:.0f}",
-        ])  # fmt: skip
-        print(*rows[-1], sep=", ", flush=True)
+    with tempfile.TemporaryDirectory() as out:
+        took = _sweep(out, [*choices, "profile=paper", *overrides], precision)
+        runs = list((Path(out) / "runs").iterdir())
+        done = [json.loads((run / "result.json").read_text()) for run in runs]
+        flop = sum(
+            result["steps"] * flop_of(run / "config.json", place.device, known)
+            for run, result in zip(runs, done, strict=True)
+        )
+        images = sum(result["images"] for result in done)
+    rate = flop / took / 1e9
+    row = [
+        name, str(len(runs)), f"{took:,.0f}", f"{images / 1e6:,.2f}", f"{images / took:,.0f}",
+        f"{flop / 1e15:,.2f}", f"{rate / 1000:,.2f}", f"{100 * rate / peak:.0f}",
+    ]  # fmt: skip
     write(
-        "paper",
-        "The documents' sweeps at full width and length",
+        f"paper_{part}" + suffix(),
+        "A sweep of the documents at full width and length",
         [
-            f"Wall time of a sweep in {precision}, with start-up, judging, pictures and report, "
-            "which lies in reports/. PFLOP: products and convolutions of all "
-            "training steps, as FlopCounterMode counts them, judging not in it. Share: of the best "
-            f"product or convolution measured before, {peak / 1000:,.2f} TFLOP/s.",
+            f"Wall time of the sweep in {precision}, with start-up, judging, pictures and report. "
+            "PFLOP: products and convolutions of all training steps, as FlopCounterMode counts "
+            "them, judging not in it. Share: of the best product or convolution measured before, "
+            f"{peak / 1000:,.2f} TFLOP/s.",
             *([f"Cut short by {' '.join(overrides)}."] if overrides else []),
         ],
         ["sweep", "runs", "s", "million images", "images/s", "PFLOP", "TFLOP/s", "share, %"],
-        rows,
+        [row],
     )
 
 

@@ -30,6 +30,7 @@ PAIRS = (("1", "1"), ("5", "4"))
 WIDTHS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 PRECISIONS = ("fp32", "bf16")
 BATCH = {"cpu": 64, "cuda": 128}
+OTHER_BATCHES = {"cpu": (), "cuda": (64, 256)}  # at full width alone
 ROUNDS = 6  # Slow steps get fewer rounds, but at least two.
 SECONDS = {"cpu": 0.4, "cuda": 1.0}  # A round has LEAST_STEPS, even if this takes longer.
 LEAST_STEPS, MOST_STEPS = 3, 500
@@ -71,19 +72,24 @@ def step(
     widths: tuple[float, ...] = WIDTHS,
     rounds: int = ROUNDS,
 ) -> None:
-    """Measure every pair, width and precision, alone and in `train` in turns, with all threads."""
+    """Measure every pair, width and precision, alone and in `train` in turns, with all threads.
+
+    On a GPU the full width is measured with several batch sizes.
+    """
     place = places()[-1]
+    usual, others = BATCH[place.device], OTHER_BATCHES[place.device]
+    sizes = [(width, usual) for width in widths] + [(1.0, batch) for batch in others]
     data = prepare(DataConfig(), 28)
     rates = {p: [ceilings(place, p)] for p in PRECISIONS}
     cases = []
     for gen, disc in pairs:
-        for width in widths:
+        for width, batch in sizes:
             # The FLOPs are those of the first precision, as others may use other operations.
             flop = 0.0
             for precision in PRECISIONS:
                 config = Config(
                     gen=gen, disc=disc, width=width, precision=precision, shuffle=True,
-                    batch_size=BATCH[place.device], device=place.device, threads=place.threads,
+                    batch_size=batch, device=place.device, threads=place.threads,
                     judge="false", sample_every=10**9,
                 )  # fmt: skip
                 case = Case(config, flop)
@@ -92,13 +98,19 @@ def step(
                 cases.append(case)
                 rate = f"{median(case.images(case.bare).values):,.1f} images/s"
                 print(
-                    case.pair, Fraction(width), precision, rate, case.added().spread(), flush=True
+                    case.pair,
+                    Fraction(width),
+                    batch,
+                    precision,
+                    rate,
+                    case.added().spread(),
+                    flush=True,
                 )
         # The ceilings are measured again after each pair, as machines drift.
         for precision, values in rates.items():
             values.append(ceilings(place, precision))
     best = {p: tuple(map(max, zip(*values, strict=True))) for p, values in rates.items()}
-    report(cases, best, place, rounds)
+    report(cases, best, place, rounds, usual)
 
 
 def measure_case(case: Case, place: Place, data: Prepared, rounds: int) -> None:

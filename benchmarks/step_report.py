@@ -18,7 +18,8 @@ Ceilings = dict[
 ]  # The GFLOP/s of matrix products and the best GFLOP/s, by precision, follow.
 
 
-def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> None:
+def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int, batch: int) -> None:
+    """Write the table of all cases, and draw those of the usual batch."""
     rows = []
     for case in cases:
         config, alone = case.config, median(case.bare.values)
@@ -26,6 +27,7 @@ def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> 
         rows.append([
             case.pair,
             str(Fraction(config.width or 1)),
+            str(config.batch_size),
             config.precision,
             case.images(case.bare).spread(0),
             case.images(case.fit).spread(0),
@@ -44,7 +46,7 @@ def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> 
         name,
         "One training step of D and G",
         [
-            f"Batch {cases[0].config.batch_size}, {place}, {rounds} rounds (fewer of wide steps, "
+            f"{place}, {rounds} rounds (fewer of wide steps, "
             "but two), alone and in a run in turns; min–median–max. A wide step is so long that "
             "differences of a few ms are noise.",
             "alone: the GAN module's training step in a loop. in a run: the same in gansweep's "
@@ -56,10 +58,10 @@ def report(cases: list[Case], ceilings: Ceilings, place: Place, rounds: int) -> 
             f"Shares: of the best matrix product measured between the cases, {products}; of the "
             f"best of products and convolutions, {best}: other libraries compute these. In bf16 "
             "such ceilings swing from minute to minute on CPUs.",
-            _draw(name, cases, ceilings),
+            _draw(name, [c for c in cases if c.config.batch_size == batch], ceilings),
         ],
-        ["networks", "width", "precision", "images/s alone", "images/s in a run", "GFLOP a step",
-         "GFLOP/s", "of products, %", "of the best, %", "outside, ms a step",
+        ["networks", "width", "batch", "precision", "images/s alone", "images/s in a run",
+         "GFLOP a step", "GFLOP/s", "of products, %", "of the best, %", "outside, ms a step",
          "picture and checkpoint, ms", "added, ms a step", "added, %"],
         rows,
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 gansweep trains rows of `readme_table` on digits at several widths under both parametrizations. The
 command trains only missing runs, so it can be typed again. `TRANSFER="1/32 1/16"` sets other
-widths, `MNIST=FOLDER` trains on all 60,000 digits, and `TRANSFER_OUT=FOLDER` is the folder of the
-runs.
+widths, `TRANSFER_ROWS="0 1 2"` other rows, and `TRANSFER_UNDER=mup` one parametrization.
+`MNIST=FOLDER` trains on all 60,000 digits, and `TRANSFER_OUT=FOLDER` is the folder of the runs.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ from PIL import Image, ImageDraw
 from scipy.stats import spearmanr
 
 from benchmarks import measure
+from benchmarks.roofline import suffix
 from gansweep.store.manifest import read_manifest
 from gansweep.store.run import Run, read_json
 
 # These rows differ in networks, learning rate, beta1, batch, z and smoothing.
-ROWS = (0, 1, 3, 7, 8, 10, 12, 13, 14, 17, 18, 20, 22, 23, 24, 26, 30, 34, 36, 38)
+SOME_ROWS = "0 1 3 7 8 10 12 13 14 17 18 20 22 23 24 26 30 34 36 38"
+ROWS = tuple(map(int, os.environ.get("TRANSFER_ROWS", SOME_ROWS).split()))
 WIDTHS = ("1/32", "1/16", "1/8")
-PARAMETRIZATIONS = ("mup", "standard")
+PARAMETRIZATIONS = tuple(os.environ.get("TRANSFER_UNDER", "mup standard").split())
+STEPS = os.environ.get("TRANSFER_STEPS")  # cuts the runs short, to try the benchmark
+NAME = "transfer" + suffix()
 EPOCHS = {"mnist5k": 8, "mnist": 1}
 # The author of the document says or shows this of the rows at full width.
 GOOD, COLLAPSED = (7, 8, 34, 36, 38), (12, 13, 14, 18, 20, 23)
@@ -68,15 +72,15 @@ def transfer() -> None:
                     rows.append([what, parametrization, one, other, *interval(pairs)])
             for width in widths:
                 at = {row: values.get((row, width, parametrization)) for row in ROWS}
-                better = [at[row] for row in (GOOD if what == "distance" else COLLAPSED)]
-                worse = [at[row] for row in (COLLAPSED if what == "distance" else GOOD)]
+                better = [at.get(row) for row in (GOOD if what == "distance" else COLLAPSED)]
+                worse = [at.get(row) for row in (COLLAPSED if what == "distance" else GOOD)]
                 if None not in (*better, *worse):
                     found = separation(better, worse)  # type: ignore[arg-type]
                     rows.append([what, parametrization, width, "the document", *found])
     picture(runs, widths)
     write_runs(runs)
     measure.write(
-        "transfer",
+        NAME,
         "Rows of the documents' table at several widths",
         [
             "Agreement of two widths: Spearman's rank correlation over rows. With the document, "
@@ -85,8 +89,8 @@ def transfer() -> None:
             f"intervals by drawing rows again {DRAWS:,} times. distance: the judge's, at the end "
             "of training (the last evaluation); eye: a person's label of the best picture, 0 noise "
             f"to 3 good digits, given without the numbers ({LABELS.name}).",
-            f"{budget()}; one seed. All distances are in transfer_runs.csv.",
-            "![Each row at each width](transfer.png)",
+            f"{budget()}; one seed. All distances are in {NAME}_runs.csv.",
+            f"![Each row at each width]({NAME}.png)",
         ],
         ["by", "parametrization", "width", "and", "rows", "agreement", "95 %"],
         rows,
@@ -95,7 +99,8 @@ def transfer() -> None:
 
 def budget() -> str:
     data = "mnist" if os.environ.get("MNIST") else "mnist5k"
-    return f"{len(ROWS)} rows on {data}, {EPOCHS[data]} epochs in the order of the files, bf16"
+    length = f"{STEPS} steps" if STEPS else f"{EPOCHS[data]} epochs"
+    return f"{len(ROWS)} rows on {data}, {length} in the order of the files, bf16"
 
 
 def trained(parametrization: str, width: str) -> list[Trained]:
@@ -110,6 +115,7 @@ def trained(parametrization: str, width: str) -> list[Trained]:
         f"parametrization={parametrization}", f"epochs={EPOCHS[data]}", "precision=bf16",
         f"out={out}", f"reports={out / 'reports'}", f"name={name}",
         *([f"data.root={Path(mnist).resolve()}"] if mnist else []),
+        *([f"steps={STEPS}"] if STEPS else []),
     ]  # fmt: skip
     done = subprocess.run(command)  # The output shows the progress.
     if done.returncode not in (0, 1):  # Exit code 1 means that a row has failed.
@@ -180,7 +186,7 @@ def separation(better: list[float], worse: list[float]) -> list[str]:
 
 def write_runs(runs: list[Trained]) -> None:
     names = ("gen", "disc", "gen_drop", "disc_drop", "smooth", "alpha", "batch_size", "z_dim", "lr")
-    with (measure.REPORTS / "transfer_runs.csv").open("w", newline="", encoding="utf-8") as file:
+    with (measure.REPORTS / f"{NAME}_runs.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         header = ("run", "row", *names, "beta1", "parametrization", "width", "distance_at_the_end")
         writer.writerow(header)
@@ -220,5 +226,5 @@ def picture(runs: list[Trained], widths: tuple[str, ...]) -> None:
                 sheet.paste(tile, (at(column), y))
     measure.REPORTS.mkdir(parents=True, exist_ok=True)
     sheet.convert("L").save(
-        measure.REPORTS / "transfer.png", optimize=True
+        measure.REPORTS / f"{NAME}.png", optimize=True
     )  # Digits have one channel.

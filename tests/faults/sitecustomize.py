@@ -63,6 +63,8 @@ def commit(fault, gan):
         faulthandler._sigsegv()
     elif do == "memory":
         raise torch.OutOfMemoryError("CUDA out of memory. Injected.")
+    elif do == "allocate":  # more memory than any device has, so that its allocator refuses
+        torch.empty(1 << 50, dtype=torch.uint8, device=gan.device)
     elif do == "clock":  # The wall clock steps back by a day from time to time.
         ago = 86400.0 * gan.steps_done
         now, now_ns = time.time, time.time_ns
