@@ -1,0 +1,70 @@
+"""Tests of the measurements that need a GPU, as far as a machine without one can run them."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import packing
+from benchmarks.__main__ import BENCHMARKS
+from benchmarks.on_gpu import PARTS
+
+ROOT = Path(__file__).parents[1]
+CONTROL = """#!/bin/sh
+echo "$1" "$(cat)" "$CUDA_MPS_PIPE_DIRECTORY" >> "$CALLS"
+"""
+
+
+def test_a_service_has_private_folders_and_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "bin" / packing.CONTROL
+    tool.parent.mkdir()
+    tool.write_text(CONTROL)
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    with pytest.raises(RuntimeError, match="injected"), packing.service():
+        pipe = os.environ["CUDA_MPS_PIPE_DIRECTORY"]
+        assert Path(pipe).is_dir()
+        assert Path(os.environ["CUDA_MPS_LOG_DIRECTORY"]).is_dir()
+        raise RuntimeError("injected")
+    assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
+    assert not Path(pipe).exists()
+    started, ended = (tmp_path / "calls").read_text().splitlines()
+    assert started.split() == ["-d", pipe]
+    assert ended.split() == ["quit", pipe]
+
+
+def test_each_part_is_a_command_that_exists() -> None:
+    for part in PARTS.values():
+        for command in filter(None, (part.command, part.dry_command)):
+            if command[:2] == ("-m", "benchmarks"):
+                assert set(command[2:]) <= set(BENCHMARKS)
+            elif command[0] == "-c":
+                compile(command[1], "part", "exec")
+                module, name = command[1].split("; ")[1].split("(")[0].split(".")
+                assert callable(getattr(importlib.import_module(f"benchmarks.{module}"), name))
+            else:
+                assert (ROOT / command[-1]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nope"], "no part 'nope'; valid: tests, step"),
+        (["--dry-run"], "--dry-run needs --reports FOLDER"),
+    ],
+)
+def test_bad_arguments_have_one_line(arguments: list[str], message: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.on_gpu", *arguments],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert message in done.stderr
