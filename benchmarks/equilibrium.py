@@ -22,6 +22,7 @@ from PIL import Image, ImageDraw
 from scipy.stats import spearmanr
 
 from benchmarks import charts, measure
+from gansweep.plugins import METRICS
 from gansweep.report.plots.curves import smoothed
 from gansweep.report.plots.evolution import spaced
 from gansweep.store.manifest import read_manifest
@@ -174,24 +175,30 @@ def _draw(of: list[Case], seen: dict[str, dict[int, int]]) -> str:
         (4.4 * count + 1.2, 3.1 * len(rows)), 110, facecolor="white", layout="constrained"
     )
     grid: Any = figure.subplots(len(rows), count, squeeze=False)
+    lines: list[Any] = []
     for row, line in zip(rows, grid, strict=True):
         own = [case for case in of if case.row == row]
         for axes in line[len(own) :]:
             axes.set_axis_off()
         for axes, case in zip(line, own, strict=False):
-            _panel(axes, case, seen.get(case.run.id, {}))
+            lines = _panel(axes, case, seen.get(case.run.id, {}))
+    figure.legend(
+        lines, [x.get_label() for x in lines], loc="outside upper center", fontsize=9,
+        frameon=False, ncols=4,
+    )  # fmt: skip
     return charts.save(figure, "equilibrium")
 
 
-def _panel(axes: Any, case: Case, seen: dict[int, int]) -> None:
+def _panel(axes: Any, case: Case, seen: dict[int, int]) -> list[Any]:
+    """Draw one run; return the lines for the legend."""
     (blue, _), (red, _), (green, _), _ = charts.STYLES
     distances = [(step / case.per_epoch, value) for step, value in case.distances()]
     axes.plot(*zip(*distances, strict=True), color=blue, linewidth=1.6, label="distance")
-    axes.set_yscale("log")
+    axes.set_ylim(bottom=0)
     axes.axvline(case.judge["equilibrium"]["epoch"], color=blue, linestyle=":", linewidth=1.2)
     axes.set_title(f"case {case.row + 1}, seed {case.seed}", fontsize=9, loc="left")
     axes.set_xlabel("epoch", fontsize=8)
-    axes.set_ylabel(f"{case.metric}, less is better", fontsize=8, color=blue)
+    axes.set_ylabel(f"{METRICS[case.metric].label}, less is better", fontsize=8, color=blue)
     other = axes.twinx()
     for name, style in (("loss_d", "-"), ("loss_g", "--")):
         curve = [(step / case.per_epoch, value) for step, value in case.losses()[name]]
@@ -210,8 +217,7 @@ def _panel(axes: Any, case: Case, seen: dict[int, int]) -> None:
     for side in (axes, other):
         side.tick_params(labelsize=7)
         side.spines["top"].set_visible(False)
-    lines = [*axes.get_lines()[:1], *(x for x in other.get_lines() if x.get_label()[0] != "_")]
-    axes.legend(lines, [x.get_label() for x in lines], fontsize=7, frameon=False, ncols=2)
+    return [*axes.get_lines()[:1], *(x for x in other.get_lines() if x.get_label()[0] != "_")]
 
 
 def sheets(folder: Path) -> None:
