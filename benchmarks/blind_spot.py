@@ -24,9 +24,6 @@ COARSE = 16  # pixels of a square of the coarse noise, to which the fine noise i
 
 def blind_spot() -> None:
     """Write a table with the logits of each run's final discriminator."""
-    of = cases()
-    if not of:
-        raise SystemExit("no finished run of equilibrium_cases: EQUILIBRIUM=NAME names the sweep")
     measure.write(
         "blind_spot",
         "What the discriminators of document 000 do not see",
@@ -42,7 +39,7 @@ def blind_spot() -> None:
             "case", "seed", "share of fine noise", "real", "real + fine noise",
             "real + coarse noise", "generated", "generated without fine noise",
         ],
-        [answers(case) for case in of],
+        [answers(case) for case in cases()],
     )  # fmt: skip
 
 

@@ -73,7 +73,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Return the cases of all named sweeps, sorted by row and seed."""
+    """Return the cases of all named sweeps, sorted by row and seed; exit if there are none."""
     out = os.environ.get("EQUILIBRIUM_OUT", "outputs")
     found = []
     for name in os.environ.get("EQUILIBRIUM", "equilibrium_cases").split():
@@ -91,14 +91,14 @@ def cases() -> list[Case]:
                         judge["primary"], judge,
                     )
                 )  # fmt: skip
+    if not found:
+        sys.exit("no finished run of equilibrium_cases: EQUILIBRIUM=NAME names the sweep")
     return sorted(found, key=lambda case: (case.row, case.seed))
 
 
 def equilibrium() -> None:
     """Write the table of all runs, and a figure with three curves of each run."""
     of = cases()
-    if not of:
-        raise SystemExit("no finished run of equilibrium_cases: EQUILIBRIUM=NAME names the sweep")
     seen = labels()
     rows = []
     for case in of:

@@ -12,7 +12,9 @@ downloaded. A dry run writes its reports into FOLDER of --reports, never over th
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -97,13 +99,17 @@ def main() -> int:
             command, extra = part.dry_command or command, extra | part.dry_environment
         print(f"== {name}: {part.what}", flush=True)
         started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, *command], env=environment | extra, start_new_session=True
+        )
         try:
-            code = subprocess.run(
-                [sys.executable, *command], env=environment | extra, timeout=60 * arguments.minutes
-            ).returncode
+            code = process.wait(60 * arguments.minutes)
             end = "done" if code == 0 else f"failed with exit code {code}"
         except subprocess.TimeoutExpired:
             code, end = 1, f"stopped after {arguments.minutes:g} minutes"
+        finally:  # The sweep that a part has started must not disturb the next part.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         print(f"== {name}: {end}, {time.perf_counter() - started:.0f} s", flush=True)
         failed += [name] if code else []
     if failed:
