@@ -22,7 +22,7 @@ import torch
 
 from benchmarks.bare_loop import bare_step
 from benchmarks.measure import write
-from benchmarks.roofline import places, suffix
+from benchmarks.roofline import Place, places, suffix
 from gansweep.config import Config
 from gansweep.params import DataConfig
 from gansweep.training.data import prepare
@@ -51,7 +51,7 @@ def packing(
         for mps in services:
             for count in counts:
                 with service() if mps else contextlib.nullcontext():
-                    together = images_per_second(width, count, place.device, seconds)
+                    together = images_per_second(width, count, place, seconds)
                 alone = alone or together
                 rows.append([
                     str(Fraction(width)), str(count), "yes" if mps else "no",
@@ -74,12 +74,12 @@ def packing(
     )
 
 
-def images_per_second(width: float, count: int, device: str, seconds: float) -> float:
+def images_per_second(width: float, count: int, place: Place, seconds: float) -> float:
     """Return the images/s of `count` processes together. Raises RuntimeError if one fails."""
     context = torch.multiprocessing.get_context("spawn")
     together, rates = context.Barrier(count), context.SimpleQueue()
     processes = [
-        context.Process(target=_train, args=(width, device, seconds, together, rates))
+        context.Process(target=_train, args=(width, place, seconds, together, rates))
         for _ in range(count)
     ]
     for process in processes:
@@ -93,27 +93,27 @@ def images_per_second(width: float, count: int, device: str, seconds: float) -> 
     return sum(rates.get() for _ in processes)
 
 
-def _train(width: float, device: str, seconds: float, together: Any, rates: Any) -> None:
+def _train(width: float, place: Place, seconds: float, together: Any, rates: Any) -> None:
     """Train one run, and put its images/s into `rates`."""
     try:
-        if device == "cpu":
-            torch.set_num_threads(1)
-        config = _config(width, device)
+        if place.device == "cpu":
+            torch.set_num_threads(place.threads)
+        config = _config(width, place.device)
         data = prepare(DataConfig("mnist5k"), 28)
-        images = torch.from_numpy(data.array().copy()).to(device)
-        _, step = bare_step(config, data.channels, device)
+        images = torch.from_numpy(data.array().copy()).to(place.device)
+        _, step = bare_step(config, data.channels, place.device)
         batches = iter(Batches(images, config.batch_size, 10**9, shuffle=True, seed=1))
         for _ in range(WARM_UP):
             step(next(batches))
-        _wait_for(device)
+        place.wait()
         together.wait()
         steps, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             step(next(batches))
             steps += 1
             if steps % 10 == 0:  # The CPU must not run ahead of the GPU.
-                _wait_for(device)
-        _wait_for(device)
+                place.wait()
+        place.wait()
         rates.put(steps * config.batch_size / (time.perf_counter() - started))
     except BaseException:
         together.abort()  # so that the other processes end too
@@ -130,11 +130,6 @@ def _config(width: float, device: str) -> Config:
         device=device,
         judge="false",
     )
-
-
-def _wait_for(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
 
 
 @contextlib.contextmanager
