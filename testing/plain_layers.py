@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.pooled import ConvTanhPool2d
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
 
@@ -19,10 +19,8 @@ def plain(net: nn.Module) -> nn.Module:
                 layers += plain(layer).children()
             case UpsampledConv2d():
                 layers += [nn.Upsample(scale_factor=layer.factor), _conv(layer)]
-            case BlockedConv2d():
-                layers.append(_conv(layer))
-            case BlockedAvgPool2d():
-                layers.append(nn.AvgPool2d(layer.factor))
+            case ConvTanhPool2d():
+                layers += [_conv(layer), nn.Tanh(), nn.AvgPool2d(layer.factor)]
             case FastTanh():
                 layers.append(nn.Tanh())
             case _:

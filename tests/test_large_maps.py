@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d
 
 from gansweep.training.networks import build_discriminator, build_generator
-from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.pooled import ConvTanhPool2d
 from testing.plain_layers import plain
 
 
@@ -28,26 +27,67 @@ def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> 
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
-@pytest.mark.parametrize(("channels", "factor"), [(1, 4), (3, 2)])
-def test_a_convolution_in_blocks_equals_a_plain_one(
-    kernel: int, channels: int, factor: int, bias: bool
-) -> None:
+@pytest.mark.parametrize(
+    ("inputs", "kernel", "padding", "factor", "in_blocks"),
+    [(1, 5, 2, 4, True), (3, 3, 1, 2, True), (2, 7, 3, 4, True), (1, 1, 0, 2, True),
+     (8, 5, 0, 2, False), (5, 3, 1, 4, False), (1, 5, 2, 3, False)],
+)  # fmt: skip
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_a_fused_layer_equals_convolution_tanh_and_pooling(
+    inputs: int, kernel: int, padding: int, factor: int, in_blocks: bool, bias: bool,
+    memory_format: torch.memory_format, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The output, the gradients, and the gradients of a gradient are equal."""
+    size = factor * 4 + kernel - 1 - 2 * padding
+    map_bytes = 4 * 6 * (factor * 4) ** 2
+    monkeypatch.setattr("gansweep.training.networks.chunks.CHUNK_BYTES", 2 * map_bytes)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     torch.manual_seed(0)
-    conv, pool = BlockedConv2d(channels, 5, kernel, bias).double(), BlockedAvgPool2d(factor)
-    x = torch.randn(3, channels, 16, 16, dtype=torch.double, requires_grad=True)
-    plain = conv2d(x, conv.weight, conv.bias, padding=kernel // 2)
-    blocks = conv(x)
-    unblocked = blocks.unflatten(1, (2, 2, 5)).permute(0, 3, 4, 1, 5, 2).reshape(3, 5, 16, 16)
-    of = [x, *conv.parameters()]
-    agree(unblocked, plain, of, 1e-12)
-    plain = conv2d(x, conv.weight, conv.bias, padding=kernel // 2)
-    agree(pool(conv(x).tanh()), avg_pool2d(plain.tanh(), factor), of, 1e-12)
+    layer = ConvTanhPool2d(
+        inputs, 6, kernel, factor, padding=padding, bias=bias, in_blocks=in_blocks
+    ).double()
+    x = torch.randn(5, inputs, size, size, dtype=torch.double)
+    x = x.contiguous(memory_format=memory_format).requires_grad_()
+    of = [x, *layer.parameters()]
+
+    def slopes(output: Tensor) -> Tensor:
+        (slope,) = torch.autograd.grad(output.square().sum(), x, create_graph=True)
+        return slope
+
+    def wanted() -> Tensor:
+        return layer.plain(x, layer.weight, layer.bias)
+
+    agree(layer(x), wanted(), of, 1e-12)
+    weights = [x, layer.weight]
+    agree(slopes(layer(x)), slopes(wanted()), weights, 1e-12)
+    layer.requires_grad_(False)
+    agree(layer(x), wanted(), [x], 1e-12)
+    with torch.no_grad():
+        assert torch.allclose(layer(x), wanted(), atol=1e-12)
+
+
+def test_a_fused_layer_in_bf16_is_as_exact_as_plain_layers() -> None:
+    torch.manual_seed(0)
+    layer = ConvTanhPool2d(1, 8, 5, 4, padding=2, in_blocks=True)
+    x = torch.randn(3, 1, 32, 32, requires_grad=True)
+    exact = layer.plain(x, layer.weight, layer.bias)
+
+    def errors(output: Tensor) -> list[float]:
+        found = [output, *torch.autograd.grad(output.float().sum(), [x, layer.weight])]
+        right = [exact, *torch.autograd.grad(exact.sum(), [x, layer.weight], retain_graph=True)]
+        pairs = zip(found, right, strict=True)
+        return [((a - b).norm() / b.norm()).item() for a, b in pairs]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, plain_layers = layer(x), layer.plain(x, layer.weight, layer.bias)
+    assert ours.dtype == plain_layers.dtype == torch.bfloat16
+    pairs = zip(errors(ours), errors(plain_layers), strict=True)
+    assert all(ours <= 1.2 * theirs < 0.02 for ours, theirs in pairs)
 
 
 def test_an_even_kernel_is_refused() -> None:
     with pytest.raises(ValueError, match="no middle"):
-        BlockedConv2d(1, 1, 4)
+        ConvTanhPool2d(1, 1, 4, 2, in_blocks=True)
 
 
 @pytest.mark.parametrize(
@@ -100,12 +140,9 @@ def test_weights_of_earlier_versions_are_read(name: str) -> None:
 
 def test_only_large_maps_without_batch_norm_are_chunked() -> None:
     """The layers of large maps are chunked, except batch norm, which needs the whole batch."""
-    for net in (
-        build_generator("conv3", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0),
-        build_discriminator("conv3", channels=1, width=1 / 16, alpha=0.2, drop=0),
-    ):
-        (chunked,) = [layer for layer in net if isinstance(layer, Chunked)]
-        assert not any(isinstance(layer, nn.BatchNorm2d) for layer in chunked.modules())
-        assert len(list(chunked)) >= 5
+    net = build_generator("conv3", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0)
+    (chunked,) = [layer for layer in net if isinstance(layer, Chunked)]
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in chunked.modules())
+    assert len(list(chunked)) >= 5
     small = build_generator("5", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0)
     assert not any(isinstance(layer, Chunked | FastTanh) for layer in small)

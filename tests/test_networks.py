@@ -14,9 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError
 from gansweep.training.networks import build_discriminator, build_generator
-from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.pooled import ConvTanhPool2d
 from gansweep.training.networks.stack import (
     MEMORY_FORMATS,
     Crop,
@@ -73,10 +73,6 @@ def block_shapes(net: nn.Sequential, x: Tensor) -> list[tuple[int, ...]]:
         x = layer(x)
         part_of_next = isinstance(layer, nn.ZeroPad2d) or isinstance(after, Crop)
         shape = tuple(x.shape[1:])
-        if isinstance(layer, BlockedConv2d):
-            shapes.append((shape[0] // 4, shape[1] * 2, shape[2] * 2))
-            continue
-        part_of_next |= isinstance(after, BlockedAvgPool2d)
         if not part_of_next and (not shapes or shapes[-1] != shape):
             shapes.append(shape)
     return shapes
@@ -110,11 +106,10 @@ D_SHAPES = {
     ],
     "4": [(64, 14, 14), (128, 7, 7), (256, 4, 4), (4096,), (1,)],
     "conv2": [
-        (64, 128, 128), (64, 32, 32), (128, 28, 28), (128, 14, 14), (25088,), (256,), (1,),
+        (64, 32, 32), (128, 14, 14), (25088,), (256,), (1,),
     ],
     "conv3": [
-        (64, 128, 128), (64, 32, 32), (128, 28, 28), (128, 14, 14), (256, 14, 14), (256, 7, 7),
-        (12544,), (256,), (1,),
+        (64, 32, 32), (128, 14, 14), (256, 7, 7), (12544,), (256,), (1,),
     ],
 }  # fmt: skip
 
@@ -286,7 +281,7 @@ def layer_names(net: nn.Sequential) -> str:
         nn.Linear: "dense", Reshape: "", Flatten: "", nn.ZeroPad2d: "", Crop: "",
         nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", Norm: "BN",
         nn.LeakyReLU: "LR", Dropout: "DO", nn.Tanh: "tanh", UpsampledConv2d: "up conv",
-        nn.AvgPool2d: "pool", FastTanh: "tanh", BlockedConv2d: "conv", BlockedAvgPool2d: "pool",
+        nn.AvgPool2d: "pool", FastTanh: "tanh", ConvTanhPool2d: "conv tanh pool",
     }  # fmt: skip
     return " ".join(filter(None, (short[type(layer)] for layer in flat(net))))
 

@@ -5,7 +5,8 @@ The module receives built networks and knows none of them by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -28,6 +29,19 @@ def _gradient_norm(net: nn.Module) -> float:
     """Return the L2 norm of all gradients of `net` together; 0 if it has none."""
     norms = [p.grad.norm() for p in net.parameters() if p.grad is not None]
     return torch.stack(norms).norm().item() if norms else 0.0
+
+
+@contextmanager
+def _frozen(net: nn.Module) -> Iterator[None]:
+    """Let no weight of `net` require a gradient; afterwards, those do again that did before."""
+    weights = [weight for weight in net.parameters() if weight.requires_grad]
+    try:
+        for weight in weights:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 class GAN(pl.LightningModule):
@@ -165,10 +179,11 @@ class GAN(pl.LightningModule):
         if trains_g:
             if not self.reuse_fake:
                 fake = generator(self.latents(len(real)) if self.fresh_z else z)
-            gen_loss = self.objective.gen_loss(discriminator, real, fake)
-            gen_optimizer.zero_grad()
             # Only G's weights get gradients here; D only passes them on.
-            gen_loss.backward(inputs=list(self.generator.parameters()))
+            with _frozen(self.discriminator):
+                gen_loss = self.objective.gen_loss(discriminator, real, fake)
+                gen_optimizer.zero_grad()
+                gen_loss.backward(inputs=list(self.generator.parameters()))
             gen_optimizer.step()
             torch.clear_autocast_cache()  # The copies of G's weights are outdated too.
             self.losses["loss_g"] = gen_loss.detach()

@@ -27,8 +27,13 @@ class Chunked(nn.Sequential):
         """Apply the layers to a batch N×C×H×W."""
         if input.device.type != "cpu":
             return super().forward(input)
-        images = max(1, CHUNK_BYTES * torch.get_num_threads() // (4 * self.largest))
-        return torch.cat([super(Chunked, self).forward(part) for part in input.split(images)])
+        parts = input.split(images_of_a_chunk(self.largest))
+        return torch.cat([super(Chunked, self).forward(part) for part in parts])
+
+
+def images_of_a_chunk(largest: int) -> int:
+    """Return how many images to compute at a time where a map has `largest` values an image."""
+    return max(1, CHUNK_BYTES * torch.get_num_threads() // (4 * largest))
 
 
 def works_image_by_image(layer: nn.Module, shape: tuple[int, ...]) -> bool:

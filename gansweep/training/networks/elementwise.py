@@ -11,30 +11,24 @@ from torch import Tensor, nn
 class FastTanh(nn.Module):
     """This layer computes tanh x as 2 σ(2x) − 1, on a CPU in a quarter of the time of nn.Tanh.
 
-    The error is at most 2e-7 in float32. The layer works in place on an input of any shape, so the
-    layer before must not need its own output again; a convolution does not.
+    The error is at most 2e-7 in float32.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.device.type != "cpu":
             return input.tanh()
-        if input._is_view():  # Changing a view in place would add its base to the graph.
-            input = input.clone()
         return _BySigmoid.apply(input)
 
 
 class _BySigmoid(torch.autograd.Function):
-    """This function computes tanh in place by a sigmoid and keeps the output for its gradient."""
+    """This function computes tanh by a sigmoid and keeps the output for its gradient."""
 
     @staticmethod
     def forward(ctx: Any, input: Tensor) -> Tensor:
-        ctx.mark_dirty(input)
         exact = input.float() if input.itemsize < 4 else input  # 16 bits are too coarse.
-        exact.mul_(2).sigmoid_().mul_(2).sub_(1)
-        if exact is not input:
-            input.copy_(exact)
-        ctx.save_for_backward(input)
-        return input
+        output = (exact * 2).sigmoid_().mul_(2).sub_(1).to(input.dtype)
+        ctx.save_for_backward(output)
+        return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:

@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm, pad
 
 from gansweep import params
-from gansweep.training.networks.blocked import BlockedAvgPool2d, BlockedConv2d, is_blockable
 from gansweep.training.networks.chunks import LARGE_MAP, Chunked, works_image_by_image
 from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.pooled import ConvTanhPool2d
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
 MEMORY_FORMATS = {name: getattr(torch, value) for name, value in params.MEMORY_FORMATS.items()}
@@ -291,21 +291,19 @@ class Stack:
     def avg_pool(self, factor: int) -> Stack:
         """Append an average pooling over `factor` × `factor` pixels, which divides the size.
 
-        The first convolution, tanh and pooling of a network work on blocks if possible; see
-        `BlockedConv2d`.
+        A convolution and a tanh before it merge with it into one layer if possible; see
+        `ConvTanhPool2d`.
         """
         channels, size, _ = self.shape
         pool: nn.Module = nn.AvgPool2d(factor)
+        fits = self.memory_format is torch.channels_last and size % factor == 0
         match self._layers:
-            case [nn.Conv2d() as conv, FastTanh()] if self._blockable(conv, size, factor):
-                bias = conv.bias is not None
-                kernel = conv.kernel_size[0]
-                self._layers[0] = BlockedConv2d(conv.in_channels, channels, kernel, bias)
-                pool = BlockedAvgPool2d(factor)
+            case [*_, nn.Conv2d(stride=(1, 1)) as conv, FastTanh() | nn.Tanh()] if (
+                type(conv) is nn.Conv2d and fits
+            ):
+                del self._layers[-2:], self._shapes[-2:]
+                pool = ConvTanhPool2d.of(conv, size, factor)
         return self._add(pool, (channels, size // factor, size // factor))
-
-    def _blockable(self, conv: nn.Conv2d, size: int, factor: int) -> bool:
-        return self.memory_format is torch.channels_last and is_blockable(conv, size, factor)
 
     def norm(self) -> Stack:
         """Append the normalisation of a feature map's channels or of a vector's features.
