@@ -169,7 +169,8 @@ def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) 
     (path,) = (tmp_path / "reports").glob("equilibrium_cases*/README.md")
     heading, _, row = path.read_text().split("\n\n")[1].split("\n")[:3]
     assert heading == (
-        "| Input Images | Batch size | Convolutional layers in Generator / Discriminator | "
+        "| Input Images, at most | Batch size | "
+        "Convolutional layers in Generator / Discriminator | "
         "Optimizer used in G / D | G learning rate | No. of Epochs in the document | epochs "
         "trained | training time | equilibrium epoch | batch size in the document | "
         "training time in the document | equilibrium in the document | seen in the document | "

@@ -20,7 +20,7 @@ from gansweep.report.plots.thumbnail_map import draw_map
 from gansweep.report.table.collect import Reader, Results, collect
 from gansweep.report.table.picture_column import PictureColumn, picture_columns
 from gansweep.store.manifest import Manifest, Row, Table
-from gansweep.store.run import Run, write_json
+from gansweep.store.run import Run, read_json, write_json
 
 NUMBER, FACE = "Number Output", "Face Output"
 COMMON = {"gen": "1", "disc": "3", "alpha": 0.2, "batch_size": 50}
@@ -226,6 +226,33 @@ def test_a_single_parameter_makes_one_row_of_pictures(tmp_path: Path) -> None:
     drawn = draw_map(column_of(tmp_path, rows))
     assert drawn is not None
     assert len({position(drawn[0], text)[1] for text in ("0.1", "0.2", "0.3")}) == 1
+
+
+def test_two_parameters_that_vary_together_are_one_axis(tmp_path: Path) -> None:
+    rows = []
+    for i, (impl, lr) in enumerate((("1", 0.1), ("2", 0.1), ("2", 0.2))):
+        run = trained(tmp_path, f"{i}a-s1", 5.0 + i)
+        rows.append(Row({"gen": impl, "disc": impl, "lr": lr}, {NUMBER: [run.id]}))
+    drawn = draw_map(column_of(tmp_path, rows))
+    assert drawn is not None
+    assert drawn[1].endswith("by gen impl and learning rate")
+    drawn = draw_map(column_of(tmp_path, rows[:2]))
+    assert drawn is not None
+    assert drawn[1].endswith("by gen impl")
+
+
+def test_epochs_do_not_vary_where_steps_end_the_runs(tmp_path: Path) -> None:
+    rows = []
+    for i, (lr, epochs) in enumerate(((0.1, 10), (0.2, 20), (0.2, 30))):
+        run = trained(tmp_path, f"{i}a-s1", 5.0 + i)
+        rows.append(Row({"lr": lr, "epochs": epochs}, {NUMBER: [run.id]}))
+    assert column_of(tmp_path, rows).varying == ["lr", "epochs"]
+    for row in rows:
+        run = Run(tmp_path, row.runs[NUMBER][0])
+        config = read_json(run.config)
+        assert config is not None
+        write_json(run.config, config | {"params": {"steps": 100, "epochs": 10}})
+    assert column_of(tmp_path, rows).varying == ["lr"]
 
 
 def panel(figure: Any, label: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gansweep.components import is_option, options_of
-from gansweep.config import SHARED, Config, with_values
+from gansweep.config import SHARED, Config, ends_by_steps, with_values
 from gansweep.planning.compose import Compose, make_config
 from gansweep.planning.overrides import Axis
 from gansweep.planning.row_list import ROLES, Recipe
@@ -81,7 +81,10 @@ class Expander:
                 given = self._given(row, values)
                 shown = {**{k: given[k] for k in row}, **values}
                 shown = {k: v for k, v in shown.items() if self._differs(k)}
-                yield source, shown, list(self._cells(row, values))
+                cells = list(self._cells(row, values))
+                if all(ends_by_steps(cell.config) for cell in cells):
+                    shown.pop("epochs", None)
+                yield source, shown, cells
 
     def _differs(self, name: str) -> bool:
         listed = self.recipe is not None and any(name in row for row in self.recipe.rows)

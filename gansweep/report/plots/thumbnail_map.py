@@ -139,11 +139,22 @@ def _lines(texts: list[str], width: float) -> list[str]:
 
 
 def _axes(column: PictureColumn) -> list[str]:
-    """Return the parameters of the axes: the one down, if two are possible, and the one across."""
+    """Return the parameters of the axes: the one down, if two are possible, and the one across.
+
+    A parameter that varies only together with the first says nothing new, and is no second axis.
+    """
     counts = {name: len(_values(column, name)) for name in column.varying}
     possible = [name for name, count in counts.items() if 2 <= count <= MAX_VALUES]
     chosen = PREFERRED if all(name in possible for name in PREFERRED) else possible
-    return sorted(chosen, key=lambda name: -counts[name])[:2]
+    first, *others = sorted(chosen, key=lambda name: -counts[name]) or [""]
+    others = [name for name in others if not _vary_together(column, first, name)]
+    return [name for name in (first, *others[:1]) if name]
+
+
+def _vary_together(column: PictureColumn, one: str, other: str) -> bool:
+    """Return whether each value of one parameter occurs with one value of the other only."""
+    pairs = {tuple(format_param(name, row.params) for name in (one, other)) for row in column.rows}
+    return len(pairs) == len(_values(column, one)) == len(_values(column, other))
 
 
 def _values(column: PictureColumn, name: str) -> list[str]:

@@ -158,16 +158,23 @@ def varying(rows: list[ReportRow], *, has: int = 1) -> list[str]:
     """Return the names of the parameters that differ between these rows.
 
     has: the least number of values apart from n/a. A parameter with one value and n/a says no more
-    than the parameter on which it depends.
+    than the parameter on which it depends. Epochs do not count where the steps end every run.
     """
     shown = {
         n: {format_param(n, row.params) for row in rows} - {UNKNOWN} for n in param_names(rows)
     }
+    if all(_ends_by_steps(run) for row in rows for run in row.runs()):
+        shown.pop("epochs", None)
     return [
         name
         for name, texts in shown.items()
         if len(texts) > 1 and len(texts - {NOT_APPLICABLE}) >= has
     ]
+
+
+def _ends_by_steps(run: Outcome) -> bool:
+    params = run.config.get("params", {}) if run.config else {}
+    return bool(params.get("steps")) and not params.get("command")
 
 
 def mark_results(results: Results) -> None:
