@@ -66,7 +66,8 @@ def paper(part: str, *overrides: str, precision: str = "bf16") -> None:
     name, choices = PARTS[part]
     known: dict[Any, int] = {}
     with tempfile.TemporaryDirectory() as out:
-        took = _sweep(out, [*choices, "profile=paper", *overrides], precision)
+        words = (*choices, "profile=paper", *overrides)  # The last of equal names counts.
+        took = _sweep(out, list({word.split("=")[0]: word for word in words}.values()), precision)
         runs = list((Path(out) / "runs").iterdir())
         done = [json.loads((run / "result.json").read_text()) for run in runs]
         flop = sum(

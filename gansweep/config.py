@@ -247,11 +247,6 @@ def effective(config: Config) -> dict[str, Any]:
     return {k: None if without_effect.get(k) else v for k, v in values.items()}
 
 
-def ends_by_steps(config: Config) -> bool:
-    """Return whether the run has so many steps whatever `epochs` says, as in most profiles."""
-    return config.steps is not None and config.command is None
-
-
 def validate(config: Config) -> None:
     """Check the conditions between several parameters. Raises UserError if one does not hold."""
     if config.early_stop and config.judge == "false":

@@ -392,6 +392,7 @@ def _read_all(terminal: int) -> Iterator[bytes]:
             yield data
 
 
+@pytest.mark.slow
 def test_a_search_from_python(tmp_path: Path) -> None:
     sweep = gs.sweep(
         lr=gs.interval(1e-4, 1e-2, log=True), trials=2, sampler="random", cwd=tmp_path, **SMALL
@@ -404,6 +405,7 @@ def test_a_search_from_python(tmp_path: Path) -> None:
     assert all(len(ids) == 1 for ids in table[f"{NUMBER} runs"])
 
 
+@pytest.mark.slow
 def test_the_images_of_a_users_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, path)]))

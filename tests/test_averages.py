@@ -138,6 +138,7 @@ def test_a_long_run_has_few_snapshots() -> None:
         assert len(steps) <= ema_profiles.SNAPSHOTS + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("total", "d_steps"), [(600, 1), (601, 3)])
 def test_averages_from_snapshots_are_those_of_all_steps(
     total: int, d_steps: int, tmp_path: Path

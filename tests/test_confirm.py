@@ -30,6 +30,7 @@ def test_significance_tests_find_differences_and_ties() -> None:
     assert spread([90.0, 96.2]) == "93.1 ± 4.4 (2)"
 
 
+@pytest.mark.slow
 def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     grid = ("-m", "lr=1e-4,5e-4,2e-3", "data=mnist5k", "steps=6", "name=g")
     assert cli(*grid).returncode == 0

@@ -129,6 +129,7 @@ SEARCH = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_trial_that_violates_the_constraint_is_never_the_best(cli: Cli, tmp_path: Path) -> None:
     assert cli("-m", "lr=2e-3", *SEARCH[3:7], "name=g").returncode == 0
     revive(tmp_path)

@@ -189,6 +189,7 @@ def reset_some(folder: Path, rng: random.Random) -> list[str]:
     return chosen
 
 
+@pytest.mark.slow
 def test_zombies_are_reaped_while_the_sweep_runs(tmp_path: Path) -> None:
     process = start(tmp_path, fault="do=slow seconds=0.2")
     wait_for("outputs/runs/*/metrics.jsonl", tmp_path)
@@ -262,6 +263,7 @@ def test_a_sweep_ends_when_its_output_folder_becomes_read_only(
     assert_as_undisturbed(tmp_path, undisturbed)
 
 
+@pytest.mark.slow
 def test_damaged_files_and_a_clock_that_steps_back(
     cli: Cli, tmp_path: Path, undisturbed: Path
 ) -> None:

@@ -163,6 +163,7 @@ def test_the_runs_of_a_row_are_scored(cli: Cli, tmp_path: Path) -> None:
     assert "no run 'nothing/1'" in one_line_error(cli("judge", "nothing/1"))
 
 
+@pytest.mark.slow
 def test_equilibrium_cases_have_the_documents_columns(cli: Cli, tmp_path: Path) -> None:
     done = cli("-m", "sweep=equilibrium_cases", "rows=0", "steps=1", "width=0.0625", "limit=100")
     assert done.returncode == 0, done.stderr
@@ -254,6 +255,7 @@ def test_early_stopping_needs_the_judge(cli: Cli) -> None:
     assert "early_stop=true needs the judge's distances: leave out judge=false" in error
 
 
+@pytest.mark.slow
 def test_the_metric_of_best_by_chooses_the_best_weights(cli: Cli, tmp_path: Path) -> None:
     words = ["data=toyfaces", "gen=1", "disc=1", "width=0.0625", "steps=200", "batch_size=50"]
     done = cli(*words, "best_by=fd_layout")

@@ -113,6 +113,7 @@ def test_steps_are_in_the_names(tmp_path: Path) -> None:
         steps_of([tmp_path / "none-1.pt"])
 
 
+@pytest.mark.slow
 def test_the_curve_the_best_step_and_a_gallery(folder: Path) -> None:
     judged = {}
     for function in ("array", "tensor", "pictures"):
@@ -137,6 +138,7 @@ def test_the_curve_the_best_step_and_a_gallery(folder: Path) -> None:
     assert resumed.returncode == 0, resumed.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_drawn_is_one_line(folder: Path) -> None:
     for function, says in (
         ("draw.array", "--sample draw.array is no import path; did you mean 'draw:array'?"),

@@ -357,6 +357,7 @@ def test_a_logger_that_fails_costs_one_warning(method: str, tmp_path: Path) -> N
     holds_all(read_csv(run), run, pictures=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_a_diverged_run_is_closed_as_failed(
     tracker: str, tmp_path: Path, faulty_cli: Callable[[str], Cli]
@@ -458,6 +459,7 @@ class Lines(Logger):
 """
 
 
+@pytest.mark.slow
 def test_a_plugin_adds_a_logger(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(PLUGIN)
     done = cli("plugins=mine", "logger=lines,csv", "steps=20", "log_every=10", "data=mnist5k")

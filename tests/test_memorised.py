@@ -34,6 +34,7 @@ def flagged(judge: Judge, images: Tensor) -> bool:
     return "memorised" in flags(evaluations, 10, judge.score(images))
 
 
+@pytest.mark.slow
 def test_repeated_training_images_are_flagged(judge: Judge) -> None:
     copies = trained_on(judge.data)
     assert judge.score(copies)["nearest_ratio"] < 0.01
@@ -44,6 +45,7 @@ def test_repeated_training_images_are_flagged(judge: Judge) -> None:
     assert flagged(judge, torch.cat([copies[:300], unseen[:100]]))
 
 
+@pytest.mark.slow
 def test_unseen_real_images_and_noise_are_not_flagged(judge: Judge) -> None:
     unseen = torch.from_numpy(judge.data.held_out()[:400].copy())
     score = judge.score(unseen)

@@ -112,6 +112,7 @@ def test_swd_depends_on_textures_and_not_on_brightness(what: str) -> None:
     assert sliced_wasserstein(bench.images, bench.images) < floor
 
 
+@pytest.mark.slow
 def test_swd_32_sees_the_parts_of_a_face_and_no_fine_noise() -> None:
     faces = torch.from_numpy(toyfaces.draw(np.arange(400), 128))
     real, same = faces.chunk(2)
@@ -130,6 +131,7 @@ def test_swd_32_sees_the_parts_of_a_face_and_no_fine_noise() -> None:
     assert sliced_wasserstein(real, noisy, side=40) == sliced_wasserstein(real, noisy, side=32)
 
 
+@pytest.mark.slow
 def test_fd_layout_depends_on_the_places_of_parts() -> None:
     """Random convolutions hardly see a swirl or quarters in another order; eigenfaces do."""
     layout, random = Bench("fd_layout", "drawn faces"), Bench("fd_random", "drawn faces")
@@ -319,6 +321,7 @@ def test_each_missing_digit_raises_the_distance() -> None:
     assert all(more > less for less, more in pairwise(seen)), seen
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_value_on_one_and_two_threads() -> None:
     before = torch.get_num_threads()
     values = {}

@@ -101,6 +101,7 @@ def score(request: pytest.FixtureRequest) -> Iterator[tuple[str, dict[str, Any]]
     yield request.param, judge.score(torch.from_numpy(data.array()[:300].copy()))
 
 
+@pytest.mark.slow
 def test_exactly_the_registered_metrics_are_measured(
     score: tuple[str, dict[str, Any]],
 ) -> None:
@@ -345,6 +346,7 @@ def test_only_metrics_that_apply_to_the_data_and_to_judge_are_missing(glare: Any
     assert missing_metrics({"score": digits}, "of_a_plugin") == []
 
 
+@pytest.mark.slow
 def test_repeating_a_command_measures_finished_runs(cli: Cli, tmp_path: Path, module: Any) -> None:
     grid = ("-m", "lr=1e-3,2e-3", *SHORT)
     assert cli(*grid).returncode == 0
@@ -457,6 +459,7 @@ def test_one_decorated_function_adds_a_metric(cli: Cli, tmp_path: Path, module: 
     assert "did you mean 'quality+glare'?" in refused
 
 
+@pytest.mark.slow
 def test_runs_can_be_ranked_by_a_metric_of_which_more_is_better(
     cli: Cli, tmp_path: Path, module: Any
 ) -> None:

@@ -34,6 +34,7 @@ def test_the_notebook_is_committed_without_outputs() -> None:
         assert cell.get("execution_count") is None
 
 
+@pytest.mark.slow
 def test_the_notebook(cache: Path, tmp_path: Path) -> None:
     shutil.copy(NOTEBOOK, tmp_path)
     notebook = nbformat.read(tmp_path / NOTEBOOK.name, as_version=4)

@@ -54,6 +54,18 @@ def test_each_part_is_a_command_that_exists() -> None:
                 assert (ROOT / command[-1]).is_file()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["step", "digits", "faces", "cases"])
+def test_a_dry_run_ends_in_a_report(part: str, tmp_path: Path) -> None:
+    """What a GPU needs ten minutes for runs through on the CPU, cut short."""
+    command = [sys.executable, "-m", "benchmarks.on_gpu", part, "--dry-run", "--reports"]
+    done = subprocess.run([*command, tmp_path], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"== {part}: done" in done.stdout
+    (report,) = (tmp_path / "benchmarks").glob("*.md")
+    assert report.stem.removesuffix("_gpu") in (part, f"paper_{part}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -204,6 +204,7 @@ def test_adam_under_mup_changes_every_width_equally() -> None:
     assert min(standard["discriminator"][2:]) > 0.45  # 0.61, the logit 0.93
 
 
+@pytest.mark.slow
 def test_sgd_under_mup_changes_every_width_equally() -> None:
     found = slopes("conv2", "conv2", "mup", {1 / 16: 12, 1 / 8: 8, 1 / 4: 6}, 1)
     assert largest(found["generator"]) < 0.3  # 0.11

@@ -78,6 +78,7 @@ def test_a_plan_with_a_recorded_choice_imports_no_torch(
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+@pytest.mark.slow
 def test_bf16_follows_fp32(cli: Cli, tmp_path: Path) -> None:
     """The mean losses over the second half of a run agree in both precisions."""
     means = {}

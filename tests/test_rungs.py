@@ -71,6 +71,7 @@ def test_a_trial_is_compared_once_at_each_rung() -> None:
     assert pruner.stops(late, 100, [5.0, 0.4]), "dominated at the first rung"
 
 
+@pytest.mark.slow
 def test_pruning_keeps_the_pareto_front(tmp_path: Path) -> None:
     """The same trials with and without pruning; a toy's order at a rung is that at its end."""
     trials, words = 16, {"slots": 1, "seed": 4, "sampler": "random"}

@@ -154,6 +154,7 @@ def test_a_search_starts_with_the_defaults_and_a_space_filling_design() -> None:
 # --- The engine, with toys in place of GANs -------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_slot_gives_the_proposals_of_optuna_alone(tmp_path: Path) -> None:
     ours = search("branin", tmp_path, 30, slots=1, seed=3)
     alone = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=3, constant_liar=True))
@@ -180,6 +181,7 @@ def test_bad_trials_are_pruned_and_their_slots_get_new_trials(tmp_path: Path) ->
     assert study.best_value == min(t.value for t in study.trials if t.state.name == "COMPLETE")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gp", "qmc", "nsga3", "random"])
 def test_every_sampler_on_sqlite(sampler: str, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path}/study.db"

@@ -291,6 +291,7 @@ def test_rows_are_chosen_and_the_others_stay_in_the_table(plan: Any) -> None:
     assert made.jobs[-1].title.startswith("gen=1 disc=1 smooth=0.1 alpha=0.1 batch_size=128")
 
 
+@pytest.mark.slow
 def test_the_command_line_overrides_a_row_list(plan: Any) -> None:
     made = plan("sweep=equilibrium_cases", "epochs=1", "seed=4")
     made.write()

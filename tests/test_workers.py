@@ -303,6 +303,7 @@ def processes_of(machine: subprocess.Popen[str]) -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_machines_share_only_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of two machines is frozen beyond its lease, and goes on when the other one is done."""
     try:
