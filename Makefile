@@ -18,7 +18,7 @@ demo: .venv/ready ## train 6 rows on digits and faces, and write a table with pi
 test: .venv/ready-dev ## run the tests on all cores
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
-test-slow: .venv/ready-dev ## run the tests that take minutes: clusters, kills at random moments, databases
+test-slow: .venv/ready-dev ## run the slower tests: clusters, kills at random moments, databases
 	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 lint: .venv/ready-dev ## check the formatting, and run ruff and mypy
