@@ -109,7 +109,7 @@ class ConvTanhPool2d(nn.Conv2d):
 
 
 class _InChunks(torch.autograd.Function):
-    """This function computes `ConvTanhPool2d` on a CPU and keeps σ for the gradient."""
+    """This function computes `ConvTanhPool2d` on a CPU; with `keeps` it keeps σ for the gradient."""
 
     @staticmethod
     def forward(
@@ -167,7 +167,9 @@ class _InChunks(torch.autograd.Function):
         of_input = None
         if needed[0]:
             of_input = torch.empty_like(input, memory_format=torch.channels_last)
-        of_kernel, of_offsets = torch.zeros_like(kernel), kernel.new_zeros(len(kernel))
+        # The gradients of many chunks are not added in 16 bits.
+        of_kernel = torch.zeros_like(kernel, dtype=spread.dtype)
+        of_offsets = spread.new_zeros(len(kernel))
         mirror_image = mirrored(kernel) if in_blocks and needed[0] else None
         start = 0
         for blocks, sigma in zip(kept[::2], kept[1::2], strict=True):
@@ -192,11 +194,13 @@ class _InChunks(torch.autograd.Function):
             if needed[2]:
                 of_offsets += of_bias
         if in_blocks and needed[1]:
-            of_kernel = weight_gradient(of_kernel, layer.taps.to(kernel))
+            of_kernel = weight_gradient(of_kernel, layer.taps.to(of_kernel))
         return (
             of_input,
-            2 * of_kernel if needed[1] else None,
-            2 * of_offsets.view(-1, layer.out_channels).sum(0) if needed[2] else None,
+            (2 * of_kernel).to(weight.dtype) if needed[1] else None,
+            2 * of_offsets.view(-1, layer.out_channels).sum(0).to(weight.dtype)
+            if needed[2]
+            else None,
             None,
             None,
         )
