@@ -109,7 +109,7 @@ class ConvTanhPool2d(nn.Conv2d):
 
 
 class _InChunks(torch.autograd.Function):
-    """This function computes `ConvTanhPool2d` on a CPU; with `keeps` it keeps σ for the gradient."""
+    """This function computes `ConvTanhPool2d` on a CPU, and keeps σ for gradients if `keeps`."""
 
     @staticmethod
     def forward(
