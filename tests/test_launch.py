@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import one_line_error
 
-from gansweep.launch import devices, processes
+from gansweep.launch import devices, forkserver, processes
 from gansweep.launch.child import Ended
 from gansweep.launch.devices import Device, cpu_cores, find_devices
 from gansweep.launch.pool import Job, Place, Pool, Running
@@ -146,6 +146,12 @@ def test_a_server_that_fails_during_its_imports_is_reported_in_one_line(tmp_path
     message = "gansweep: error: the server from which runs are forked ends while it imports torch"
     assert one_line_error(done).startswith(message)
     assert not list(tmp_path.glob("outputs/runs/*/failure.json"))
+
+
+def test_a_server_whose_parent_was_killed_at_once_ends_in_silence() -> None:
+    command = [sys.executable, "-c", forkserver._CODE]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_killed_server_ends_no_job(pool: Pool) -> None:

@@ -25,10 +25,11 @@ from gansweep.launch.stop_request import WARNING
 _OF_SWEEP = {signal.SIGINT, WARNING}
 _PID = struct.Struct("q")
 _EXIT = struct.Struct("i")  # a child's exit code as in `subprocess`, negative for a signal
-# With `-c`, sys.path begins with the working folder, where a json.py would hide Python's.
+# With `-c`, sys.path begins with the working folder, where a json.py would hide Python's. Without
+# settings, the parent was killed before it wrote them.
 _CODE = (
     "import sys; sys.path = [p for p in sys.path if p]; "
-    "import json; settings = json.load(sys.stdin); "
+    "import json; settings = json.loads(sys.stdin.read() or sys.exit()); "
     "sys.path, sys.argv = settings['path'], settings['argv']; "
     "from gansweep.launch.forkserver import serve; serve(settings['socket'], settings['preload'])"
 )
