@@ -37,6 +37,13 @@ def test_outputs_and_gradients_equal_those_of_plain_layers(
     assert all(torch.allclose(a, b, atol=1e-9) for a, b in zip(found, wanted, strict=True))
 
 
+def test_rows_of_six_bytes_are_copied_too() -> None:
+    """Three pixels in 16 bits are no whole number of machine words."""
+    layer = UpsampledConv2d(2, 1, 3, 3).to(torch.bfloat16)
+    x = torch.randn(1, 2, 4, 4, dtype=torch.bfloat16)
+    assert torch.allclose(layer(x), plain(layer, x), atol=0.05)
+
+
 def test_an_even_kernel_is_refused() -> None:
     with pytest.raises(ValueError, match="no middle"):
         UpsampledConv2d(1, 1, 4, 2)

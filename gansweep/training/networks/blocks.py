@@ -113,5 +113,5 @@ def _swap(numbers: Tensor) -> Tensor:
 def _as_words(numbers: Tensor) -> Tensor:
     """View the last axis as the largest words, for PyTorch copies a word at a time."""
     size = numbers.shape[-1] * numbers.itemsize
-    word = next(w for w in (torch.complex128, torch.int64, torch.int32) if size % w.itemsize == 0)
-    return numbers.view(word)
+    words = (torch.complex128, torch.int64, torch.int32, numbers.dtype)
+    return numbers.view(next(word for word in words if size % word.itemsize == 0))
