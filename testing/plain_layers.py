@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from gansweep.training.exports.plain import plain_convolution
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.pooled import ConvTanhPool2d
@@ -29,11 +30,7 @@ def plain(net: nn.Module) -> nn.Module:
 
 
 def _conv(layer: nn.Conv2d) -> nn.Conv2d:
-    conv = nn.Conv2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding,  # type: ignore[arg-type]
-        bias=layer.bias is not None,
-    )  # fmt: skip
-    conv.weight, conv.bias = layer.weight, layer.bias
+    conv = plain_convolution(layer)
     if hasattr(layer, "narrowing"):  # The learning rates depend on the narrowing.
         conv.narrowing = layer.narrowing
     return conv

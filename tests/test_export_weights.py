@@ -28,10 +28,12 @@ from gansweep.store.run import Run
 from gansweep.training.data import prepare
 from gansweep.training.exports import formats
 from gansweep.training.exports.formats import FORMATS
+from gansweep.training.exports.plain import plain
 from gansweep.training.exports.write import LIMIT, export_weights
 from gansweep.training.gan import GAN
 from gansweep.training.job import execute
 from gansweep.training.metrics.files import save
+from gansweep.training.networks import build_discriminator
 from gansweep.training.train import build_trainee
 
 HERE = [
@@ -99,6 +101,14 @@ def test_each_generator_draws_the_same_images_when_it_is_loaded(name: str, tmp_p
         images = FORMATS[format].draw(tmp_path / "x" / FORMATS[format].file, (z,))
         assert torch.allclose(images, expected, atol=LIMIT)
     assert torch.equal(gs.load_export(tmp_path / "x/generator.safetensors")(z), expected)
+
+
+def test_a_fused_layer_is_exported_as_pytorchs_layers() -> None:
+    net = build_discriminator("conv2", channels=1, width=1 / 16, alpha=0.2, drop=0)
+    exported = plain(net)
+    assert all(type(layer).__module__.startswith("torch.") for layer in exported.modules())
+    images = torch.rand(2, 1, 128, 128)
+    assert torch.allclose(exported(images), net(images), atol=1e-5)
 
 
 def test_labels_and_networks_of_users_are_exported(

@@ -15,6 +15,7 @@ from torch.nn.functional import batch_norm
 
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
+from gansweep.training.networks.pooled import ConvTanhPool2d
 from gansweep.training.networks.stack import Crop, Dropout, Flatten, Norm, Reshape
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
@@ -47,15 +48,24 @@ class Cut(nn.Module):
         return input[:, :, : self.size, : self.size]
 
 
-def _upsampled(layer: UpsampledConv2d) -> nn.Module:
-    """Return an upsampling, and a convolution with the same weights on the upsampled map."""
-    kernel = layer.kernel_size[0]
+def plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
+    """Return PyTorch's convolution with stride 1 and the weights and the padding of `layer`."""
     conv = nn.Conv2d(
-        layer.in_channels, layer.out_channels, kernel, padding=kernel // 2,
+        layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding,  # type: ignore[arg-type]
         bias=layer.bias is not None,
     )  # fmt: skip
     conv.weight, conv.bias = layer.weight, layer.bias
-    return nn.Sequential(nn.Upsample(scale_factor=float(layer.factor), mode="nearest"), conv)
+    return conv
+
+
+def _upsampled(layer: UpsampledConv2d) -> nn.Module:
+    """Return an upsampling, and a convolution with the same weights on the upsampled map."""
+    upsampling = nn.Upsample(scale_factor=float(layer.factor), mode="nearest")
+    return nn.Sequential(upsampling, plain_convolution(layer))
+
+
+def _pooled(layer: ConvTanhPool2d) -> nn.Module:
+    return nn.Sequential(plain_convolution(layer), nn.Tanh(), nn.AvgPool2d(layer.factor))
 
 
 # The first entry of which a layer is an instance replaces the layer.
@@ -68,6 +78,7 @@ _PLAIN: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     Reshape: lambda layer: nn.Unflatten(1, layer.unflattened_size),
     Flatten: lambda _: nn.Flatten(),
     UpsampledConv2d: _upsampled,
+    ConvTanhPool2d: _pooled,
     nn.LeakyReLU: lambda layer: nn.LeakyReLU(layer.negative_slope),  # not in place
 }
 
