@@ -29,8 +29,11 @@ def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
     ("inputs", "kernel", "padding", "factor", "in_blocks"),
-    [(1, 5, 2, 4, True), (3, 3, 1, 2, True), (2, 7, 3, 4, True), (1, 1, 0, 2, True),
-     (8, 5, 0, 2, False), (5, 3, 1, 4, False), (1, 5, 2, 3, False)],
+    [
+        *[(1, kernel, kernel // 2, 4, True) for kernel in (1, 3, 5, 7)],
+        *[(3, kernel, kernel // 2, 2, True) for kernel in (1, 3, 5, 7)],
+        (8, 5, 0, 2, False), (5, 3, 1, 4, False), (1, 5, 2, 3, False),
+    ],
 )  # fmt: skip
 @pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
 def test_a_fused_layer_equals_convolution_tanh_and_pooling(
@@ -146,5 +149,8 @@ def test_only_large_maps_without_batch_norm_are_chunked() -> None:
     (chunked,) = [layer for layer in net if isinstance(layer, Chunked)]
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in chunked.modules())
     assert len(list(chunked)) >= 5
+    # In D, the layer itself works in chunks.
+    net = build_discriminator("conv3", channels=1, width=1 / 16, alpha=0.2, drop=0)
+    assert [type(layer) for layer in net][:3] == [ConvTanhPool2d] * 3
     small = build_generator("5", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0)
     assert not any(isinstance(layer, Chunked | FastTanh) for layer in small)

@@ -28,6 +28,7 @@ from gansweep.training.networks.stack import (
     same_padding,
 )
 from gansweep.training.networks.upsampled import UpsampledConv2d
+from testing.plain_layers import plain
 
 Z = 100
 
@@ -106,10 +107,11 @@ D_SHAPES = {
     ],
     "4": [(64, 14, 14), (128, 7, 7), (256, 4, 4), (4096,), (1,)],
     "conv2": [
-        (64, 32, 32), (128, 14, 14), (25088,), (256,), (1,),
+        (64, 128, 128), (64, 32, 32), (128, 28, 28), (128, 14, 14), (25088,), (256,), (1,),
     ],
     "conv3": [
-        (64, 32, 32), (128, 14, 14), (256, 7, 7), (12544,), (256,), (1,),
+        (64, 128, 128), (64, 32, 32), (128, 28, 28), (128, 14, 14), (256, 14, 14), (256, 7, 7),
+        (12544,), (256,), (1,),
     ],
 }  # fmt: skip
 
@@ -123,7 +125,9 @@ def test_generator_shapes(name: str) -> None:
 def test_discriminator_shapes(name: str) -> None:
     size = DISCRIMINATORS[name].image_size
     net = discriminator(name, channels=3).eval()
-    assert block_shapes(net, torch.zeros(1, 3, size, size)) == D_SHAPES[name]
+    images = torch.zeros(1, 3, size, size)
+    assert block_shapes(plain(net), images) == D_SHAPES[name]
+    assert net(images).shape[1:] == D_SHAPES[name][-1]
 
 
 def conv(kernel: int, inputs: int, outputs: int, bias: bool = True) -> int:

@@ -15,6 +15,7 @@ from gansweep.planning.compose import Compose, make_config
 from gansweep.planning.overrides import Axis
 from gansweep.planning.row_list import ROLES, Recipe
 from gansweep.planning.sweep_name import changes_results
+from gansweep.store.records import ends_by_steps
 from gansweep.terminal.console import console
 from gansweep.training.data import at_hand
 
@@ -82,7 +83,7 @@ class Expander:
                 shown = {**{k: given[k] for k in row}, **values}
                 shown = {k: v for k, v in shown.items() if self._differs(k)}
                 cells = list(self._cells(row, values))
-                if all(_ends_by_steps(cell.config) for cell in cells):
+                if all(ends_by_steps(vars(cell.config)) for cell in cells):
                     shown.pop("epochs", None)
                 yield source, shown, cells
 
@@ -152,11 +153,6 @@ class Expander:
             groups = {"profile": profile} | ({"data": data} if data else {})
             self._composed[key] = make_config(self._compose(groups))
         return self._composed[key]
-
-
-def _ends_by_steps(config: Config) -> bool:
-    """Return whether the run has so many steps whatever `epochs` says, as in most profiles."""
-    return config.steps is not None and config.command is None
 
 
 def _product(axes: list[Axis]) -> Iterator[dict[str, Any]]:

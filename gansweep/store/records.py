@@ -8,11 +8,17 @@ can read the records of newer versions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from gansweep.store.check import fault, number
 
 # config.json -----------------------------------------------------------------------------------
+
+
+def ends_by_steps(params: Mapping[str, Any]) -> bool:
+    """Return whether a run has so many steps whatever its `epochs` say, as in most profiles."""
+    return params.get("steps") is not None and params.get("command") is None
 
 
 class _Data(TypedDict):

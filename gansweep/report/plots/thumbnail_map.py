@@ -146,9 +146,9 @@ def _axes(column: PictureColumn) -> list[str]:
     counts = {name: len(_values(column, name)) for name in column.varying}
     possible = [name for name, count in counts.items() if 2 <= count <= MAX_VALUES]
     chosen = PREFERRED if all(name in possible for name in PREFERRED) else possible
-    first, *others = sorted(chosen, key=lambda name: -counts[name]) or [""]
-    others = [name for name in others if not _vary_together(column, first, name)]
-    return [name for name in (first, *others[:1]) if name]
+    ordered = sorted(chosen, key=lambda name: -counts[name])
+    others = [name for name in ordered[1:] if not _vary_together(column, ordered[0], name)]
+    return [*ordered[:1], *others[:1]]
 
 
 def _vary_together(column: PictureColumn, one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from gansweep.report.table.older import completed
 from gansweep.report.table.outcome import Outcome, read_outcome, single
 from gansweep.report.table.text import UNKNOWN, format_param
 from gansweep.store.manifest import NOT_APPLICABLE, SINGLES, Manifest, Row, Table
+from gansweep.store.records import ends_by_steps
 from gansweep.store.run import Run
 
 PRUNED = "pruned"  # the status of a run that its search has ended early
@@ -163,18 +164,14 @@ def varying(rows: list[ReportRow], *, has: int = 1) -> list[str]:
     shown = {
         n: {format_param(n, row.params) for row in rows} - {UNKNOWN} for n in param_names(rows)
     }
-    if all(_ends_by_steps(run) for row in rows for run in row.runs()):
+    configs = [run.config for row in rows for run in row.runs()]
+    if all(config and ends_by_steps(config.get("params", {})) for config in configs):
         shown.pop("epochs", None)
     return [
         name
         for name, texts in shown.items()
         if len(texts) > 1 and len(texts - {NOT_APPLICABLE}) >= has
     ]
-
-
-def _ends_by_steps(run: Outcome) -> bool:
-    params = run.config.get("params", {}) if run.config else {}
-    return bool(params.get("steps")) and not params.get("command")
 
 
 def mark_results(results: Results) -> None:

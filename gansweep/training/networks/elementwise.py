@@ -1,4 +1,4 @@
-"""Compute tanh of large maps, which takes a fifth of a step on a CPU in PyTorch's form."""
+"""Compute tanh of large maps, which in PyTorch's form takes a fifth of a step on some CPUs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 
 class FastTanh(nn.Module):
-    """This layer computes tanh x as 2 σ(2x) − 1, on a CPU in a quarter of the time of nn.Tanh.
+    """This layer computes tanh x as 2 σ(2x) − 1, with an error of at most 2e-7 in float32.
 
-    The error is at most 2e-7 in float32.
+    It takes a quarter of the time of nn.Tanh on an AMD EPYC, and twice its time on an Intel Xeon,
+    where PyTorch's tanh is fast.
     """
 
     def forward(self, input: Tensor) -> Tensor:
