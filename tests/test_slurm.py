@@ -196,19 +196,23 @@ def test_a_row_list_and_its_confirmation(slurm: Path, tmp_path: Path) -> None:
 def test_a_killed_worker_a_killed_command_and_a_restarted_controller(
     slurm: Path, local: str, tmp_path: Path
 ) -> None:
-    command = start(tmp_path, fault=SLOW)
+    # All runs wait, so that some are left to train whenever Slurm says that a worker is gone.
+    go = tmp_path / "go"
+    fault = f"do=wait until={go} step=30"
+    command = start(tmp_path, fault=fault)
     wait_for("outputs/runs/*/metrics.jsonl", tmp_path, 2)
     command.kill()  # the workers go on
     command.wait()
     first = jobs(tmp_path)
-    again = start(tmp_path, fault=SLOW)
+    again = start(tmp_path, fault=fault)
     wait_until(lambda: "sweep s:" in again.said()[0], "plan")
     time.sleep(6)
     assert jobs(tmp_path) == first, "no worker was submitted twice"
     os.kill(pids_of_workers(tmp_path)[0], signal.SIGKILL)
     subprocess.run([CLUSTER, "restart", slurm], check=True)
-    out = check(again, tmp_path, local)
-    assert "submitted" in out, "the missing worker was replaced"
+    wait_until(lambda: "submitted" in again.said()[0], "worker for the missing one", 120)
+    go.touch()
+    check(again, tmp_path, local)
 
 
 def test_a_preempted_worker_is_requeued_and_resumes(
