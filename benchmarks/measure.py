@@ -51,7 +51,7 @@ def seconds(command: list[str], **environment: str) -> float:
 def machine() -> str:
     """Return a description of the machine, without its host name."""
     from gansweep.launch.devices import cpu_cores, find_devices
-    from gansweep.planning.precision import processor
+    from gansweep.machine import processor
 
     gpus = [device.name for device in find_devices() if device.kind != "cpu"]
     return ", ".join([f"{cpu_cores()} CPU cores ({processor()})", *gpus])

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gansweep.training.networks import build_discriminator, build_generator
+from gansweep.training.networks import build_discriminator, build_generator, elementwise
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.pooled import ConvTanhPool2d
 from testing.plain_layers import plain
+
+
+@pytest.fixture(params=[True, False], ids=["by a sigmoid", "by tanh"])
+def form(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    """Let the layers use each form of tanh, as if it had been measured to be the faster one."""
+    monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path))
+    monkeypatch.setattr(elementwise, "_measure", lambda: {"slow": request.param})
+    elementwise.tanh_is_slow.cache_clear()
+    assert elementwise.tanh_is_slow() is request.param
+    yield
+    elementwise.tanh_is_slow.cache_clear()
 
 
 def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> None:
@@ -26,6 +43,7 @@ def agree(found: Tensor, wanted: Tensor, of: list[Tensor], tolerance: float) -> 
     assert all(torch.allclose(a, b, atol=100 * tolerance) for a, b in pairs)
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
     ("inputs", "kernel", "padding", "factor", "in_blocks"),
@@ -69,6 +87,7 @@ def test_a_fused_layer_equals_convolution_tanh_and_pooling(
         assert torch.allclose(layer(x), wanted(), atol=1e-12)
 
 
+@pytest.mark.usefixtures("form")
 def test_a_fused_layer_in_bf16_is_as_exact_as_plain_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """This also holds for the weights' gradients, which are added over 100 chunks of one image."""
     monkeypatch.setattr("gansweep.training.networks.chunks.CHUNK_BYTES", 1)
@@ -98,6 +117,7 @@ def test_an_even_kernel_is_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "tolerance"), [(torch.float64, 1e-15), (torch.float32, 2e-7), (torch.bfloat16, 0.004)]
 )
+@pytest.mark.usefixtures("form")
 def test_fast_tanh_is_exact_and_its_gradient_too(kind: torch.dtype, tolerance: float) -> None:
     x = torch.cat([torch.linspace(-12, 12, 10_001), torch.tensor([1e-4, 200.0, -200.0])]).to(kind)
     x.requires_grad_()
@@ -107,6 +127,7 @@ def test_fast_tanh_is_exact_and_its_gradient_too(kind: torch.dtype, tolerance: f
     assert (slope.double() - (1 - x.double().tanh() ** 2)).abs().max() <= 4 * tolerance
 
 
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("name", ["conv2", "conv3"])
 def test_networks_equal_those_of_plain_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
@@ -154,3 +175,22 @@ def test_only_large_maps_without_batch_norm_are_chunked() -> None:
     assert [type(layer) for layer in net][:3] == [ConvTanhPool2d] * 3
     small = build_generator("5", z_dim=10, channels=1, width=1 / 16, alpha=0.2, drop=0)
     assert not any(isinstance(layer, Chunked | FastTanh) for layer in small)
+
+
+def test_the_faster_tanh_is_measured_once_and_recorded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A resumed run then computes what it has computed before, to the last bit."""
+    monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path / "cache"))
+    elementwise.tanh_is_slow.cache_clear()
+    slow = elementwise.tanh_is_slow()
+    (record,) = json.loads((tmp_path / "cache/kernels.json").read_text()).values()
+    assert record["slow"] is slow is (record["tanh"] > record["by_sigmoid"])
+    monkeypatch.setattr(elementwise, "_measure", lambda: {"slow": not slow})
+    elementwise.tanh_is_slow.cache_clear()
+    assert elementwise.tanh_is_slow() is slow, "the record counts, not a new measurement"
+    elementwise.tanh_is_slow.cache_clear()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path / "file/cache"))  # cannot be written
+    assert elementwise.tanh_is_slow() is not slow, "the measurement counts without a record"
+    elementwise.tanh_is_slow.cache_clear()

@@ -114,7 +114,7 @@ def test_the_root_holds_only_entry_points_and_declarations() -> None:
     assert in_root - ENTRIES == {
         "gansweep", "gansweep.params", "gansweep.settings", "gansweep.config", "gansweep.plugins",
         "gansweep.declare", "gansweep.components", "gansweep.loading", "gansweep.register",
-        "gansweep.source_code", "gansweep.template", "gansweep.notation",
+        "gansweep.source_code", "gansweep.template", "gansweep.notation", "gansweep.machine",
     }  # fmt: skip
 
 

@@ -132,7 +132,7 @@ def environment(folder: Path) -> dict[str, str]:
     """
     import matplotlib
 
-    from gansweep.training.data import cache_folder
+    from gansweep.machine import cache_folder
 
     return {
         **os.environ,

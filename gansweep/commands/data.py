@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from gansweep.config import check
+from gansweep.machine import cache_folder
 from gansweep.params import DataConfig
 from gansweep.plugins import DATASETS
 from gansweep.store.errors import UserError, one_line_errors
 from gansweep.terminal.console import console
-from gansweep.training.data import cache_folder, prepare
+from gansweep.training.data import prepare
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,21 +8,17 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import platform
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from gansweep.config import Config
 from gansweep.launch.devices import find_devices
+from gansweep.machine import cache_folder, measured_once, processor
 from gansweep.store.errors import UserError
-from gansweep.store.run import read_json, write_json
 from gansweep.terminal.console import console
-from gansweep.training.data.cache import cache_folder
 
 MIN_SPEEDUP = 1.15  # of bf16 over fp32: a smaller one may be noise, and bf16 is less precise
 
@@ -43,32 +39,20 @@ def choice(wanted: str = "auto") -> str:
 def _choice(wanted: str, path: Path) -> str:
     device = find_devices(wanted)[0]
     key = f"{device.kind}, {processor() if device.kind == 'cpu' else device.name}, {_torch()}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        known = read_json(path) or {}
-        if key not in known:
-            known[key] = _run_benchmark(device.kind)
-            write_json(path, known)
-            gain = known[key]["fp32"] / known[key]["bf16"]
-            console.print(
-                f"precision=auto: bf16 steps are {gain:.2f} times as fast as fp32 steps on this "
-                f"machine: {known[key]['choice']} is used (recorded in {path})"
-            )
-        return str(known[key]["choice"])
+
+    def measure() -> dict[str, Any]:
+        found = _run_benchmark(device.kind)
+        console.print(
+            f"precision=auto: bf16 steps are {found['fp32'] / found['bf16']:.2f} times as fast as "
+            f"fp32 steps on this machine: {found['choice']} is used (recorded in {path})"
+        )
+        return found
+
+    return str(measured_once(path, key, measure)["choice"])
 
 
 def _torch() -> str:
     return f"torch {version('torch')}"
-
-
-def processor() -> str:
-    """Return the processor's model name, or the machine type if the model is unknown."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _run_benchmark(kind: str) -> dict[str, Any]:

@@ -6,9 +6,9 @@ Only the modules `batches` and `pixels` import torch.
 """
 
 from gansweep.training.data import celeba, images, mnist, toyfaces
-from gansweep.training.data.cache import Prepared, cache_folder, prepare
+from gansweep.training.data.cache import Prepared, prepare
 from gansweep.training.data.component import heading
 from gansweep.training.data.source import at_hand, find_source
 
-__all__ = ["Prepared", "at_hand", "cache_folder", "find_source", "heading", "prepare"]
+__all__ = ["Prepared", "at_hand", "find_source", "heading", "prepare"]
 del celeba, images, mnist, toyfaces

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock
 
+from gansweep.machine import cache_folder
 from gansweep.store.errors import UserError
 from gansweep.store.records import DataRecord
 from gansweep.store.run import read_json, write_json
 from gansweep.terminal.console import console
 from gansweep.training.data.component import source_of
-from gansweep.training.data.folder import cache_folder, file_name
-from gansweep.training.data.source import Source
+from gansweep.training.data.source import Source, file_name
 from gansweep.training.data.split import SPLIT_SEED, Split, split
 
 if TYPE_CHECKING:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from gansweep.components import defaults_of, options_of
 from gansweep.loading import told
+from gansweep.machine import cache_folder
 from gansweep.plugins import DATASETS
 from gansweep.source_code import version_of
 from gansweep.store.errors import UserError
 from gansweep.store.run import read_json, write_json
-from gansweep.training.data.folder import cache_folder, file_name
 from gansweep.training.data.returned import Returned, returned
-from gansweep.training.data.source import Classes, Source, find_source
+from gansweep.training.data.source import Classes, Source, file_name, find_source
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gansweep.machine import cache_folder
 from gansweep.store.errors import UserError
 from gansweep.training.data.source import Classes, Source, dataset
 
@@ -150,8 +151,6 @@ def _find(spec: DataConfig) -> Path:
 def _download(root: Path | None) -> Path:
     """Download MNIST and return the file with the training images. Raises UserError on failure."""
     from torchvision.datasets import MNIST
-
-    from gansweep.training.data.cache import cache_folder
 
     root = root or cache_folder() / "downloads"
     try:

@@ -121,3 +121,8 @@ def at_hand(spec: DataConfig) -> str:
     except UserError:
         return str(stand_in)
     return spec.name
+
+
+def file_name(data_set: str) -> str:
+    """Return the name of a data set, which may be an import path, as a part of a file's name."""
+    return data_set.replace(":", ".")

@@ -7,7 +7,7 @@ from filelock import FileLock
 from torch import Tensor
 from torch.nn import functional as F
 
-from gansweep.training.data.cache import cache_folder
+from gansweep.machine import cache_folder
 from gansweep.training.data.mnist import labelled_digits
 from gansweep.training.data.split import permutation
 from gansweep.training.metrics.features import DigitFeatures, LeNet

@@ -18,10 +18,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from gansweep.machine import cache_folder
 from gansweep.plugins import Entry
 from gansweep.store.run import write_file
 from gansweep.training.data import Prepared
-from gansweep.training.data.cache import cache_folder
 from gansweep.training.metrics.distances import Features, class_shares, pixel_variety
 from gansweep.training.metrics.features import DigitFeatures, FeatureNet, ImageFeatures, Pixels
 from gansweep.training.metrics.lenet import digit_features

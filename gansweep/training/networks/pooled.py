@@ -18,6 +18,7 @@ from gansweep.training.networks.blocks import (
     write_pixel_gradient,
 )
 from gansweep.training.networks.chunks import images_of_a_chunk
+from gansweep.training.networks.elementwise import tanh_is_slow
 
 FEW_CHANNELS = 4  # Up to this number, the pixels of blocks are made channels.
 
@@ -31,7 +32,8 @@ class ConvTanhPool2d(nn.Conv2d):
     * A convolution with few input channels, as that of an image, is slow, and its gradient is
       slower still. The pixels of a block of 2×2 then become four channels, for 1.4 times the
       multiplications of a 5×5 kernel.
-    * tanh x is 2 σ(2x) − 1. The weights have the inner factor 2, and the pooled map has the rest.
+    * Where a CPU's tanh is slow, it is 2 σ(2x) − 1. The weights have the inner factor 2, and the
+      pooled map has the rest.
     * The pooling is a product with a matrix, and so is its gradient.
     """
 
@@ -95,10 +97,13 @@ class ConvTanhPool2d(nn.Conv2d):
             operands = input.to(kind), self.weight.to(kind), bias
             return _InChunks.apply(*operands, self, torch.is_grad_enabled())
 
-    def scaled_pooling(self, kind: torch.dtype) -> Tensor:
-        """Return the matrix that pools σ of type `kind`; 16 bits are too few for 2 σ − 1 near 0."""
+    def scaled_pooling(self, kind: torch.dtype, scale: int) -> Tensor:
+        """Return the matrix that pools `scale` times a map, in at least 32 bits.
+
+        16 bits, as `kind` may have, are too few for 2 σ − 1 near 0.
+        """
         exact = torch.float32 if kind.itemsize < 4 else kind
-        return self.pooling.to(exact) * (2 / self.factor**2)
+        return self.pooling.to(exact) * (scale / self.factor**2)
 
     def plain(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """Return the same by three functions of PyTorch."""
@@ -109,7 +114,11 @@ class ConvTanhPool2d(nn.Conv2d):
 
 
 class _InChunks(torch.autograd.Function):
-    """This function computes `ConvTanhPool2d` on a CPU, and keeps σ for gradients if `keeps`."""
+    """This function computes `ConvTanhPool2d` on a CPU.
+
+    If `keeps` is set, it keeps the map before the pooling, tanh or σ, for gradients. tanh of x is
+    `scale` times this map of `scale` times x, less `scale` − 1: the scale is 1 for tanh, 2 for σ.
+    """
 
     @staticmethod
     def forward(
@@ -121,10 +130,11 @@ class _InChunks(torch.autograd.Function):
         keeps: bool,
     ) -> Tensor:
         in_blocks, outputs = layer.side > 1, layer.out_channels
-        kernel = 2 * (kernel_of(weight, layer.taps.to(weight)) if in_blocks else weight)
+        scale, activate = (2, torch.sigmoid_) if tanh_is_slow() else (1, torch.tanh_)
+        kernel = scale * (kernel_of(weight, layer.taps.to(weight)) if in_blocks else weight)
         kernel = kernel.contiguous(memory_format=torch.channels_last)
-        offsets = None if bias is None else 2 * bias.repeat(layer.side**2)
-        pooling = layer.scaled_pooling(input.dtype)
+        offsets = None if bias is None else scale * bias.repeat(layer.side**2)
+        pooling = layer.scaled_pooling(input.dtype, scale)
         size = input.shape[-1] - layer.loss_of_size
         height = size // layer.factor
         pooled = pooling.new_empty(len(input), height, height, outputs)
@@ -135,23 +145,24 @@ class _InChunks(torch.autograd.Function):
                 blocks = to_blocks(part)
             else:
                 blocks = part.contiguous(memory_format=torch.channels_last)
-            sigma = conv2d(blocks, kernel, offsets, padding=layer.margin)
-            sigma = sigma.contiguous(memory_format=torch.channels_last)
-            sigma = sigma.to(pooling.dtype).sigmoid_()
+            image = conv2d(blocks, kernel, offsets, padding=layer.margin)
+            image = image.contiguous(memory_format=torch.channels_last)
+            image = activate(image.to(pooling.dtype))
             if keeps:
-                kept += [blocks, sigma]
-            rows = sigma.permute(0, 2, 3, 1).reshape(-1, len(pooling)) @ pooling
+                kept += [blocks, image]
+            rows = image.permute(0, 2, 3, 1).reshape(-1, len(pooling)) @ pooling
             first, *others = rows.view(len(part), height, -1, height, outputs).unbind(2)
-            torch.sub(first, 1, out=found)  # 2 σ − 1
+            torch.sub(first, scale - 1, out=found)
             for row in others:
                 found.add_(row)
-        ctx.layer = layer
+        ctx.layer, ctx.scale = layer, scale
         ctx.save_for_backward(input, weight, bias, kernel, *kept)
         return pooled.permute(0, 3, 1, 2).to(input.dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         layer: ConvTanhPool2d = ctx.layer
+        scale: int = ctx.scale
         input, weight, bias, kernel, *kept = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # The gradient of this gradient is wanted.
@@ -161,7 +172,8 @@ class _InChunks(torch.autograd.Function):
             return (*(next(found) if need else None for need in needed), None, None)
 
         in_blocks = layer.side > 1
-        spread = layer.scaled_pooling(gradient.dtype).t()
+        slope = torch.ops.aten.tanh_backward if scale == 1 else torch.ops.aten.sigmoid_backward
+        spread = layer.scaled_pooling(gradient.dtype, scale).t()
         convolution = ([1, 1], [layer.margin] * 2, [1, 1], False, [0, 0], 1)
         wanted = (needed[0] and not in_blocks, *needed[1:])
         of_input = None
@@ -172,16 +184,16 @@ class _InChunks(torch.autograd.Function):
         of_offsets = spread.new_zeros(len(kernel))
         mirror_image = mirrored(kernel) if in_blocks and needed[0] else None
         start = 0
-        for blocks, sigma in zip(kept[::2], kept[1::2], strict=True):
+        for blocks, image in zip(kept[::2], kept[1::2], strict=True):
             part = slice(start, start + len(blocks))
             start = part.stop
             of_pooled = gradient[part].permute(0, 2, 3, 1)
             n, height, _, outputs = of_pooled.shape
-            of_sigma = of_pooled.reshape(-1, outputs).to(spread.dtype) @ spread
+            of_image = of_pooled.reshape(-1, outputs).to(spread.dtype) @ spread
             # Each row of a window has the same gradient.
-            rows = sigma.permute(0, 2, 3, 1).view(n, height, layer.factor // layer.side, -1)
-            slopes = torch.ops.aten.sigmoid_backward(of_sigma.view(n, height, 1, -1), rows)
-            slopes = slopes.view(n, *sigma.shape[2:], -1).permute(0, 3, 1, 2).to(kernel.dtype)
+            rows = image.permute(0, 2, 3, 1).view(n, height, layer.factor // layer.side, -1)
+            slopes = slope(of_image.view(n, height, 1, -1), rows)
+            slopes = slopes.view(n, *image.shape[2:], -1).permute(0, 3, 1, 2).to(kernel.dtype)
             of_blocks, of_weights, of_bias = torch.ops.aten.convolution_backward(
                 slopes, blocks, kernel, [len(kernel)], *convolution, wanted
             )
@@ -197,8 +209,8 @@ class _InChunks(torch.autograd.Function):
             of_kernel = weight_gradient(of_kernel, layer.taps.to(of_kernel))
         return (
             of_input,
-            (2 * of_kernel).to(weight.dtype) if needed[1] else None,
-            2 * of_offsets.view(-1, layer.out_channels).sum(0).to(weight.dtype)
+            (scale * of_kernel).to(weight.dtype) if needed[1] else None,
+            scale * of_offsets.view(-1, layer.out_channels).sum(0).to(weight.dtype)
             if needed[2]
             else None,
             None,
