@@ -19,6 +19,7 @@ BENCHMARKS = {
     "sweeps_digits": ("sweeps", "sweeps_digits"),
     "memory": ("memory", "job_memory"),
     "packing": ("packing", "packing"),
+    "graphs": ("graphs", "graphs"),
     "paper_digits": ("paper", "digits"),
     "paper_faces": ("paper", "faces"),
     "paper_cases": ("paper", "cases"),
@@ -36,6 +37,7 @@ BENCHMARKS = {
 }
 NOT_ASKED = (
     "packing",
+    "graphs",
     "paper_digits",
     "paper_faces",
     "paper_cases",

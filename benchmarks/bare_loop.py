@@ -19,32 +19,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, multiprocessing
+from torch import multiprocessing
 
 from gansweep.config import Config, from_record
-from gansweep.training.data.batches import Batches
+from gansweep.training.bare_step import step_of
+from gansweep.training.data.batches import Batch, Batches
 from gansweep.training.gan import GAN
 from gansweep.training.train import build_gan
 
 
-def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable[[Tensor], None]]:
-    """Return a GAN and its training step, a function of a batch, uint8 B×C×H×W."""
+def bare_step(config: Config, channels: int, device: str) -> tuple[GAN, Callable[[Batch], None]]:
+    """Return a GAN and its training step, a function of a batch."""
     # Lightning sets this variable, which costs time; a loop without Lightning does not have it.
     os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
     gan = build_gan(config, channels).to(device).train()
     return gan, step_of(gan, config, device)
-
-
-def step_of(gan: GAN, config: Config, device: str) -> Callable[[Tensor], None]:
-    """Return the training step of `gan` in the precision of the configuration."""
-    optimizers = gan.configure_optimizers()
-    low = config.precision == "bf16"
-
-    def step(batch: Tensor) -> None:
-        with torch.autocast(device, torch.bfloat16, enabled=low):
-            gan.step(batch, *optimizers)
-
-    return step
 
 
 def train(job: tuple[Config, str, int | None]) -> dict[str, float]:

@@ -14,10 +14,11 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from benchmarks.bare_loop import bare_step, step_of
+from benchmarks.bare_loop import bare_step
 from benchmarks.measure import Series, write
 from benchmarks.roofline import Place, places, seconds_a_call, suffix
 from gansweep.config import Config
+from gansweep.training.bare_step import step_of
 from gansweep.training.gan import GAN
 from gansweep.training.networks.stack import MEMORY_FORMATS, Reshape
 from gansweep.training.optimizers import make_optimizer

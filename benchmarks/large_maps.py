@@ -17,9 +17,9 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import measure
-from benchmarks.bare_loop import step_of
 from benchmarks.measure import Series
 from gansweep.config import Config
+from gansweep.training.bare_step import step_of
 from gansweep.training.gan import GAN
 from gansweep.training.train import build_gan
 from testing.plain_layers import plain

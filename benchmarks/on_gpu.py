@@ -53,9 +53,14 @@ PARTS = {
         dry_command=function("step.step((('5', '4'),), (1 / 16,), 2)"),
     ),
     "packing": Part(
-        "1 to 8 runs at a time, with and without MPS",
+        "1 to 8 runs at a time: processes, with and without MPS, and streams of one process",
         ("-m", "benchmarks", "packing"),
         dry_command=function("packing.packing((1 / 16,), (1, 2), 0.5)"),
+    ),
+    "graphs": Part(
+        "a step as a CUDA graph, and with torch.compile",
+        ("-m", "benchmarks", "graphs"),
+        dry_command=function("graphs.graphs((('5', '4'),), (8,), 1 / 16, 2, False)"),
     ),
     "digits": Part(
         "the 39 rows at full width, 2 epochs of MNIST",

@@ -152,6 +152,18 @@ class SweepSettings:
         null="as many as memory allows; one per core on a CPU",
         group="execution of sweeps",
     )
+    packing: str = param(
+        "memory",
+        "what else limits the runs at a time on a device: memory, or also speed, which is measured "
+        "once on this machine",
+        choices=("memory", "speed"),
+        group="execution of sweeps",
+    )
+    mps: bool = param(
+        False,
+        "let the runs on a GPU share NVIDIA's Multi-Process Service",
+        group="execution of sweeps",
+    )
     plan: bool = param(
         False,
         "print which runs would be trained and for how long; train nothing",

@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import packing
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.on_gpu import PARTS
 
 ROOT = Path(__file__).parents[1]
-CONTROL = """#!/bin/sh
-echo "$1" "$(cat)" "$CUDA_MPS_PIPE_DIRECTORY" >> "$CALLS"
-"""
-
-
-def test_a_service_has_private_folders_and_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "bin" / packing.CONTROL
-    tool.parent.mkdir()
-    tool.write_text(CONTROL)
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
-    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
-    with pytest.raises(RuntimeError, match="injected"), packing.service():
-        pipe = os.environ["CUDA_MPS_PIPE_DIRECTORY"]
-        assert Path(pipe).is_dir()
-        assert Path(os.environ["CUDA_MPS_LOG_DIRECTORY"]).is_dir()
-        raise RuntimeError("injected")
-    assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ
-    assert not Path(pipe).exists()
-    started, ended = (tmp_path / "calls").read_text().splitlines()
-    assert started.split() == ["-d", pipe]
-    assert ended.split() == ["quit", pipe]
 
 
 def test_each_part_is_a_command_that_exists() -> None:
@@ -55,7 +29,7 @@ def test_each_part_is_a_command_that_exists() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["step", "digits", "faces", "cases"])
+@pytest.mark.parametrize("part", ["step", "packing", "graphs", "digits", "faces", "cases"])
 def test_a_dry_run_ends_in_a_report(part: str, tmp_path: Path) -> None:
     """What a GPU needs ten minutes for runs through on the CPU, cut short."""
     command = [sys.executable, "-m", "benchmarks.on_gpu", part, "--dry-run", "--reports"]

@@ -10,16 +10,17 @@ from typing import Any, Protocol
 
 from gansweep.launch import processes
 from gansweep.launch.child import Ended
-from gansweep.launch.devices import find_devices
 from gansweep.launch.ends import RETRIED, cause_of_end, checkpointed
-from gansweep.launch.pool import Job, Pool, Running
+from gansweep.launch.mps import service
+from gansweep.launch.pool import Job, Running
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.launch.retry import Action, decide
+from gansweep.launch.slots import make_estimates, make_pool
 from gansweep.launch.stop_request import StopRequest
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.store import lease
 from gansweep.store.errors import Held, UserError
-from gansweep.store.estimate import LATEST, Cost, Estimates, cost_of, total_seconds
+from gansweep.store.estimate import LATEST, Cost, cost_of, total_seconds
 from gansweep.store.run import FAILED, Run
 from gansweep.store.work import ask_to_stop, stop_asked
 from gansweep.terminal.console import console, fitted
@@ -41,20 +42,6 @@ def train_run(out: str, run_id: str, title: str, planned: str, place: dict[str, 
     lines: list[str] = []
     execute(Run(out, run_id), title, planned=planned, place=place, tell=lines.append)
     return lines
-
-
-def make_pool(task: SweepTask) -> Pool:
-    """Return the slots for a sweep: by default, one for each core on a CPU."""
-    devices = find_devices(task.device)
-    threads = task.threads or 1
-    if task.threads is None and task.jobs_per_device is not None:
-        threads = max(1, devices[0].cores // task.jobs_per_device)
-    return Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads)
-
-
-def make_estimates(task: SweepTask, pool: Pool, latest: int = LATEST) -> Estimates:
-    """Return the estimated costs of runs in these slots, from the `latest` finished runs."""
-    return Estimates(task.out, pool.devices[0].kind, pool.threads, latest)
 
 
 class Feed(Protocol):
@@ -190,7 +177,8 @@ class LocalSweep:
         the disk. Finished runs and checkpoints are kept.
         """
         try:
-            with self._stop_request.listening(), self._view() as view:
+            shared = service() if self.task.mps else nullcontext()
+            with self._stop_request.listening(), shared, self._view() as view:
                 while self._busy():
                     self._take()
                     finished = self.pool.wait(TICK)

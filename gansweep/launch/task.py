@@ -82,6 +82,8 @@ class SweepTask:
     out: str = ""
     planned: str = ""
     jobs_per_device: int | None = None
+    packing: str = "memory"
+    mps: bool = False
     fail_fast: bool = False
     device: str = "auto"
     threads: int | None = None

@@ -14,6 +14,7 @@ from gansweep.config import from_record
 from gansweep.launch.local import IsolatedTask
 from gansweep.launch.names import BY_WORKERS, LAUNCHER
 from gansweep.launch.on_done import run_on_done
+from gansweep.launch.packing import check_packing
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import command_of, composer
@@ -50,6 +51,7 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         for name in ("fail_fast", "jobs_per_device"):
             if chosen != LAUNCHER and not by_workers and getattr(plan.settings, name):
                 raise UserError(f"{name} is for hydra/launcher={LAUNCHER}, not for {chosen}")
+        check_packing(plan.settings, chosen)
         if plan.measured and chosen not in (LAUNCHER, "basic"):
             console.print(
                 "precision=auto was measured on this machine: if the jobs run on other hardware, "
@@ -177,7 +179,7 @@ def _announce(plan: Plan, todo: list[PlannedRun]) -> None:
 def _preview(plan: Plan, todo: list[PlannedRun], launcher: str) -> None:
     """Print for `plan=true` the runs to train and to judge, the counts and the expected time."""
     from gansweep.launch.progress import clock
-    from gansweep.launch.sweep import make_estimates, make_pool
+    from gansweep.launch.slots import make_estimates, make_pool
     from gansweep.store.estimate import cost_of, total_seconds
 
     _announce(plan, todo)
@@ -273,6 +275,8 @@ def _task(plan: Plan) -> SweepTask:
         out=settings.out,
         planned=now(),
         jobs_per_device=settings.jobs_per_device,
+        packing=settings.packing,
+        mps=settings.mps,
         fail_fast=settings.fail_fast,
         device=devices.pop() if len(devices) == 1 else "auto",
         threads=max(threads, default=None),

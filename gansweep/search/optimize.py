@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gansweep.declare import items
 from gansweep.launch.names import BY_WORKERS, LAUNCHER, WORKER
 from gansweep.launch.on_done import run_on_done
+from gansweep.launch.packing import check_packing
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
 from gansweep.planning.identity import plan_run
@@ -70,6 +71,7 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
                 f"not by hydra/launcher={chosen}"
             )
         plan = read_plan(arguments, master, context)
+        check_packing(plan.settings, chosen)
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)
         if plan.settings.objective == EYE and chosen != LAUNCHER:
             raise UserError("objective=eye trains on the slots of one machine: leave out slots=")
@@ -103,6 +105,8 @@ def _task(plan: SearchPlan) -> SweepTask:
         out=settings.out,
         planned=now(),
         jobs_per_device=settings.jobs_per_device,
+        packing=settings.packing,
+        mps=settings.mps,
         fail_fast=settings.fail_fast,
         device=plan.bases[0].device,
         threads=plan.bases[0].threads,
@@ -263,7 +267,7 @@ def _preview(plan: SearchPlan, local: bool) -> None:
 def _expected(plan: SearchPlan) -> str:
     """Return the expected time in words, if all trials take as long as the first one."""
     from gansweep.launch.progress import clock
-    from gansweep.launch.sweep import make_estimates, make_pool
+    from gansweep.launch.slots import make_estimates, make_pool
 
     planner, task = GanPlanner(plan), _task(plan)
     pool = make_pool(task)

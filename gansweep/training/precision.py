@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from gansweep.config import Config
+from gansweep.training.bare_step import step_of
 from gansweep.training.train import build_gan
 
 ROUNDS = 5  # Each precision runs in turn; its fastest round counts.
@@ -46,12 +47,11 @@ def _stepper(kind: str, precision: str) -> Any:
         precision=precision, width=1.0 if gpu else None, batch_size=128 if gpu else 32
     )  # fmt: skip
     gan = build_gan(config, channels=1).to(kind)
-    optimizers = gan.configure_optimizers()
+    one = step_of(gan, config, kind)
     batch = torch.randint(0, 256, (config.batch_size, 1, 28, 28), dtype=torch.uint8, device=kind)
 
     def step() -> None:
-        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
-            gan.step(batch, *optimizers)
+        one(batch)
 
     step()  # The first step also allocates memory, so it is not timed.
     return step
