@@ -6,6 +6,8 @@ documents.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gansweep.plugins import DISCRIMINATORS, GENERATORS
 from gansweep.store.errors import UserError
-from gansweep.training.networks import build_discriminator, build_generator
+from gansweep.training.networks import build_discriminator, build_generator, kernels
 from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.pooled import ConvTanhPool2d
@@ -27,6 +29,7 @@ from gansweep.training.networks.stack import (
     Stack,
     same_padding,
 )
+from gansweep.training.networks.transposed import ConvTranspose2d, transposed_is_slow
 from gansweep.training.networks.upsampled import UpsampledConv2d
 from testing.plain_layers import plain
 
@@ -283,7 +286,7 @@ def test_width_scales_hidden_channels_only() -> None:
 def layer_names(net: nn.Sequential) -> str:
     short = {
         nn.Linear: "dense", Reshape: "", Flatten: "", nn.ZeroPad2d: "", Crop: "",
-        nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", Norm: "BN",
+        nn.Conv2d: "conv", nn.ConvTranspose2d: "conv", ConvTranspose2d: "conv", Norm: "BN",
         nn.LeakyReLU: "LR", Dropout: "DO", nn.Tanh: "tanh", UpsampledConv2d: "up conv",
         nn.AvgPool2d: "pool", FastTanh: "tanh", ConvTanhPool2d: "conv tanh pool",
     }  # fmt: skip
@@ -419,6 +422,48 @@ def test_transposed_convolution_is_the_adjoint_of_the_same_convolution(
     x, y = torch.randn(1, 2, 14, 14), torch.randn(1, *down.shape)
     left, right = (forward(x) * y).sum(), (x * adjoint(y)).sum()
     assert torch.allclose(left, right, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("kernel", "padding"), [(2, 0), (4, 1), (5, 2), (4, 0), (1, 0)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_transposed_convolution_equals_a_convolution(
+    kernel: int, padding: int, bias: bool
+) -> None:
+    layer = ConvTranspose2d(3, 5, kernel, padding=padding, bias=bias).double()
+    x = torch.randn(2, 3, 6, 6, dtype=torch.double, requires_grad=True)
+    wanted, found = layer(x), layer.as_convolution(x)
+    assert torch.allclose(found, wanted, atol=1e-12)
+    gradient, of = torch.randn_like(wanted), [x, *layer.parameters()]
+    for a, b in zip(
+        torch.autograd.grad(found, of, gradient),
+        torch.autograd.grad(wanted, of, gradient),
+        strict=True,
+    ):
+        assert torch.allclose(a, b, atol=1e-12)
+
+
+@pytest.mark.parametrize("slow", [True, False])
+def test_bf16_uses_the_form_that_was_measured_to_be_faster(
+    slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path))
+    monkeypatch.setattr(kernels, "measure", lambda *_: {"slow": slow})
+    used = []
+    convolve = ConvTranspose2d.as_convolution
+    monkeypatch.setattr(
+        ConvTranspose2d, "as_convolution", lambda self, x: used.append(self) or convolve(self, x)
+    )
+    transposed_is_slow.cache_clear()
+    net = generator("1", width=1 / 4)
+    z = torch.rand(4, 100) * 2 - 1
+    with torch.no_grad():
+        wanted = net(z)
+        assert not used, "fp32 has one form"
+        with torch.autocast("cpu", torch.bfloat16):
+            found = net(z)
+    transposed_is_slow.cache_clear()
+    assert len(used) == (2 if slow else 0), "not those of one colour or of stride 2"
+    assert torch.allclose(found.float(), wanted, atol=0.05)
 
 
 def test_same_convolution_by_hand() -> None:

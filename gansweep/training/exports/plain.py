@@ -17,6 +17,7 @@ from gansweep.training.networks.chunks import Chunked
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.pooled import ConvTanhPool2d
 from gansweep.training.networks.stack import Crop, Dropout, Flatten, Norm, Reshape
+from gansweep.training.networks.transposed import ConvTranspose2d
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
 
@@ -68,6 +69,16 @@ def _pooled(layer: ConvTanhPool2d) -> nn.Module:
     return nn.Sequential(plain_convolution(layer), nn.Tanh(), nn.AvgPool2d(layer.factor))
 
 
+def _transposed(layer: ConvTranspose2d) -> nn.Module:
+    """Return PyTorch's transposed convolution with stride 1, the weights and the padding."""
+    conv = nn.ConvTranspose2d(
+        layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding,  # type: ignore[arg-type]
+        bias=layer.bias is not None,
+    )  # fmt: skip
+    conv.weight, conv.bias = layer.weight, layer.bias
+    return conv
+
+
 # The first entry of which a layer is an instance replaces the layer.
 _PLAIN: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     Chunked: lambda layer: nn.Sequential(*map(_replaced, layer)),
@@ -79,6 +90,7 @@ _PLAIN: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     Flatten: lambda _: nn.Flatten(),
     UpsampledConv2d: _upsampled,
     ConvTanhPool2d: _pooled,
+    ConvTranspose2d: _transposed,
     nn.LeakyReLU: lambda layer: nn.LeakyReLU(layer.negative_slope),  # not in place
 }
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import functools
-import time
-from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gansweep.machine import cache_folder, measured_once, processor
+from gansweep.training.networks.kernels import is_slower
 
 MEASURED = 1 << 14  # values: they fit the cache, and PyTorch uses one thread
-ROUNDS = 50
 
 
 class FastTanh(nn.Module):
@@ -45,29 +42,12 @@ class _BySigmoid(torch.autograd.Function):
         return torch.ops.aten.tanh_backward(gradient, output)
 
 
+@torch.compiler.assume_constant_result
 @functools.cache
 def tanh_is_slow() -> bool:
-    """Return whether this CPU computes tanh faster by a sigmoid.
+    """Return whether this CPU computes tanh in fp32 faster by a sigmoid.
 
-    This is measured once on each machine and recorded in the cache, since a run that is resumed
-    must compute what it has computed before. PyTorch takes tanh from Intel's library, which is slow
-    on processors of others.
+    PyTorch takes tanh from Intel's library, which is slow on other processors.
     """
-    key = f"tanh in fp32, {processor()}, torch {torch.__version__}"
-    with suppress(OSError):  # A cache that cannot be written does not stop a run.
-        return bool(measured_once(cache_folder() / "kernels.json", key, _measure)["slow"])
-    return bool(_measure()["slow"])
-
-
-def _measure() -> dict[str, Any]:
-    """Return the microseconds of both forms, and whether tanh is the slower one."""
     values = torch.linspace(-4, 4, MEASURED)
-    with torch.no_grad():
-        forms = {"tanh": values.tanh, "by_sigmoid": lambda: _BySigmoid.apply(values)}
-        fastest = dict.fromkeys(forms, float("inf"))
-        for _ in range(ROUNDS):
-            for name, form in forms.items():
-                started = time.perf_counter()
-                form()
-                fastest[name] = min(fastest[name], 1e6 * (time.perf_counter() - started))
-    return {**fastest, "slow": fastest["tanh"] > fastest["by_sigmoid"]}
+    return is_slower("tanh in fp32", values.tanh, lambda: _BySigmoid.apply(values))

@@ -24,6 +24,7 @@ from gansweep import params
 from gansweep.training.networks.chunks import LARGE_MAP, Chunked, works_image_by_image
 from gansweep.training.networks.elementwise import FastTanh
 from gansweep.training.networks.pooled import ConvTanhPool2d
+from gansweep.training.networks.transposed import ConvTranspose2d
 from gansweep.training.networks.upsampled import UpsampledConv2d
 
 MEMORY_FORMATS = {name: getattr(torch, value) for name, value in params.MEMORY_FORMATS.items()}
@@ -274,7 +275,11 @@ class Stack:
             before, _ = same_padding(out, kernel, stride)
         # PyTorch cuts `padding` off both ends of an axis; TensorFlow cuts `before` off the top and
         # the rest off the bottom. This layer cuts `before` off both, and Crop cuts the rest.
-        layer = nn.ConvTranspose2d(inputs, channels, kernel, stride, padding=before, bias=bias)
+        layer: nn.ConvTranspose2d
+        if stride == 1:
+            layer = ConvTranspose2d(inputs, channels, kernel, padding=before, bias=bias)
+        else:
+            layer = nn.ConvTranspose2d(inputs, channels, kernel, stride, padding=before, bias=bias)
         self._add(layer, (channels, out, out))
         full = (size - 1) * stride + kernel - 2 * before
         return self if full == out else self._add(Crop(out))
