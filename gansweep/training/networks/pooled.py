@@ -140,18 +140,16 @@ class _InChunks(torch.autograd.Function):
         pooled = pooling.new_empty(len(input), height, height, outputs)
         images = images_of_a_chunk(outputs * size**2)
         kept = []
-        for part, found in zip(input.split(images), pooled.split(images), strict=True):
-            if in_blocks:
-                blocks = to_blocks(part)
-            else:
-                blocks = part.contiguous(memory_format=torch.channels_last)
+        source = to_blocks(input) if in_blocks else input
+        source = source.contiguous(memory_format=torch.channels_last)
+        for blocks, found in zip(source.split(images), pooled.split(images), strict=True):
             image = conv2d(blocks, kernel, offsets, padding=layer.margin)
             image = image.contiguous(memory_format=torch.channels_last)
             image = activate(image.to(pooling.dtype))
             if keeps:
                 kept += [blocks, image]
             rows = image.permute(0, 2, 3, 1).reshape(-1, len(pooling)) @ pooling
-            first, *others = rows.view(len(part), height, -1, height, outputs).unbind(2)
+            first, *others = rows.view(len(found), height, -1, height, outputs).unbind(2)
             torch.sub(first, scale - 1, out=found)
             for row in others:
                 found.add_(row)
