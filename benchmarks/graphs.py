@@ -56,6 +56,7 @@ def graphs(
                     forms["compiled"] = compiled
                 found = {}
                 for form, make in forms.items():
+                    torch._dynamo.reset()  # else the limit of recompilations counts all cases
                     try:
                         found[form] = _milliseconds(make(config), config, steps, place)
                     except Exception as error:

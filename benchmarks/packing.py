@@ -8,11 +8,15 @@ time. On a CPU each process has one thread, and the runs of one process take tur
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import subprocess
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -20,12 +24,13 @@ from benchmarks.bare_loop import bare_step
 from benchmarks.measure import write
 from benchmarks.roofline import Place, places, suffix
 from gansweep.config import Config
-from gansweep.launch.mps import CONTROL, service
 from gansweep.params import DataConfig
+from gansweep.planning.identity import plan_run
 from gansweep.training.data import Prepared, prepare
 from gansweep.training.data.batches import Batches
 from gansweep.training.packing import WARM_UP, images_per_second
 
+CONTROL = "nvidia-cuda-mps-control"
 WIDTHS = (1 / 16, 1 / 4, 1.0)
 COUNTS = (1, 2, 4, 8)  # runs at a time
 SECONDS = 4.0  # of the measured part of a case
@@ -39,7 +44,7 @@ def packing(
     """Measure each width, way of sharing and number of runs in bf16."""
     place = places()[0]
     data = prepare(DataConfig("mnist5k"), 28)
-    rows = []
+    rows: list[list[str]] = []
     for width in widths:
         alone = 0.0
         for way, measure in _ways(_config(width, place.device), data, place, seconds).items():
@@ -53,6 +58,10 @@ def packing(
                     f"{together / count:,.0f}", f"{together / alone:.2f}",
                 ])  # fmt: skip
                 print(*rows[-1], sep="; ", flush=True)
+        _report(rows, place, seconds)  # after each width, in case the time runs out
+
+
+def _report(rows: list[list[str]], place: Place, seconds: float) -> None:
     missing = "" if _has_mps(place) else f" MPS was not measured: there is no GPU or no {CONTROL}."
     write(
         "packing" + suffix(),
@@ -76,9 +85,11 @@ def _ways(
 ) -> dict[str, Callable[[int], float]]:
     """Return functions from the number of runs to their images/s, by the way of sharing."""
 
+    record = plan_run(config, data)[1]
+
     def processes(mps: bool, count: int) -> float:
         with service() if mps else contextlib.nullcontext():
-            return images_per_second(config, data, count, place.device, place.threads, seconds)
+            return images_per_second(record, count, place.device, place.threads, seconds)
 
     in_turn = "with streams" if place.device == "cuda" else "in turn"
     ways = {"processes": partial(processes, False)}
@@ -110,12 +121,45 @@ def in_one_process(
         for _ in range(WARM_UP):
             step_all()
         place.wait()
-        done, started = 0, time.perf_counter()
+        rounds, started = 0, time.perf_counter()
         while time.perf_counter() - started < seconds:
             step_all()
-            done += count
-            place.wait()
-        return done * config.batch_size / (time.perf_counter() - started)
+            rounds += 1
+            if rounds % 10 == 0:  # The CPU must not run ahead of the GPU.
+                place.wait()
+        place.wait()
+        return rounds * count * config.batch_size / (time.perf_counter() - started)
+
+
+@contextlib.contextmanager
+def service() -> Iterator[None]:
+    """Run MPS with its pipe and log in private folders; new processes use it meanwhile.
+
+    Raises RuntimeError if it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="mps", ignore_cleanup_errors=True) as folder:
+        own = {
+            f"CUDA_MPS_{kind}_DIRECTORY": str(Path(folder) / kind.lower())
+            for kind in ("PIPE", "LOG")
+        }
+        for path in own.values():
+            Path(path).mkdir()
+        variables = os.environ | own
+        # The service keeps the files open that it inherits, so a pipe would never end.
+        said = Path(folder) / "said"
+        with said.open("w") as file:
+            done = subprocess.run(
+                [CONTROL, "-d"], env=variables, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            )
+        if done.returncode:
+            raise RuntimeError(f"{CONTROL}: {said.read_text().strip()}")
+        os.environ.update(own)
+        try:
+            yield
+        finally:
+            for name in own:
+                del os.environ[name]
+            subprocess.run([CONTROL], env=variables, input="quit\n", text=True, timeout=30)
 
 
 def _config(width: float, device: str) -> Config:
@@ -126,5 +170,6 @@ def _config(width: float, device: str) -> Config:
         precision="bf16",
         batch_size=64,
         device=device,
+        steps=1,
         judge="false",
     )

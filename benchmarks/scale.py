@@ -34,7 +34,7 @@ from greenlet import getcurrent
 from benchmarks import strace
 from benchmarks.measure import write
 from benchmarks.shared_folder import Clock, Server, Threads
-from gansweep.launch import devices, pool, processes, stop_request, sweep, task, worker
+from gansweep.launch import devices, pool, processes, slots, stop_request, sweep, task, worker
 from gansweep.launch.child import Ended
 from gansweep.store import lease, work
 from gansweep.store import run as store_run
@@ -129,7 +129,7 @@ class Simulation:
                 (pool, "wait", wait), (pool, "keep_warm", lambda: None),
                 (processes, "warm_up", lambda: None), (processes, "shut_down", lambda: None),
                 (processes, "reap_strays", lambda known: None),
-                (sweep, "find_devices", lambda wanted: [cpu]),
+                (slots, "find_devices", lambda wanted: [cpu]),
                 (worker, "read_manifest", read_manifest), (task, "read_manifest", read_manifest),
                 (stop_request.StopRequest, "listening", lambda self: contextlib.nullcontext()),
                 (job, "_train_or_repair", self._train), (job, "summary", lambda result: ""),

@@ -154,14 +154,9 @@ class SweepSettings:
     )
     packing: str = param(
         "memory",
-        "what else limits the runs at a time on a device: memory, or also speed, which is measured "
-        "once on this machine",
+        "what limits the runs at a time on a device: memory alone, or also speed, which is "
+        "measured before the sweep starts",
         choices=("memory", "speed"),
-        group="execution of sweeps",
-    )
-    mps: bool = param(
-        False,
-        "let the runs on a GPU share NVIDIA's Multi-Process Service",
         group="execution of sweeps",
     )
     plan: bool = param(

@@ -21,11 +21,19 @@ from testing.plain_layers import plain
 def form(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[None]:
-    """Let the layers use each form of tanh, as if it had been measured to be the faster one."""
+    """Let the layers use each form of tanh, as if it had been measured to be the faster one.
+
+    The other form fails.
+    """
     monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path))
     monkeypatch.setattr(kernels, "measure", lambda *_: {"slow": request.param})
     elementwise.tanh_is_slow.cache_clear()
     assert elementwise.tanh_is_slow() is request.param
+    if request.param:
+        monkeypatch.setattr(torch, "tanh_", None)
+    else:
+        monkeypatch.setattr(torch, "sigmoid_", None)
+        monkeypatch.setattr(elementwise, "_BySigmoid", None)
     yield
     elementwise.tanh_is_slow.cache_clear()
 
@@ -177,6 +185,27 @@ def test_only_large_maps_without_batch_norm_are_chunked() -> None:
     assert not any(isinstance(layer, Chunked | FastTanh) for layer in small)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_number_of_threads_does_not_decide_which_form_is_faster(threads: int) -> None:
+    """tanh of few values is split among threads, and a sigmoid is not."""
+    seen = set()
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        kernels.measure(lambda: seen.add(torch.get_num_threads()), lambda: None)
+        assert seen == {1}
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_torch_compile_takes_the_form_as_a_constant(own_cache: Path) -> None:
+    elementwise.tanh_is_slow.cache_clear()
+    x = torch.randn(2, 3, 4, 4)
+    compiled = torch.compile(FastTanh(), fullgraph=True, backend="eager")
+    assert torch.allclose(compiled(x), x.tanh(), atol=1e-6)
+
+
 def test_the_faster_tanh_is_measured_once_and_recorded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -185,12 +214,12 @@ def test_the_faster_tanh_is_measured_once_and_recorded(
     elementwise.tanh_is_slow.cache_clear()
     slow = elementwise.tanh_is_slow()
     (record,) = json.loads((tmp_path / "cache/kernels.json").read_text()).values()
-    assert record["slow"] is slow is (record["plain"] > record["other"])
+    assert record["slow"] is slow is (record["plain"] > kernels.GAIN * record["other"])
     monkeypatch.setattr(kernels, "measure", lambda *_: {"slow": not slow})
     elementwise.tanh_is_slow.cache_clear()
     assert elementwise.tanh_is_slow() is slow, "the record counts, not a new measurement"
     elementwise.tanh_is_slow.cache_clear()
     (tmp_path / "file").touch()
     monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path / "file/cache"))  # cannot be written
-    assert elementwise.tanh_is_slow() is not slow, "the measurement counts without a record"
+    assert not elementwise.tanh_is_slow(), "without a record, it is PyTorch's form"
     elementwise.tanh_is_slow.cache_clear()

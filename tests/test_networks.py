@@ -6,6 +6,7 @@ documents.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -442,18 +443,26 @@ def test_a_transposed_convolution_equals_a_convolution(
         assert torch.allclose(a, b, atol=1e-12)
 
 
-@pytest.mark.parametrize("slow", [True, False])
-def test_bf16_uses_the_form_that_was_measured_to_be_faster(
-    slow: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=[True, False])
+def slow(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[bool]:
+    """Return whether transposed convolutions are slow, as if it had been measured."""
     monkeypatch.setenv("GANSWEEP_CACHE", str(tmp_path))
-    monkeypatch.setattr(kernels, "measure", lambda *_: {"slow": slow})
+    monkeypatch.setattr(kernels, "measure", lambda *_: {"slow": request.param})
+    transposed_is_slow.cache_clear()
+    yield request.param
+    transposed_is_slow.cache_clear()
+
+
+def test_bf16_uses_the_form_that_was_measured_to_be_faster(
+    slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     used = []
     convolve = ConvTranspose2d.as_convolution
     monkeypatch.setattr(
         ConvTranspose2d, "as_convolution", lambda self, x: used.append(self) or convolve(self, x)
     )
-    transposed_is_slow.cache_clear()
     net = generator("1", width=1 / 4)
     z = torch.rand(4, 100) * 2 - 1
     with torch.no_grad():
@@ -461,7 +470,6 @@ def test_bf16_uses_the_form_that_was_measured_to_be_faster(
         assert not used, "fp32 has one form"
         with torch.autocast("cpu", torch.bfloat16):
             found = net(z)
-    transposed_is_slow.cache_clear()
     assert len(used) == (2 if slow else 0), "not those of one colour or of stride 2"
     assert torch.allclose(found.float(), wanted, atol=0.05)
 

@@ -1,27 +1,38 @@
-"""Tests of `packing=speed` and `mps=true`, which decide how runs share a device."""
+"""Tests of `packing=speed`, which measures how many runs at a time train fastest."""
 
 from __future__ import annotations
 
-import json
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from conftest import one_line_error
+from conftest import Cli, one_line_error
 
-from gansweep.launch import mps, packing, processes
+from benchmarks import packing as benchmark
+from gansweep.config import Config
+from gansweep.launch import slots
 from gansweep.launch.devices import Device
-from gansweep.launch.pool import Job, Place, Pool, Running
-
-if TYPE_CHECKING:  # Every job of this file imports it, and other imports would take 0.2 s.
-    from conftest import Cli
+from gansweep.launch.pool import Job, Place, Running
+from gansweep.launch.task import SweepTask
+from gansweep.planning.identity import plan_run
+from gansweep.planning.packing import choose
+from gansweep.store.errors import UserError
+from gansweep.store.records import RunConfig
+from gansweep.training import packing
+from gansweep.training.data import prepare
 
 GPU = Device("cuda", "GPU-0", "gpu0", "a GPU", cores=16, free_mib=80_000)
 GRID = ("-m", "lr=1e-3,2e-3,5e-4", "data=mnist5k", "width=0.0625", "steps=2", "judge=false")
-CONTROL = """#!/bin/sh
-echo "$1" "$(cat)" "$CUDA_MPS_PIPE_DIRECTORY" >> "$CALLS"
+LOSS = """import gansweep, torch
+@gansweep.loss("mine")
+class Mine(torch.nn.Module):
+    def __init__(self, smooth=1.0):
+        super().__init__()
+    def disc_loss(self, real, fake):
+        return fake.mean() - real.mean()
+    def gen_loss(self, fake):
+        return -fake.mean()
 """
 
 
@@ -38,91 +49,97 @@ echo "$1" "$(cat)" "$CUDA_MPS_PIPE_DIRECTORY" >> "$CALLS"
 def test_the_smallest_number_that_is_nearly_the_fastest_is_chosen(
     speeds: dict[int, float], best: int
 ) -> None:
-    assert packing.choose(speeds) == best
+    assert choose(speeds) == best
 
 
-class Numbers:
-    """Numbers that a measurement would find, by the first letter of the job's key."""
-
-    def __init__(self, **numbers: int) -> None:
-        self.numbers = numbers
-        self.known: dict[str, int] = {}
-        self.asked: list[str] = []
-
-    def most(self, key: str, device: Device) -> int | None:
-        return self.known.get(key[0])
-
-    def measure(self, key: str, device: Device) -> None:
-        if key[0] not in self.known:
-            self.asked.append(key)
-            self.known[key[0]] = self.numbers[key[0]]
+@pytest.mark.parametrize(("most", "measured"), [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6])])
+def test_powers_of_two_and_the_greatest_number_are_measured(most: int, measured: list[int]) -> None:
+    assert packing.counts(most) == measured
 
 
-def pipe_of_the_service(place: dict[str, Any]) -> str:
-    return os.environ.get("CUDA_MPS_PIPE_DIRECTORY", "")
-
-
-def filled(pool: Pool, *keys: str) -> list[str]:
-    """Give jobs to a pool whose processes never end. Returns the keys of the running jobs."""
-
+def test_a_device_takes_no_more_runs_than_were_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
     class Endless:
-        started = time.monotonic()
+        started = 0.0
 
-    pool.running = []
-    pool.waiting = [Job(key, pipe_of_the_service, memory_mib=100) for key in keys]
-    while pool.waiting:
-        device = pool._room_for(pool.waiting[0])
-        if device is None:
-            break
-        if pool.packing is not None and not pool.running:
-            pool.packing.measure(pool.waiting[0].key, device)
-        place = Place(len(pool.running), device, 1)
-        pool.running.append(Running(pool.waiting.pop(0), place, Endless()))  # type: ignore[arg-type]
-    return [running.job.key for running in pool.running]
-
-
-def test_a_device_takes_no_more_runs_than_are_fastest() -> None:
-    numbers = Numbers(n=3, w=1)
-    pool = Pool([GPU], packing=numbers)
-    assert filled(pool, *(f"n{i}" for i in range(5))) == ["n0", "n1", "n2"]
-    assert filled(pool, "w0", "w1") == ["w0"]
-    assert filled(pool, "n0", "w0", "n1") == ["n0"], "a wide run would slow down both"
-    assert numbers.asked == ["n0", "w0"], "each cost is measured once"
+    monkeypatch.setattr(slots, "find_devices", lambda _: [GPU, GPU])
+    for at_most, wanted in ((None, 8), (3, 3), (20, 8)):
+        pool = slots.make_pool(SweepTask(at_most=at_most))
+        assert pool.most_jobs() == 2 * wanted
+        pool.devices = [GPU]
+        job = Job("a", print, memory_mib=100)
+        while pool._room_for(job) is not None:
+            place = Place(len(pool.running), GPU, 1)
+            pool.running.append(Running(job, place, Endless()))  # type: ignore[arg-type]
+        assert len(pool.running) == wanted
 
 
-def test_a_run_of_unknown_speed_waits_for_an_idle_device() -> None:
-    pool = Pool([GPU], packing=Numbers(n=3, m=3))
-    assert filled(pool, "n0", "m0", "n1") == ["n0"]
-    assert filled(pool, "m0", "n0", "m1") == ["m0", "n0", "m1"], "both are known now"
+@pytest.fixture
+def record() -> RunConfig:
+    """Return the record of a small run."""
+    config = Config(width=1 / 16, batch_size=8, steps=2, device="cpu", judge="false")
+    return plan_run(config, prepare(config.data, 28))[1]
+
+
+def test_processes_train_together(record: RunConfig) -> None:
+    assert packing.images_per_second(record, 2, "cpu", 1, seconds=0.1) > 0
+
+
+@pytest.mark.parametrize(("refused", "found"), [(2, [1]), (4, [1, 2]), (9, [1, 2, 4, 8])])
+def test_numbers_that_do_not_fit_are_left_out(
+    refused: int, found: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rate(record: object, count: int, *_: object) -> float:
+        if count >= refused:
+            raise packing.NoRoom
+        return float(count)
+
+    monkeypatch.setattr(packing, "images_per_second", rate)
+    assert list(packing.measure({}, "cuda", 8, 1)) == found  # type: ignore[typeddict-item]
+
+
+def test_a_process_that_fails_tells_why(record: RunConfig) -> None:
+    """One that is killed, as the kernel does without memory, has no room; an error is told."""
+    record["params"]["gen"] = "9"  # type: ignore[index]
+    with pytest.raises(UserError, match="gen=9: valid: 1, 2, 3"):
+        packing.images_per_second(record, 2, "cpu", 1, seconds=0.1)
+
+
+def test_a_killed_process_has_no_room(record: RunConfig, tmp_path: Path) -> None:
+    record["params"]["gen"] = "dying:Gen"  # type: ignore[index]
+    (tmp_path / "dying.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        patch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+        with pytest.raises(packing.NoRoom):
+            packing.images_per_second(record, 1, "cpu", 1, seconds=0.1)
 
 
 @pytest.mark.slow
-def test_the_number_is_measured_once_and_recorded(
-    cli: Cli, tmp_path: Path, own_cache: Path
-) -> None:
-    """The processes of the measurement train the planned run, here on the CPU."""
-    done = cli(*GRID, "packing=speed", "threads=1", "name=a", "device=cpu")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core has no choice")
+def test_a_sweep_measures_before_it_trains(cli: Cli, tmp_path: Path) -> None:
+    """The processes of the measurement know the components that a plugin registers."""
+    (tmp_path / "mine.py").write_text(LOSS)
+    words = ("packing=speed", "threads=1", "device=cpu", "loss=mine", "plugins=mine")
+    planned = cli(*GRID, *words, "plan=true")
+    assert planned.returncode == 0, planned.stderr
+    assert "measuring" not in planned.stdout
+    done = cli(*GRID, *words, "name=a")
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
     assert said.count("packing=speed: measuring up to") == 1
+    assert "images/s: at most" in said
     assert "3 of 3 runs trained" in said
-    (record,) = json.loads((own_cache / "packing.json").read_text()).values()
-    speeds = {int(n): rate for n, rate in record["images/s"].items()}
-    assert min(speeds) == 1
-    assert all(rate > 0 for rate in speeds.values())
-    assert record["choice"] == packing.choose(speeds)
-    again = cli(*GRID, "packing=speed", "threads=1", "name=b", "device=cpu", "seed=2")
-    assert again.returncode == 0, again.stderr
-    assert "measuring" not in again.stdout
+    again = cli(*GRID, *words, "name=a")
+    assert "measuring" not in again.stdout, "nothing is left to train"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         (("packing=speed", "jobs_per_device=2"), "leave out jobs_per_device="),
-        (("packing=speed", "hydra/launcher=basic"), "leave it out for basic"),
+        (("packing=speed", "hydra/launcher=basic"), "not for basic"),
         (("packing=fast",), "packing=fast: valid: memory, speed"),
-        (("mps=true", "device=cpu"), "mps=true is for GPUs, and there is none"),
+        (("packing=speed", "model=mypkg:GAN"), "model"),
     ],
 )
 def test_what_cannot_be_followed_is_refused(
@@ -132,21 +149,25 @@ def test_what_cannot_be_followed_is_refused(
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.mark.slow
-def test_only_the_step_of_gansweep_is_measured(cli: Cli, tmp_path: Path, own_cache: Path) -> None:
+def test_the_step_of_a_script_is_not_measured(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
     command = "command=python train.py {lr} {steps}"
-    done = cli("-m", "lr=1e-3,2e-3", "data=mnist5k", "steps=2", command, "packing=speed",
-               "threads=1", "device=cpu")  # fmt: skip
-    assert "packing=speed measures gansweep's own step, and not that of command=" in (
-        one_line_error(done)
-    )
+    done = cli("-m", "lr=1e-3,2e-3", "data=mnist5k", "steps=2", command, "packing=speed")
+    assert "gansweep's own training step, and not that of command=" in one_line_error(done)
+
+
+CONTROL = """#!/bin/sh
+echo "$1" "$(cat)" "$CUDA_MPS_PIPE_DIRECTORY" >> "$CALLS"
+"""
+DAEMON = """#!/bin/sh
+[ "$1" = -d ] && sleep 20 &
+"""
 
 
 @pytest.fixture
 def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Replace NVIDIA's program by a script that writes its calls into a file."""
-    tool = tmp_path / "bin" / mps.CONTROL
+    tool = tmp_path / "bin" / benchmark.CONTROL
     tool.parent.mkdir()
     tool.write_text(CONTROL)
     tool.chmod(0o755)
@@ -155,8 +176,10 @@ def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tool
 
 
-def test_a_service_has_private_folders_and_is_ended(control: Path, tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="injected"), mps.service():
+def test_the_benchmarks_service_has_private_folders_and_is_ended(
+    control: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="injected"), benchmark.service():
         pipe = os.environ["CUDA_MPS_PIPE_DIRECTORY"]
         assert Path(pipe).is_dir()
         assert Path(os.environ["CUDA_MPS_LOG_DIRECTORY"]).is_dir()
@@ -168,30 +191,16 @@ def test_a_service_has_private_folders_and_is_ended(control: Path, tmp_path: Pat
     assert ended.split() == ["quit", pipe]
 
 
-def test_jobs_on_a_gpu_find_the_service_and_a_users_own_one_is_kept(
-    control: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    processes.warm_up(preload="json")  # before the service, as a sweep does
-    pool = Pool([GPU])
-    try:
-        with mps.service():
-            pool.submit(Job("a", pipe_of_the_service))
-            ended: list[Any] = []
-            while not ended:
-                ended = pool.wait(1)
-            assert ended[0][1].result == os.environ["CUDA_MPS_PIPE_DIRECTORY"]
-    finally:
-        pool.kill()
-        processes.shut_down()
-    (tmp_path / "calls").unlink()
-    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", "/of/the/user")
-    with mps.service():
-        assert os.environ["CUDA_MPS_PIPE_DIRECTORY"] == "/of/the/user"
-    assert not (tmp_path / "calls").exists()
+def test_a_service_that_stays_in_the_background_is_not_awaited(control: Path) -> None:
+    control.write_text(DAEMON)
+    started: list[Any] = []
+    with benchmark.service():
+        started.append(os.times().elapsed)
+    assert os.times().elapsed - started[0] < 10
 
 
-def test_a_service_that_does_not_start_is_one_line(control: Path) -> None:
+def test_a_service_that_does_not_start_tells_why(control: Path) -> None:
     control.write_text("#!/bin/sh\necho 'An instance is already running' >&2; exit 1")
-    with pytest.raises(mps.UserError, match="ended with: An instance is"), mps.service():
+    with pytest.raises(RuntimeError, match="An instance is already"), benchmark.service():
         pass
-    assert not mps.is_running()
+    assert "CUDA_MPS_PIPE_DIRECTORY" not in os.environ

@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gansweep.launch import mps
 from gansweep.store.errors import UserError
 from gansweep.terminal.console import console
 
@@ -59,7 +58,7 @@ class Device:
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables of a job on this device."""
-        return {} if self.kind == "cpu" else {"CUDA_VISIBLE_DEVICES": self.id} | mps.environment()
+        return {} if self.kind == "cpu" else {"CUDA_VISIBLE_DEVICES": self.id}
 
 
 def find_devices(wanted: str = "auto") -> list[Device]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from gansweep.launch.child import Ended
 from gansweep.launch.devices import HEADROOM, Device
@@ -50,18 +50,6 @@ class Place:
         return place | ({"device": "cuda"} if self.device.kind == "cuda" else {})
 
 
-class Limit(Protocol):
-    """How many jobs at a time a device trains fastest; see `packing.Packing`."""
-
-    def most(self, key: str, device: Device) -> int | None:
-        """Return the number for a job, or None if it is not yet known."""
-        ...
-
-    def measure(self, key: str, device: Device) -> None:
-        """Find the number for a job on an idle device."""
-        ...
-
-
 @dataclass
 class Running:
     """A running job."""
@@ -80,7 +68,7 @@ class Pool:
     """The slots of several devices, and the jobs that wait for them or run in them.
 
     jobs_per_device: the number of slots on a device, or None for as many as fit; threads: the CPU
-    threads of a job, and the CPU cores of a job that trains on the CPU; packing: a further limit
+    threads of a job, and the CPU cores of a job that trains on the CPU; at_most: a limit
     for as many as fit.
     """
 
@@ -90,19 +78,24 @@ class Pool:
         *,
         jobs_per_device: int | None = None,
         threads: int = 1,
-        packing: Limit | None = None,
+        at_most: int | None = None,
     ) -> None:
         self.devices = list(devices)
         self.jobs_per_device = jobs_per_device
         self.threads = threads
-        self.packing = packing
+        self.at_most = at_most
         self.waiting: list[Job] = []
         self.running: list[Running] = []
         self.stopping = False
 
     def most_jobs(self) -> int:
         """Return the greatest possible number of slots."""
-        return sum(self.jobs_per_device or d.most_jobs(self.threads) for d in self.devices)
+        return sum(self.jobs_per_device or self._most(device) for device in self.devices)
+
+    def _most(self, device: Device) -> int:
+        """Return how many jobs run at a time on a device if memory suffices."""
+        most = device.most_jobs(self.threads)
+        return most if self.at_most is None else min(most, self.at_most)
 
     def submit(self, job: Job, *, first: bool = False) -> None:
         """Add a job at the end of the queue, or at its start if `first` is set."""
@@ -147,8 +140,6 @@ class Pool:
             device = self._room_for(job)
             if device is None:
                 return
-            if self.packing is not None and self.most_jobs() > 1 and not self._on(device):
-                self.packing.measure(job.key, device)
             self.waiting.remove(job)
             taken = {r.place.slot for r in self._on(device)}
             slot = min(set(range(len(taken) + 1)) - taken)
@@ -191,13 +182,8 @@ class Pool:
             return False
         if self.jobs_per_device is not None:
             return len(running) < self.jobs_per_device
-        if len(running) >= device.most_jobs(self.threads):
+        if len(running) >= self._most(device):
             return False
-        if self.packing is not None:
-            most = [self.packing.most(j.key, device) for j in (job, *(r.job for r in running))]
-            # A job whose number is unknown waits until the device is idle.
-            if any(n is None or len(running) >= n for n in most):
-                return False
         needs = [device.need(j.memory_mib) for j in (job, *(r.job for r in running))]
         known = [need for need in needs if need is not None]
         return len(known) == len(needs) and sum(known) <= HEADROOM * device.free_mib

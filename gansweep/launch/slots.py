@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from gansweep.launch.devices import find_devices
-from gansweep.launch.packing import Packing
 from gansweep.launch.pool import Pool
 from gansweep.launch.task import SweepTask
 from gansweep.store.estimate import LATEST, Estimates
@@ -15,8 +14,9 @@ def make_pool(task: SweepTask) -> Pool:
     threads = task.threads or 1
     if task.threads is None and task.jobs_per_device is not None:
         threads = max(1, devices[0].cores // task.jobs_per_device)
-    packing = Packing(task.out, threads) if task.packing == "speed" else None
-    return Pool(devices, jobs_per_device=task.jobs_per_device, threads=threads, packing=packing)
+    return Pool(
+        devices, jobs_per_device=task.jobs_per_device, threads=threads, at_most=task.at_most
+    )
 
 
 def make_estimates(task: SweepTask, pool: Pool, latest: int = LATEST) -> Estimates:

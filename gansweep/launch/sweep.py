@@ -11,7 +11,6 @@ from typing import Any, Protocol
 from gansweep.launch import processes
 from gansweep.launch.child import Ended
 from gansweep.launch.ends import RETRIED, cause_of_end, checkpointed
-from gansweep.launch.mps import service
 from gansweep.launch.pool import Job, Running
 from gansweep.launch.progress import SweepProgress, render, run_progress
 from gansweep.launch.retry import Action, decide
@@ -177,8 +176,7 @@ class LocalSweep:
         the disk. Finished runs and checkpoints are kept.
         """
         try:
-            shared = service() if self.task.mps else nullcontext()
-            with self._stop_request.listening(), shared, self._view() as view:
+            with self._stop_request.listening(), self._view() as view:
                 while self._busy():
                     self._take()
                     finished = self.pool.wait(TICK)

@@ -75,15 +75,15 @@ class SweepTask:
 
     Every launcher except gansweep's own calls it, on any machine. name: that of the sweep; planned:
     the time of planning (`run.now()`), since a run that fails in another sweep after it is not
-    retried. The other fields are the launcher's settings; see `Config`.
+    retried; at_most: the limit of the runs at a time on a device that packing=speed has found. The
+    other fields are the launcher's settings; see `Config`.
     """
 
     name: str = ""
     out: str = ""
     planned: str = ""
     jobs_per_device: int | None = None
-    packing: str = "memory"
-    mps: bool = False
+    at_most: int | None = None
     fail_fast: bool = False
     device: str = "auto"
     threads: int | None = None

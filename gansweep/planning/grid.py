@@ -14,11 +14,11 @@ from gansweep.config import from_record
 from gansweep.launch.local import IsolatedTask
 from gansweep.launch.names import BY_WORKERS, LAUNCHER
 from gansweep.launch.on_done import run_on_done
-from gansweep.launch.packing import check_packing
 from gansweep.launch.task import PlannedRun, SweepTask
 from gansweep.planning.changed import report_changed_networks
 from gansweep.planning.compose import command_of, composer
 from gansweep.planning.overrides import as_arguments, as_given, read_axes
+from gansweep.planning.packing import check_packing, fastest
 from gansweep.planning.plan import Plan, make_plan
 from gansweep.planning.search_path import choices_of
 from gansweep.plugins import METRICS
@@ -51,7 +51,7 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         for name in ("fail_fast", "jobs_per_device"):
             if chosen != LAUNCHER and not by_workers and getattr(plan.settings, name):
                 raise UserError(f"{name} is for hydra/launcher={LAUNCHER}, not for {chosen}")
-        check_packing(plan.settings, chosen)
+        check_packing(plan.settings, chosen, [record["params"] for record in plan.records])
         if plan.measured and chosen not in (LAUNCHER, "basic"):
             console.print(
                 "precision=auto was measured on this machine: if the jobs run on other hardware, "
@@ -61,7 +61,8 @@ def sweep(arguments: list[str], master: DictConfig, context: HydraContext) -> No
         if plan.settings.plan:
             _preview(plan, todo, chosen)
             return
-        launcher = _launcher(plan, chosen, master, context) if todo else None
+        at_most = _at_most(plan, todo) if plan.settings.packing == "speed" else None
+        launcher = _launcher(plan, chosen, master, context, at_most) if todo else None
         _announce(plan, todo)
         verb = "trained or judged" if _finished(todo) else "trained"
         plan.write()
@@ -275,19 +276,26 @@ def _task(plan: Plan) -> SweepTask:
         out=settings.out,
         planned=now(),
         jobs_per_device=settings.jobs_per_device,
-        packing=settings.packing,
-        mps=settings.mps,
         fail_fast=settings.fail_fast,
         device=devices.pop() if len(devices) == 1 else "auto",
         threads=max(threads, default=None),
     )
 
 
-def _launcher(plan: Plan, chosen: str, master: DictConfig, context: HydraContext) -> Any:
+def _at_most(plan: Plan, todo: list[PlannedRun]) -> int | None:
+    """Return how many runs at a time train fastest, by the first run to train."""
+    to_train = [job.run.id for job in todo if not job.run.complete()]
+    records = {record["id"]: record for record in plan.records}
+    return fastest(_task(plan), records[to_train[0]], len(to_train)) if to_train else None
+
+
+def _launcher(
+    plan: Plan, chosen: str, master: DictConfig, context: HydraContext, at_most: int | None
+) -> Any:
     """Return the chosen Hydra launcher."""
     from hydra.core.plugins import Plugins
 
-    task = _task(plan)
+    task = replace(_task(plan), at_most=at_most)
     if chosen not in ("basic", LAUNCHER):  # a cluster's launcher does not isolate runs
         task = IsolatedTask(**vars(task))
     return Plugins.instance().instantiate_launcher(

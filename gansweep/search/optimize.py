@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from gansweep.declare import items
 from gansweep.launch.names import BY_WORKERS, LAUNCHER, WORKER
 from gansweep.launch.on_done import run_on_done
-from gansweep.launch.packing import check_packing
 from gansweep.launch.task import SweepTask
 from gansweep.planning.data_choice import of_one
 from gansweep.planning.identity import plan_run
+from gansweep.planning.packing import check_packing, fastest
 from gansweep.report.stored_study import RUNS, counted, feasible, violated
 from gansweep.report.table.text import format_count, format_value
 from gansweep.search.budget import UNLIMITED, further_gain, seconds_of
@@ -71,7 +71,7 @@ def optimize(arguments: list[str], master: DictConfig, context: HydraContext) ->
                 f"not by hydra/launcher={chosen}"
             )
         plan = read_plan(arguments, master, context)
-        check_packing(plan.settings, chosen)
+        check_packing(plan.settings, chosen, [vars(base) for base in plan.bases])
         check_study(plan.settings, second_objective(plan.settings.objective) is not None)
         if plan.settings.objective == EYE and chosen != LAUNCHER:
             raise UserError("objective=eye trains on the slots of one machine: leave out slots=")
@@ -105,8 +105,6 @@ def _task(plan: SearchPlan) -> SweepTask:
         out=settings.out,
         planned=now(),
         jobs_per_device=settings.jobs_per_device,
-        packing=settings.packing,
-        mps=settings.mps,
         fail_fast=settings.fail_fast,
         device=plan.bases[0].device,
         threads=plan.bases[0].threads,
@@ -180,6 +178,10 @@ def _run(plan: SearchPlan, workers: Workers | None) -> bool:
     from gansweep.launch.sweep import LocalSweep
 
     task = _task(plan)
+    if settings.packing == "speed":
+        base = plan.bases[0]
+        record = plan_run(base, plan.prepared(base))[1]
+        task = replace(task, at_most=fastest(task, record, max(1, settings.trials - done)))
     prepare(task)
     written = time.monotonic()
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gansweep.training.networks.kernels import is_slower
 
-MEASURED = 1 << 14  # values: they fit the cache, and PyTorch uses one thread
+MEASURED = 1 << 14  # values, which fit the first-level caches
 
 
 class FastTanh(nn.Module):
@@ -42,8 +42,8 @@ class _BySigmoid(torch.autograd.Function):
         return torch.ops.aten.tanh_backward(gradient, output)
 
 
-@torch.compiler.assume_constant_result
 @functools.cache
+@torch.compiler.assume_constant_result
 def tanh_is_slow() -> bool:
     """Return whether this CPU computes tanh in fp32 faster by a sigmoid.
 
