@@ -16,6 +16,8 @@ from gansweep.launch.on_done import run_on_done
 from gansweep.store import answers
 from gansweep.store.check import fault
 
+pytestmark = pytest.mark.slow
+
 GRID = (
     "-m", "lr=1e-3,5e-4", "data=mnist5k", "gen=5", "disc=4", "width=0.03125", "steps=6",
     "threads=1",

@@ -298,6 +298,7 @@ def test_an_invalid_value_has_the_message_of_the_command(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_failed_run_is_a_row_with_its_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -328,6 +329,7 @@ except KeyboardInterrupt as interrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_stops_the_sweep_with_checkpoints(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], cwd=tmp_path, text=True,
@@ -351,6 +353,7 @@ def test_an_interrupt_stops_the_sweep_with_checkpoints(tmp_path: Path) -> None:
             assert (run.folder / "last.ckpt").is_file()
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_the_commands_own_view(tmp_path: Path) -> None:
     """Ctrl-C reaches the command once, as both processes belong to the terminal."""
     ours, theirs = os.openpty()

@@ -191,6 +191,7 @@ def test_one_run_writes_its_folder(cli: Cli, tmp_path: Path) -> None:
     assert f"run {run.id} is done already" in again.stdout
 
 
+@pytest.mark.slow
 def test_the_recorded_command_is_the_same_run(cli: Cli, tmp_path: Path) -> None:
     done = cli("steps=2", "lr=1e-3", "smooth=0")
     run = only_run(tmp_path)
@@ -214,6 +215,7 @@ def test_a_seed_makes_a_cpu_run_reproducible_bit_for_bit(cli: Cli, tmp_path: Pat
     assert weights(cli, tmp_path, *dropout, "seed=2") != first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -230,6 +232,7 @@ def test_training_with_options(options: tuple[str, ...], cli: Cli, tmp_path: Pat
     assert only_run(tmp_path).complete()
 
 
+@pytest.mark.slow
 def test_a_job_does_not_read_the_source_of_the_data_again(cli: Cli, tmp_path: Path) -> None:
     for i in range(40):
         Image.effect_noise((30, 30), 50).save(tmp_path / f"{i}.png")
@@ -435,6 +438,7 @@ def test_a_report_of_a_missing_sweep_is_refused(cli: Cli) -> None:
 TINY = ("-m", "lr=1e-3,2e-3", "steps=2", "width=0.0625", "data=mnist5k", "judge=false", "name=tiny")
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_does_not_end_a_sweep(tmp_path: Path) -> None:
     sweep = subprocess.Popen(
         [sys.executable, "-m", "gansweep", *TINY], cwd=tmp_path, stdout=subprocess.PIPE
@@ -446,6 +450,7 @@ def test_a_closed_pipe_does_not_end_a_sweep(tmp_path: Path) -> None:
     assert (tmp_path / "reports/tiny/README.md").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">&- 2>&-", "<&- >&-"])
 def test_closed_standard_streams_do_not_end_a_sweep(closed: str, tmp_path: Path) -> None:
     command = shlex.join([sys.executable, "-m", "gansweep", *TINY])
@@ -455,6 +460,7 @@ def test_closed_standard_streams_do_not_end_a_sweep(closed: str, tmp_path: Path)
     assert (tmp_path / "reports/tiny/README.md").read_text().count("images/row") == 2
 
 
+@pytest.mark.slow
 def test_an_encoding_without_the_printed_characters_does_not_end_a_sweep(
     cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

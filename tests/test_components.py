@@ -488,6 +488,7 @@ def test_the_example_penalty_is_gansweeps_own() -> None:
     assert own.gen_loss(fake) == theirs.gen_loss(fake)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "shown"),
     [

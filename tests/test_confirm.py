@@ -77,6 +77,7 @@ def test_the_best_rows_are_trained_again(cli: Cli, tmp_path: Path) -> None:
     assert "has no command to repeat" in one_line_error(cli("resume", "g-confirm"))
 
 
+@pytest.mark.slow
 def test_a_confirmation_retries_failed_runs_only_on_request(
     cli: Cli, faulty_cli: Any, tmp_path: Path
 ) -> None:

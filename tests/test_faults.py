@@ -218,6 +218,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(outputs)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_sweep_in_one_line_and_keeps_finished_runs(
     small_disk: Path, cli: Cli, tmp_path: Path, undisturbed: Path
 ) -> None:
@@ -241,6 +242,7 @@ def immutable(folder: Path, on: bool) -> None:
         pytest.skip(f"chattr does not work here: {done.stderr}")
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_when_its_output_folder_becomes_read_only(
     cli: Cli, tmp_path: Path, undisturbed: Path
 ) -> None:

@@ -109,6 +109,7 @@ def test_jobs_have_slots_logs_and_a_line(tmp_path: Path) -> None:
     assert "job 0 in" not in out
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_or_dies_costs_only_itself(tmp_path: Path) -> None:
     app = start(tmp_path, "fail")
     out = app.communicate()[0]

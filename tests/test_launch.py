@@ -391,6 +391,7 @@ def test_the_time_left_of_a_sweep() -> None:
     assert total_seconds([25, 25, 25], 2) == 50, "a run is not divided"
 
 
+@pytest.mark.slow
 def test_every_job_is_a_fork_of_the_server_and_leaves_no_file_open(pool: Pool) -> None:
     """`make bench` measures the cost of a job, 0.03 s."""
 

@@ -205,6 +205,7 @@ def holds_all(stored: Stored, run: Run, pictures: bool) -> None:
         assert {"best", "nearest"} <= stored.pictures.keys() or result is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_a_tracker_stores_a_run_and_changes_no_bit_of_it(tracker: str, tmp_path: Path) -> None:
     plain, logged = plan_small(tmp_path / "a"), plan_small(tmp_path / "b", logger=tracker)
@@ -261,6 +262,7 @@ def test_a_resumed_run_continues_its_tracker_without_repeated_steps(
     holds_all(READERS[tracker](run), run, pictures=tracker != "csv")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_a_run_that_is_trained_again_replaces_what_the_tracker_had(
     tracker: str, tmp_path: Path
@@ -280,6 +282,7 @@ def test_a_run_that_is_trained_again_replaces_what_the_tracker_had(
     assert second.scalars["loss/d"] == first.scalars["loss/d"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", TRACKERS)
 def test_an_export_equals_a_live_log_and_repeats_nothing(
     tracker: str, cli: Cli, tmp_path: Path

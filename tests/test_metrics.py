@@ -285,6 +285,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
     return Bench(*request.param)
 
 
+@pytest.mark.slow
 def test_every_disturbance_raises_the_distance_with_its_strength(bench: Bench) -> None:
     floor, error = bench(bench.images), bench.error()
     for name, (disturb, levels) in DISTURBANCES.items():

@@ -242,6 +242,7 @@ def test_a_shortage_of_memory_is_none_of_the_metric(tmp_path: Path, glare: Any) 
     assert (run.read_failure() or {})["cause"] == "out of memory"  # type: ignore[typeddict-item]
 
 
+@pytest.mark.slow
 def test_a_search_names_its_failed_trials_and_the_reason(
     cli: Cli, tmp_path: Path, module: Any
 ) -> None:
@@ -420,6 +421,7 @@ def results(folder: Path) -> dict[Path, Any]:
     return {p: json.loads(p.read_text()) for p in sorted(folder.glob("outputs/runs/*/result.json"))}
 
 
+@pytest.mark.slow
 def test_one_decorated_function_adds_a_metric(cli: Cli, tmp_path: Path, module: Any) -> None:
     module(OWN)
     cli = functools.partial(cli, cold=True)

@@ -74,6 +74,7 @@ def test_errors_in_a_notebook_are_one_line(tmp_path: Path) -> None:
         assert line.startswith(f"{error['ename']}: ")
 
 
+@pytest.mark.slow
 def test_the_stop_button_stops_the_sweep_with_checkpoints(cache: Path, tmp_path: Path) -> None:
     manager, client = start_new_kernel(cwd=str(tmp_path))
     try:

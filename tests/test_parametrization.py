@@ -211,6 +211,7 @@ def test_sgd_under_mup_changes_every_width_equally() -> None:
     assert largest(found["discriminator"][:-1]) < 0.5  # 0.37; 4 channels at 1/16
 
 
+@pytest.mark.slow
 def test_sgd_under_standard_changes_layers_in_proportions_that_depend_on_the_width() -> None:
     found = slopes("conv2", "conv2", "standard", {1 / 16: 4, 1 / 8: 3, 1 / 4: 2}, 1)
     for layers in found.values():

@@ -67,7 +67,13 @@ def same_as(run: Run, other: Run) -> None:
     assert {**mine, **dict.fromkeys(drop)} == {**its, **dict.fromkeys(drop)}
 
 
-@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(options, id=name, marks=[] if name == "bf16" else pytest.mark.slow)
+        for name, options in KINDS.items()
+    ],
+)
 def test_a_killed_run_resumes_bit_for_bit(
     options: tuple[str, ...], cli: Cli, faulty_cli: Any, tmp_path: Path
 ) -> None:
@@ -139,6 +145,7 @@ def test_a_preempted_run_resumes_at_its_step(faulty_cli: Any, tmp_path: Path) ->
     assert events(run, "started")[1] in (27, 28)
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_retried_once_alone_on_the_device(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli(f"do=memory step=5 lr=0.001 once={tmp_path}/once")(*GRID)
     assert done.returncode == 0, done.stderr
@@ -151,6 +158,7 @@ def test_out_of_memory_is_retried_once_alone_on_the_device(faulty_cli: Any, tmp_
     assert events(runs(tmp_path, "again")[0], "ended") == ["out of memory"] * 2
 
 
+@pytest.mark.slow
 def test_the_retries_of_a_killed_run_are_limited(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli("do=kill step=5 lr=0.001")(*GRID)
     assert done.returncode == 1

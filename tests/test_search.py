@@ -162,6 +162,7 @@ def test_one_slot_gives_the_proposals_of_optuna_alone(tmp_path: Path) -> None:
     assert [t.value for t in ours.trials] == [t.value for t in alone.trials]
 
 
+@pytest.mark.slow
 def test_bad_trials_are_pruned_and_their_slots_get_new_trials(tmp_path: Path) -> None:
     study = search(
         "mixed", tmp_path, 20, pruner="asha", sampler="random", seconds=lambda values: 0.8
@@ -381,6 +382,7 @@ def test_a_search_writes_heartbeats(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 SEARCH = ("-m", "lr=tag(log,interval(1e-4,1e-2))", "beta1=interval(0,0.9)", "steps=6", "name=s")
 
 
+@pytest.mark.slow
 def test_a_search_from_the_command_line(cli: Cli, tmp_path: Path) -> None:
     length = ("gen=5", "disc=4", "steps=150")  # This length makes some runs alive.
     grid = ("-m", "lr=1e-3,2e-3", "beta1=0.5", "data=mnist5k", *length, "name=g")
@@ -601,6 +603,7 @@ def test_a_search_without_effect_is_refused(cli: Cli, words: str, says: str) -> 
     assert says in one_line_error(cli("-m", *words.split(), "plan=true"))
 
 
+@pytest.mark.slow
 def test_a_search_completes_its_trials_after_another_search_dies(tmp_path: Path) -> None:
     """The trial of a living search counts."""
     folder = tmp_path / "sweeps/branin"

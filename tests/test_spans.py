@@ -59,6 +59,7 @@ def test_spans_do_not_exceed_their_time(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(found) < 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_spans_do_not_change_the_files_of_a_run(
     precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -242,6 +242,7 @@ def test_workers_share_a_sweep(cli: Cli, tmp_path: Path, monkeypatch: pytest.Mon
     assert "has trained 0" in cli("work", "w").stdout
 
 
+@pytest.mark.slow
 def test_a_worker_frozen_beyond_its_lease_loses_its_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
