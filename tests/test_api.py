@@ -131,6 +131,7 @@ def opened(folder: Path) -> gs.Results:
     return gs.open("latest", out=folder / "outputs", reports=folder / "reports")
 
 
+@pytest.mark.slow
 def test_runs_ids_and_files_are_those_of_the_command_line(trained: Path, tmp_path: Path) -> None:
     arguments = ("lr=1e-3,2e-3", "seed=1,2", *(f"{name}={value}" for name, value in SMALL.items()))
     done = commands.run(tmp_path, "-m", *arguments)

@@ -263,6 +263,7 @@ def test_a_missing_device_is_refused(cli: Cli) -> None:
     assert "device=cuda, but PyTorch sees no GPU" in one_line_error(cli("device=cuda", "steps=2"))
 
 
+@pytest.mark.slow
 def test_divergence_is_recorded_and_is_exit_code_1(faulty_cli: Any, tmp_path: Path) -> None:
     done = faulty_cli(NAN)("steps=40", "lr=0.001")
     assert done.returncode == 1, done.stdout + done.stderr

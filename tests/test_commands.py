@@ -165,6 +165,7 @@ def test_a_single_run_is_planned_without_training(cli: Cli, tmp_path: Path) -> N
     assert last_line(planned).endswith("2 steps on mnist5k, done\n")
 
 
+@pytest.mark.slow
 def test_a_single_run_prints_its_score_at_its_end(cli: Cli) -> None:
     done = cli("steps=2", "batch_size=8", "width=0.0625")
     assert re.search(r"^score: FD \(LeNet\) [\d,.]+ ", done.stdout, re.MULTILINE), done.stdout

@@ -99,6 +99,7 @@ def test_a_confirmation_retries_failed_runs_only_on_request(
     assert not (tmp_path / "outputs").exists()
 
 
+@pytest.mark.slow
 def test_the_best_rows_are_trained_again_in_wider_networks(cli: Cli, tmp_path: Path) -> None:
     grid = ("-m", "lr=1e-4,5e-4", "data=mnist5k", "steps=2", "batch_size=8", "name=g")
     assert cli(*grid, "gen=5").returncode == 0

@@ -50,6 +50,7 @@ def test_layouts_are_understood(folder: Path) -> None:
     assert files_by_step(folder / "pictures", asked=False) == {}
 
 
+@pytest.mark.slow
 def test_the_curve_the_best_step_and_a_gallery(folder: Path) -> None:
     words = (
         "judge",

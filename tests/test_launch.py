@@ -286,6 +286,7 @@ def test_gpus_are_found_and_given_to_jobs(
     assert sorted(how.result for how in drain(pool).values()) == ["GPU-aaa", "GPU-bbb"]
 
 
+@pytest.mark.slow
 def test_gpus_that_torch_cannot_use_are_ignored(fake_gpus: None, cli: Cli, tmp_path: Path) -> None:
     from conftest import one_line_error
 
@@ -314,6 +315,7 @@ def test_slots_are_numbered_on_each_device(pool: Pool) -> None:
     assert slots == {"gpu0:0", "gpu0:1", "gpu1:0", "gpu1:1"}
 
 
+@pytest.mark.slow
 def test_a_sweep_needs_no_call_that_is_missing_on_macos(tmp_path: Path) -> None:
     """macOS has `waitid` only since Python 3.13, and has no `prctl` and no process affinity."""
     code = (

@@ -97,6 +97,7 @@ def test_the_stop_button_stops_the_sweep_with_checkpoints(cache: Path, tmp_path:
     assert (run.folder / "last.ckpt").is_file()
 
 
+@pytest.mark.slow
 def test_results_are_not_shown_twice_in_the_cell_that_trains(cache: Path, tmp_path: Path) -> None:
     call = 'gs.sweep(lr=1e-3, data="mnist5k", steps=10, judge=False)'
     cells = [f"import gansweep as gs\nr = {call}.run()\nr", "r"]

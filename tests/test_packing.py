@@ -80,6 +80,7 @@ def record() -> RunConfig:
     return plan_run(config, prepare(config.data, 28))[1]
 
 
+@pytest.mark.slow
 def test_processes_train_together(record: RunConfig) -> None:
     assert packing.images_per_second(record, 2, "cpu", 1, seconds=0.1) > 0
 
@@ -97,6 +98,7 @@ def test_numbers_that_do_not_fit_are_left_out(
     assert list(packing.measure({}, "cuda", 8, 1)) == found  # type: ignore[typeddict-item]
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_tells_why(record: RunConfig) -> None:
     """One that is killed, as the kernel does without memory, has no room; an error is told."""
     record["params"]["gen"] = "9"  # type: ignore[index]
@@ -104,6 +106,7 @@ def test_a_process_that_fails_tells_why(record: RunConfig) -> None:
         packing.images_per_second(record, 2, "cpu", 1, seconds=0.1)
 
 
+@pytest.mark.slow
 def test_a_killed_process_has_no_room(record: RunConfig, tmp_path: Path) -> None:
     record["params"]["gen"] = "dying:Gen"  # type: ignore[index]
     (tmp_path / "dying.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")

@@ -95,7 +95,10 @@ def test_pruning_keeps_the_pareto_front(tmp_path: Path) -> None:
             assert trial.values is None
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", pytest.param("gp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "sampler",
+    ["tpe", "nsga2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsga2", "gp"))],
+)
 def test_samplers_accept_pruned_trials_without_values(sampler: str, tmp_path: Path) -> None:
     study = search(
         "pair", tmp_path, 16, sampler=sampler, pruner="asha", seed=1, seconds=lambda _: 0.3
@@ -108,6 +111,7 @@ def test_samplers_accept_pruned_trials_without_values(sampler: str, tmp_path: Pa
 TINY = ("gen=5", "disc=4", "width=0.0625", "threads=1", "data=mnist5k", "name=q")
 
 
+@pytest.mark.slow
 def test_a_search_with_two_objectives_prunes(cli: Cli, tmp_path: Path) -> None:
     words = ("-m", "search=lr", "objective=quality+size", *TINY)
     said = one_line_error(cli(*words, "steps=2", "pruner=median"))

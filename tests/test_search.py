@@ -451,6 +451,7 @@ def test_an_infeasible_trial_is_never_the_best(cli: Cli, tmp_path: Path) -> None
     assert [t.user_attrs["dead"] for t in study.trials] == [t.value for t in study.trials]
 
 
+@pytest.mark.slow
 def test_a_second_machine_joins_a_finished_study(cli: Cli, tmp_path: Path) -> None:
     shared = (*SEARCH, "trials=1", f"storage=sqlite:///{tmp_path}/study.db")
     assert cli(*shared).returncode == 0

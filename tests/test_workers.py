@@ -368,6 +368,7 @@ def test_a_warning_of_the_time_limit_before_the_first_run(tmp_path: Path) -> Non
     assert worker.returncode == 75
 
 
+@pytest.mark.slow
 def test_stop_ends_a_sweep_with_checkpoints(cli: Cli, tmp_path: Path) -> None:
     grid = ("-m", "lr=1e-3,5e-4,2e-4", "data=mnist5k", "steps=20", "sample_every=10", "name=w",
             "judge=false", "threads=1", "jobs_per_device=2")  # fmt: skip

@@ -67,9 +67,9 @@ class Running:
 class Pool:
     """The slots of several devices, and the jobs that wait for them or run in them.
 
-    jobs_per_device: the number of slots on a device, or None for as many as fit; threads: the CPU
-    threads of a job, and the CPU cores of a job that trains on the CPU; at_most: a limit
-    for as many as fit.
+    jobs_per_device: the number of slots on a device, or None for as many as fit; at_most: a limit
+    for as many as fit; threads: the CPU threads of a job, and the CPU cores of a job that trains on
+    the CPU.
     """
 
     def __init__(
