@@ -97,7 +97,7 @@ def test_pruning_keeps_the_pareto_front(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "sampler",
-    ["tpe", "nsga2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsga2", "gp"))],
+    ["tpe", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsga2", "gp"))],
 )
 def test_samplers_accept_pruned_trials_without_values(sampler: str, tmp_path: Path) -> None:
     study = search(
