@@ -69,9 +69,10 @@ def _paper_share(gen: str, disc: str) -> float:
 
     from gansweep.config import Config
     from gansweep.training.data import prepare
-    from gansweep.training.judge_callback import evaluation_steps, sample_sizes
+    from gansweep.training.judge_callback import evaluation_steps
     from gansweep.training.latents import latents
     from gansweep.training.metrics.evaluate import Judge, generate
+    from gansweep.training.sample_sizes import sample_sizes
     from gansweep.training.train import build_gan
 
     torch.set_num_threads(1)

@@ -28,10 +28,11 @@ from gansweep.training.data import prepare
 from gansweep.training.data.mnist import TEST_FILES, TRAIN_FILES
 from gansweep.training.gan import GAN
 from gansweep.training.job import load_plan
-from gansweep.training.judge_callback import load_best, sample_sizes
+from gansweep.training.judge_callback import load_best
 from gansweep.training.latents import latents
 from gansweep.training.metrics.distances import distances
 from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.sample_sizes import sample_sizes
 from gansweep.training.train import build_gan
 
 SCORES = 50  # scores of the same generator

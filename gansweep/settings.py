@@ -40,6 +40,13 @@ class RunSettings:
         choices=JUDGES,
         group="judging",
     )
+    judge_images: int | None = param(
+        None,
+        "number of images that are generated for the score of a run",
+        low=100,
+        null="by the length of the run; in a sweep or a search, by that of the shortest run",
+        group="judging",
+    )
     judge_weights: str | None = param(
         None,
         "file of the weights of judge=inception or judge=dinov2",

@@ -17,9 +17,10 @@ from gansweep.store.run import Run
 from gansweep.training import judge_callback
 from gansweep.training.gan import GAN
 from gansweep.training.job import execute
-from gansweep.training.judge_callback import Judging, evaluation_steps, sample_sizes
+from gansweep.training.judge_callback import Judging, evaluation_steps
 from gansweep.training.metrics import pyramid
 from gansweep.training.metrics.evaluate import Judge
+from gansweep.training.sample_sizes import sample_sizes
 
 GRID = ("-m", "lr=2e-4,1e-4", "data=mnist5k", "steps=400", "name=j")
 

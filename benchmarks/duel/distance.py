@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from benchmarks.duel import terms
-from gansweep.training.judge_callback import evaluation_steps, sample_sizes
+from gansweep.training.judge_callback import evaluation_steps
 from gansweep.training.metrics.evaluate import Judge, generate
+from gansweep.training.sample_sizes import sample_sizes
 
 
 class Distance:

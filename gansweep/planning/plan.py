@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,7 @@ from gansweep.training.data import Prepared, heading, prepare
 from gansweep.training.dry_run import image_size
 from gansweep.training.loggers.base import check_installed
 from gansweep.training.metrics.registered import PUBLISHED, primary_and_second
+from gansweep.training.sample_sizes import common_size, score_size
 
 MANY_ROWS = 2_000  # planning more rows takes seconds, and a message announces it
 MAX_ROWS = 1_000_000
@@ -156,6 +158,7 @@ def make_plan(
     records: dict[str, RunConfig] = {}
     duplicates = 0
     refused: list[UserError] = []
+    planned: dict[str, dict[str, tuple[Config, Prepared]]] = {}  # by picture column and run
     for source, values, cells in expanded:
         row = Row(
             shown_params(cells[0].config), facts=dict(recipe.quotes[source]) if recipe else {}
@@ -172,6 +175,7 @@ def make_plan(
                 continue
             run, record = plan_run(cell.config, data)
             row.runs.setdefault(label, []).append(run.id)
+            planned.setdefault(label, {})[run.id] = cell.config, data
             if chosen is None or source in chosen:
                 if run.id in jobs:
                     duplicates += 1
@@ -185,6 +189,8 @@ def make_plan(
     if not jobs and refused:
         raise refused[0]
 
+    for runs in planned.values():
+        records |= _scored_alike(runs, records)
     common = take_common(rows)
     title = recipe.title if recipe else "Grid over " + ", ".join(expander.varying() or ["one row"])
     manifest = Manifest(
@@ -209,6 +215,28 @@ def make_plan(
         any(cell.config.precision == "auto" for _, _, cells in expanded for cell in cells),
         _data(axes, recipe, profile, [job.data for job in jobs.values()]),
     )
+
+
+def _scored_alike(
+    runs: dict[str, tuple[Config, Prepared]], records: Collection[str]
+) -> dict[str, RunConfig]:
+    """Return new records of the runs of a picture column if their scores would not be comparable.
+
+    All scores then have as many images as that of the shortest run. records: the ids of the runs
+    that have a record.
+    """
+    size = common_size(runs.values())
+    if size is None:
+        return {}
+    console.print(
+        f"all scores are of {size:,} images, as the score of the shortest run (judge_images=N "
+        "chooses another number)"
+    )
+    return {
+        run_id: plan_run(dataclasses.replace(config, judge_images=size), data)[1]
+        for run_id, (config, data) in runs.items()
+        if run_id in records and score_size(config, data) is not None
+    }
 
 
 def _data(axes: list[Axis], recipe: Recipe | None, profile: str, trained: list[str]) -> str:

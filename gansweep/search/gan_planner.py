@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import math
 import zlib
 from functools import cached_property
@@ -24,10 +26,12 @@ from gansweep.store.records import EvaluationLine, Result
 from gansweep.store.run import Run
 from gansweep.training.data import Prepared
 from gansweep.training.metrics.registered import primary_and_second
+from gansweep.training.sample_sizes import common_size
 
 if TYPE_CHECKING:
     import optuna
 
+LENGTH = ("batch_size", "steps", "epochs", "limit")  # what decides about a run's images
 STARTUP_TRIALS = 10  # trials before a model proposes, as in Optuna's TPESampler
 
 
@@ -46,6 +50,7 @@ class GanPlanner:
         self.second_name = plan.settings.objective.partition("+")[2]
         self.has_model = SAMPLERS[plan.settings.sampler].model
         self._reported: set[str] = set()  # networks whose change was reported
+        self.judge_images = [self._score_size(base) for base in self.bases]
         self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -69,11 +74,26 @@ class GanPlanner:
     def configs(self, values: dict[str, Any]) -> list[tuple[Config, Prepared]]:
         """Return the configurations of a setting, one for each data set and seed."""
         configs = []
-        for base in self.bases:
+        for base, size in zip(self.bases, self.judge_images, strict=True):
             for i in range(self.seeds):
                 config = with_values(base, {**values, "seed": base.seed + i})
+                if size is not None:
+                    config = dataclasses.replace(config, judge_images=size)
                 configs.append((config, self.prepared(config)))
         return configs
+
+    def _score_size(self, base: Config) -> int | None:
+        """Return the number of images of every trial's score, that of the shortest possible trial.
+
+        Returns None if all trials have the same number anyway.
+        """
+        of_length = [d for d in self.space.dimensions if d.name in LENGTH]
+        bounds = [[d.values(v) for v in d.choices or (d.low, d.high)] for d in of_length]
+        corners = [
+            with_values(base, {name: value for part in parts for name, value in part.items()})
+            for parts in itertools.product(*bounds)
+        ]
+        return common_size((config, self.prepared(config)) for config in corners)
 
     def runs(self, values: dict[str, Any]) -> list[Run]:
         """Return the runs of a setting without writing anything."""

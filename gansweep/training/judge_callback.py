@@ -25,6 +25,7 @@ from gansweep.training.metrics.evaluate import Judge, Sample, generate
 from gansweep.training.metrics.files import load, save
 from gansweep.training.metrics.published import MIN_IMAGES
 from gansweep.training.post_hoc import Snapshots, load_average
+from gansweep.training.sample_sizes import chosen_sizes, sample_sizes
 from gansweep.training.samples import fixed_inputs, fixed_latents, save_grid
 from gansweep.training.trainee import Trainee, trainee_of
 from gansweep.training.verdict import Verdict, completed
@@ -34,22 +35,6 @@ EVALUATION_SEED = 17  # This seed gives the latents of the evaluations of every 
 SCORE_SEED = 18  # This seed gives the latents of the score of every run.
 IMAGES_PER_EVALUATION = 3200  # A run trains on at least this many images between evaluations.
 MAX_EVALUATIONS = 50  # of one run, without the evaluation before the first step
-# Each entry has the least number of images that a run trains on, and the numbers of images that are
-# generated for an evaluation and for the score. Short runs generate fewer, so that judging takes
-# about a twentieth of the time.
-SAMPLE_SIZES = ((1_000_000, 2000, 10_000), (100_000, 750, 4000), (10_000, 200, 400), (0, 200, 250))
-
-
-def sample_sizes(images: int, pixels: int = 28) -> tuple[int, int]:
-    """Return the numbers of generated images for an evaluation and for the score.
-
-    The run trains on `images` images, repetitions included, of `pixels` × `pixels`. The judge takes
-    a larger part of the time for larger images, so fewer of these are generated.
-    """
-    equivalent = images * 28 / max(pixels, 28)
-    return next(
-        (evaluation, score) for least, evaluation, score in SAMPLE_SIZES if equivalent >= least
-    )
 
 
 def score_inputs(z_dim: int, n: int, judge: Judge) -> Inputs:
@@ -74,7 +59,8 @@ class Judging(Verdict, pl.Callback):
     """This callback evaluates the generator and keeps the best weights and their picture.
 
     The evaluations are written to `judge.jsonl`. `steps` is the number of steps of the run, and
-    `early_stop` says whether a divergence of the distance ends the training.
+    `early_stop` says whether a divergence of the distance ends the training. `judge_images` is the
+    number of images of the score, or None for that of the run's length.
     """
 
     def __init__(
@@ -85,11 +71,15 @@ class Judging(Verdict, pl.Callback):
         steps: int,
         batch_size: int,
         early_stop: bool,
+        judge_images: int | None = None,
     ) -> None:
         super().__init__(run, judge, early_stop)
         self.total = steps
         self.steps = set(evaluation_steps(steps, batch_size))
-        evaluated, self.scored = sample_sizes(steps * batch_size, judge.data.size)
+        if judge_images is None:
+            evaluated, self.scored = sample_sizes(steps * batch_size, judge.data.size)
+        else:
+            evaluated, self.scored = chosen_sizes(judge_images)
         # A run that continues a shorter one is evaluated by as many images, as the distance depends
         # on their number.
         evaluated = next((n for e in run.read_evaluations() if (n := e.get("n"))), evaluated)

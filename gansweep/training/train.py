@@ -119,7 +119,10 @@ def _train(
     checkpoints = Checkpoints(run, every, steps, metrics)
     judging = None
     if judge is not None:
-        judging = Judging(run, judge, config.z_dim, steps, config.batch_size, config.early_stop)
+        judging = Judging(
+            run, judge, config.z_dim, steps, config.batch_size, config.early_stop,
+            config.judge_images,
+        )  # fmt: skip
     # A checkpoint follows the snapshot of its step, so that a resumed run has all earlier ones.
     parts = (metrics, samples, snapshots, judging, checkpoints)
     writers = [writer for writer in parts if writer is not None]
@@ -262,7 +265,10 @@ def judge_finished(
     judge = make_judge(config, data, device)
     assert judge is not None
     steps = total_steps(config, data.images)
-    judging = Judging(run, judge, config.z_dim, steps, config.batch_size, early_stop=False)
+    judging = Judging(
+        run, judge, config.z_dim, steps, config.batch_size, early_stop=False,
+        judge_images=config.judge_images,
+    )  # fmt: skip
     gan.to(device)
     gan.steps_done = result["steps"]
     judging.evaluate_if_never(gan)
