@@ -313,7 +313,8 @@ class Hyperparameters:
     )
     steps: int | None = param(
         None,
-        "batches; the run ends at epochs or steps, whichever comes first",
+        "batches; typed without epochs=, it replaces the epochs of the profile, and epochs= the "
+        "steps; with both, the run ends at whichever comes first",
         "steps",
         low=1,
         null="epochs decide",

@@ -60,15 +60,17 @@ def test_evaluations_have_the_number_that_belongs_to_the_score() -> None:
 
 
 def scores(folder: Path) -> list[tuple[int, int, int]]:
-    """Return for each run its batch size, and the images of its evaluations and of its score."""
+    """Return for each run its batch size, and the images of its evaluations and of its score.
+
+    A pruned run has no score, and 0 images.
+    """
     found = []
     for path in (folder / "outputs/runs").iterdir():
         one = Run(folder / "outputs", path.name)
         record, result = one.read_config(), one.read_result()
         assert record is not None
-        assert result is not None
         (evaluated,) = {line["n"] for line in one.read_evaluations()}
-        n = (result["judge"] or {})["score"]["n"]
+        n = (result["judge"] or {})["score"]["n"] if result else 0
         found.append((record["identity"]["batch_size"], evaluated, n))
     return sorted(found)
 
@@ -96,7 +98,9 @@ def test_the_trials_of_a_search_over_batch_sizes_can_be_compared(cli: Cli, tmp_p
     space = ("search=lr", "batch_size=interval(150,160)")
     done = cli("-m", *space, *TINY, "steps=65", "trials=2")
     assert done.returncode == 0, done.stderr
-    assert {(evaluated, n) for _, evaluated, n in scores(tmp_path)} == {(200, 250)}
+    found = {(evaluated, n) for _, evaluated, n in scores(tmp_path)}
+    assert (200, 250) in found
+    assert found <= {(200, 250), (200, 0)}
 
 
 @pytest.mark.slow
@@ -104,4 +108,6 @@ def test_a_number_can_be_chosen(cli: Cli, tmp_path: Path) -> None:
     done = cli(*TINY[:-1], "steps=2", "judge_images=300")
     assert done.returncode == 0, done.stderr
     assert [n for _, _, n in scores(tmp_path)] == [300]
-    assert "judge_images=50 is out of range; valid: judge_images >= 100" in one_line_error(cli("judge_images=50"))
+    assert "judge_images=50 is out of range; valid: judge_images >= 100" in one_line_error(
+        cli("judge_images=50")
+    )
