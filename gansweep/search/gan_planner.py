@@ -50,7 +50,6 @@ class GanPlanner:
         self.second_name = plan.settings.objective.partition("+")[2]
         self.has_model = SAMPLERS[plan.settings.sampler].model
         self._reported: set[str] = set()  # networks whose change was reported
-        self.judge_images = [self._score_size(base) for base in self.bases]
         self.seed = zlib.crc32(f"{plan.name} {plan.settings.seed}".encode())
 
     def propose(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -82,12 +81,19 @@ class GanPlanner:
                 configs.append((config, self.prepared(config)))
         return configs
 
+    @cached_property
+    def judge_images(self) -> list[int | None]:
+        """The number of images of every trial's score, for each data set."""
+        return [self._score_size(base) for base in self.bases]
+
     def _score_size(self, base: Config) -> int | None:
         """Return the number of images of every trial's score, that of the shortest possible trial.
 
         Returns None if all trials have the same number anyway.
         """
         of_length = [d for d in self.space.dimensions if d.name in LENGTH]
+        if not of_length:
+            return None
         bounds = [[d.values(v) for v in d.choices or (d.low, d.high)] for d in of_length]
         corners = [
             with_values(base, {name: value for part in parts for name, value in part.items()})
