@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -189,8 +189,7 @@ def make_plan(
     if not jobs and refused:
         raise refused[0]
 
-    for runs in planned.values():
-        records |= _scored_alike(runs, records)
+    records |= _scored_alike(planned.values(), records)
     common = take_common(rows)
     title = recipe.title if recipe else "Grid over " + ", ".join(expander.varying() or ["one row"])
     manifest = Manifest(
@@ -218,25 +217,30 @@ def make_plan(
 
 
 def _scored_alike(
-    runs: dict[str, tuple[Config, Prepared]], records: Collection[str]
+    columns: Iterable[dict[str, tuple[Config, Prepared]]], records: Collection[str]
 ) -> dict[str, RunConfig]:
-    """Return new records of the runs of a picture column if their scores would not be comparable.
+    """Return new records of runs whose scores could not be compared with others of their column.
 
-    All scores then have as many images as that of the shortest run. records: the ids of the runs
-    that have a record.
+    All scores of a picture column then have as many images as that of the shortest run. columns:
+    the runs of each; records: the ids of the runs that have a record.
     """
-    size = common_size(runs.values())
-    if size is None:
-        return {}
-    console.print(
-        f"all scores are of {size:,} images, as the score of the shortest run (judge_images=N "
-        "chooses another number)"
-    )
-    return {
-        run_id: plan_run(dataclasses.replace(config, judge_images=size), data)[1]
-        for run_id, (config, data) in runs.items()
-        if run_id in records and score_size(config, data) is not None
-    }
+    found: dict[str, RunConfig] = {}
+    sizes = set()
+    for runs in columns:
+        size = common_size(runs.values())
+        if size is None:
+            continue
+        sizes.add(size)
+        for run_id, (config, data) in runs.items():
+            if run_id in records and score_size(config, data) is not None:
+                found[run_id] = plan_run(dataclasses.replace(config, judge_images=size), data)[1]
+    if sizes:
+        numbers = " and ".join(f"{size:,}" for size in sorted(sizes))
+        console.print(
+            f"all scores are of {numbers} images, as the score of the shortest run "
+            "(judge_images=N chooses another number)"
+        )
+    return found
 
 
 def _data(axes: list[Axis], recipe: Recipe | None, profile: str, trained: list[str]) -> str:
