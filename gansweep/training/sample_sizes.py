@@ -6,6 +6,7 @@ Distances depend on the number of generated images, so runs that are compared mu
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from gansweep.config import Config, total_steps
 from gansweep.store.errors import UserError
@@ -56,9 +57,8 @@ def common_size(runs: Iterable[tuple[Config, Prepared]]) -> int | None:
     for config, data in runs:
         if config.judge_images is not None:
             return None
-        try:
-            sizes.add(score_size(config, data))
-        except UserError:  # Another check refuses a batch that is larger than the data set.
-            continue
-    sizes.discard(None)
-    return min(size for size in sizes if size is not None) if len(sizes) > 1 else None
+        # Another check refuses a batch that is larger than the data set.
+        with suppress(UserError):
+            if (size := score_size(config, data)) is not None:
+                sizes.add(size)
+    return min(sizes) if len(sizes) > 1 else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
@@ -19,6 +19,8 @@ from gansweep.training.networks.pooled import ConvTanhPool2d
 from gansweep.training.networks.stack import Crop, Dropout, Flatten, Norm, Reshape
 from gansweep.training.networks.transposed import ConvTranspose2d
 from gansweep.training.networks.upsampled import UpsampledConv2d
+
+Convolution = TypeVar("Convolution", nn.Conv2d, nn.ConvTranspose2d)
 
 
 class FixedNorm(nn.Module):
@@ -51,7 +53,12 @@ class Cut(nn.Module):
 
 def plain_convolution(layer: nn.Conv2d) -> nn.Conv2d:
     """Return PyTorch's convolution with stride 1 and the weights and the padding of `layer`."""
-    conv = nn.Conv2d(
+    return _plain_form(nn.Conv2d, layer)
+
+
+def _plain_form(kind: type[Convolution], layer: Convolution) -> Convolution:
+    """Return a layer of PyTorch's class `kind`, with stride 1, that has the weights of `layer`."""
+    conv = kind(
         layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding,  # type: ignore[arg-type]
         bias=layer.bias is not None,
     )  # fmt: skip
@@ -69,16 +76,6 @@ def _pooled(layer: ConvTanhPool2d) -> nn.Module:
     return nn.Sequential(plain_convolution(layer), nn.Tanh(), nn.AvgPool2d(layer.factor))
 
 
-def _transposed(layer: ConvTranspose2d) -> nn.Module:
-    """Return PyTorch's transposed convolution with stride 1, the weights and the padding."""
-    conv = nn.ConvTranspose2d(
-        layer.in_channels, layer.out_channels, layer.kernel_size, padding=layer.padding,  # type: ignore[arg-type]
-        bias=layer.bias is not None,
-    )  # fmt: skip
-    conv.weight, conv.bias = layer.weight, layer.bias
-    return conv
-
-
 # The first entry of which a layer is an instance replaces the layer.
 _PLAIN: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     Chunked: lambda layer: nn.Sequential(*map(_replaced, layer)),
@@ -90,7 +87,7 @@ _PLAIN: dict[type[nn.Module], Callable[[Any], nn.Module]] = {
     Flatten: lambda _: nn.Flatten(),
     UpsampledConv2d: _upsampled,
     ConvTanhPool2d: _pooled,
-    ConvTranspose2d: _transposed,
+    ConvTranspose2d: lambda layer: _plain_form(nn.ConvTranspose2d, layer),
     nn.LeakyReLU: lambda layer: nn.LeakyReLU(layer.negative_slope),  # not in place
 }
 

@@ -47,7 +47,7 @@ class _BySigmoid(torch.autograd.Function):
 def tanh_is_slow() -> bool:
     """Return whether this CPU computes tanh in fp32 faster by a sigmoid.
 
-    PyTorch takes tanh from Intel's library, which is slow on other processors.
+    PyTorch takes tanh from Intel's library, which was slow on an AMD EPYC.
     """
     values = torch.linspace(-4, 4, MEASURED)
     return is_slower("tanh in fp32", values.tanh, lambda: _BySigmoid.apply(values))
